@@ -1,0 +1,65 @@
+# What the tests and examples share. Nothing here is installed or reaches a project that uses fewstep.
+
+if(PROJECT_IS_TOP_LEVEL)
+  get_property(multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+  if(NOT multi_config AND NOT CMAKE_BUILD_TYPE)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
+  endif()
+
+  find_program(FEWSTEP_CCACHE ccache)
+  mark_as_advanced(FEWSTEP_CCACHE)
+  if(FEWSTEP_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    # Without this sloppiness ccache refuses everything that uses a precompiled header.
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${FEWSTEP_CCACHE})
+  endif()
+endif()
+
+# No version is asked for: Eigen's own check holds 5 to be incompatible with 3.4.
+find_package(Eigen3 REQUIRED)
+if(Eigen3_VERSION VERSION_LESS 3.4)
+  message(FATAL_ERROR "fewstep: Eigen ${Eigen3_VERSION} is too old; allowed: 3.4 or later")
+endif()
+find_package(nlohmann_json 3 REQUIRED)
+
+# stb has no CMake package; Debian puts its headers one folder down.
+find_path(FEWSTEP_STB_INCLUDE_DIR stb_image_write.h PATH_SUFFIXES stb REQUIRED)
+mark_as_advanced(FEWSTEP_STB_INCLUDE_DIR)
+
+add_library(fewstep_develop INTERFACE)
+target_include_directories(fewstep_develop INTERFACE ${PROJECT_SOURCE_DIR})
+target_include_directories(fewstep_develop SYSTEM INTERFACE ${FEWSTEP_STB_INCLUDE_DIR})
+target_compile_definitions(fewstep_develop INTERFACE
+  FEWSTEP_SOURCE_DIR="${PROJECT_SOURCE_DIR}" FEWSTEP_BINARY_DIR="${PROJECT_BINARY_DIR}")
+target_compile_options(fewstep_develop INTERFACE
+  -Wall -Wextra
+  # A batch must equal single runs bitwise: a fused multiply-add in only one of the two would break that.
+  -ffp-contract=off
+  # The string ABI of LibTorch, which old Python packages of it still choose, must be the same everywhere.
+  ${TORCH_CXX_FLAGS})
+
+# LibTorch's headers set off these two by their macros, in our own files.
+add_library(fewstep_strict INTERFACE)
+target_compile_options(fewstep_strict INTERFACE -Wshadow -Wconversion)
+
+if(FEWSTEP_TORCH)
+  # A file that includes LibTorch takes some 20 s to compile, most of it in its headers: they are compiled once.
+  add_library(fewstep_torch_headers OBJECT ${CMAKE_CURRENT_LIST_DIR}/precompiled.cpp)
+  target_link_libraries(fewstep_torch_headers PRIVATE fewstep::torch fewstep::io fewstep_develop)
+  target_compile_options(fewstep_torch_headers PRIVATE $<$<CONFIG:Release>:-O2>)
+  target_precompile_headers(fewstep_torch_headers PRIVATE <torch/torch.h>)
+endif()
+
+# fewstep_program(name sources... [TORCH] [LIBRARIES libraries...]); without LibTorch a TORCH program is left out.
+function(fewstep_program name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "TORCH" "" "LIBRARIES")
+  add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PRIVATE fewstep::eigen fewstep_develop ${arg_LIBRARIES})
+  if(arg_TORCH)
+    target_link_libraries(${name} PRIVATE fewstep::torch fewstep::io)
+    target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O2>)
+    target_precompile_headers(${name} REUSE_FROM fewstep_torch_headers)
+  else()
+    target_link_libraries(${name} PRIVATE fewstep_strict)
+  endif()
+endfunction()

@@ -1,0 +1,13 @@
+// Catch2 in either of its major versions. LibTorch's logging defines a CHECK of its own; in a test, CHECK is Catch's.
+#pragma once
+
+#ifdef CHECK
+#undef CHECK
+#endif
+
+#if __has_include(<catch2/catch_all.hpp>)
+#include <catch2/catch_all.hpp>
+using Catch::Approx;
+#else
+#include <catch2/catch.hpp>
+#endif
