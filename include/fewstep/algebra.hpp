@@ -1,0 +1,75 @@
+// What the library asks of a state type X: one specialisation of algebra<X>. Nothing else touches data.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <tuple>
+
+namespace fewstep {
+
+/// The only customisation point for a state type; see eigen/algebra.hpp and torch/algebra.hpp. Its members:
+///   time                       noise levels: one double for the batch, or one per sample; constructible from a double
+///   features                   what a denoiser may return beside the denoised batch (the network's bottleneck)
+///   inference                  RAII: how a run without gradients is executed; constructible from bool (off: do nothing)
+///   validate(x)                throws std::invalid_argument for a state that cannot be used
+///   like(x)                    storage for another state of x's shape
+///   fit(t, x)                  lets t hold one value per sample of x without allocating later
+///   is_one(t)                  known to be the number 1 everywhere
+///   detach(x), detach(t)       cuts the history of gradients, where there is one
+///   release(x)                 makes x an ordinary state again after `inference`
+///   finite(x)                  neither NaN nor infinity anywhere
+///   threshold(x, q, floor)     per sample: x <- clamp(x, -s, s) / s, s = max(floor, q-quantile of |x|)
+///   map(out, f, times...)      out <- f(times...), once or per sample
+///   combine(out, times, w, terms...)   out <- sum_k w_k(times...) terms_k; out may be one of the terms
+template <class X>
+struct algebra;
+
+/// Noise levels for a batch of states X: one for all samples, or one per sample.
+template <class X>
+using Time = typename algebra<X>::time;
+
+template <class X>
+using Features = typename algebra<X>::features;
+
+/// The weight 1: its term is added, never multiplied.
+struct unit_t {};
+inline constexpr unit_t unit{};
+
+template <class X>
+concept State = std::movable<X> && requires(const X& x, X& y, Time<X>& t, const Time<X>& level, double v) {
+  Time<X>(v);
+  typename algebra<X>::features;
+  typename algebra<X>::inference;
+  algebra<X>::validate(x);
+  { algebra<X>::like(x) } -> std::same_as<X>;
+  algebra<X>::fit(t, x);
+  { algebra<X>::is_one(level) } -> std::same_as<bool>;
+  { algebra<X>::finite(x) } -> std::same_as<bool>;
+  algebra<X>::detach(y);
+  algebra<X>::detach(t);
+  algebra<X>::threshold(y, v, v);
+};
+
+/// The noise levels that a set of weights depends on.
+template <class... T>
+std::tuple<const T&...> times(const T&... t) {
+  return {t...};
+}
+
+/// combine(out, times(t, s), weights, terms...): out <- sum_k w_k(t, s) terms_k.
+/// `weights` is a pure function of noise levels that returns one weight per term as a tuple; written once, it runs on
+/// doubles (once, or per sample) and on tensors, with gradients. `out` may be one of the terms.
+inline constexpr struct combine_fn {
+  template <State X, class... T, class W, class... V>
+  void operator()(X& out, const std::tuple<T...>& at, W weights, const V&... terms) const {
+    algebra<X>::combine(out, at, weights, terms...);
+  }
+} combine{};
+
+/// out <- f(t...), for the whole batch or per sample.
+template <State X, class F, class... T>
+void map_time(Time<X>& out, F f, const T&... t) {
+  algebra<X>::map(out, f, t...);
+}
+
+}  // namespace fewstep

@@ -1,0 +1,110 @@
+// A solver chosen at run time.
+#pragma once
+
+#include "concepts.hpp"
+
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace fewstep {
+
+namespace detail {
+
+/// The model behind two function pointers: what a type-erased solver may know of it.
+template <State X>
+class ModelRef {
+ public:
+  template <class M>
+    requires(!std::same_as<std::remove_const_t<M>, ModelRef>)
+  explicit ModelRef(M& model)
+      : model_(&model),
+        call_([](void* m, const X& x, const Time<X>& fed, const Time<X>& t, X& out) { (*static_cast<M*>(m))(x, fed, t, out); }),
+        features_([](void* m) { return static_cast<M*>(m)->features(); }) {}
+
+  void operator()(const X& x, const Time<X>& t, X& out) const { call_(model_, x, t, t, out); }
+  void operator()(const X& x, const Time<X>& fed, const Time<X>& t, X& out) const { call_(model_, x, fed, t, out); }
+  const Features<X>* features() const { return features_(model_); }
+
+ private:
+  void* model_;
+  void (*call_)(void*, const X&, const Time<X>&, const Time<X>&, X&);
+  const Features<X>* (*features_)(void*);
+};
+
+}  // namespace detail
+
+/// Any solver of states X behind one type, for callers that choose at run time; costs two indirect calls a step.
+/// A denoiser of shared levels only is refused when such a solver first asks it for per-sample ones.
+template <State X>
+class AnySolver {
+  struct Recollection {
+    virtual ~Recollection() = default;
+    virtual std::unique_ptr<Recollection> clone() const = 0;
+    virtual void detach() = 0;
+  };
+  template <class M>
+  struct RecollectionOf final : Recollection {
+    M memory;
+    explicit RecollectionOf(M m) : memory(std::move(m)) {}
+    std::unique_ptr<Recollection> clone() const override { return std::make_unique<RecollectionOf>(memory); }
+    void detach() override { memory.detach(); }
+  };
+  struct Interface {
+    virtual ~Interface() = default;
+    virtual Target target() const = 0;
+    virtual int evaluations() const = 0;
+    virtual void validate() const = 0;
+    virtual std::unique_ptr<Recollection> memory(const X& x) const = 0;
+    virtual void step(const Step<X>& n, X& x, X& first, detail::ModelRef<X>& model, Recollection& memory) const = 0;
+  };
+  template <class S>
+  struct Holder final : Interface {
+    S solver;
+    explicit Holder(S s) : solver(std::move(s)) {}
+    Target target() const override { return solver.target(); }
+    int evaluations() const override { return solver.evaluations(); }
+    void validate() const override {
+      if constexpr (requires { solver.validate(); }) solver.validate();
+    }
+    std::unique_ptr<Recollection> memory(const X& x) const override {
+      return std::make_unique<RecollectionOf<fewstep::Memory<S, X>>>(solver.memory(x));
+    }
+    void step(const Step<X>& n, X& x, X& first, detail::ModelRef<X>& model, Recollection& memory) const override {
+      solver.step(n, x, first, model, static_cast<RecollectionOf<fewstep::Memory<S, X>>&>(memory).memory);
+    }
+  };
+
+ public:
+  class AnyMemory {
+   public:
+    explicit AnyMemory(std::unique_ptr<Recollection> r) : held_(std::move(r)) {}
+    AnyMemory(const AnyMemory& o) : held_(o.held_->clone()) {}
+    AnyMemory(AnyMemory&&) noexcept = default;
+    void detach() { held_->detach(); }
+    Recollection& get() { return *held_; }
+
+   private:
+    std::unique_ptr<Recollection> held_;
+  };
+
+  template <class S>
+    requires(!std::same_as<S, AnySolver> && Solver<S, X>)
+  AnySolver(S solver) : held_(std::make_shared<const Holder<S>>(std::move(solver))) {}
+
+  Target target() const { return held_->target(); }
+  int evaluations() const { return held_->evaluations(); }
+  void validate() const { held_->validate(); }
+  AnyMemory memory(const X& x) const { return AnyMemory(held_->memory(x)); }
+
+  template <class M>
+  void step(const Step<X>& n, X& x, X& first, M& model, AnyMemory& memory) const {
+    detail::ModelRef<X> erased(model);
+    held_->step(n, x, first, erased, memory.get());
+  }
+
+ private:
+  std::shared_ptr<const Interface> held_;
+};
+
+}  // namespace fewstep

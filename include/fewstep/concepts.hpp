@@ -1,0 +1,177 @@
+// What a denoiser, a solver, a predictor and an observer must offer.
+#pragma once
+
+#include "algebra.hpp"
+
+#include <concepts>
+#include <cstddef>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace fewstep {
+
+/// One step of a run: from one noise level to the next. `index` counts from 0 to `count` - 1.
+template <State X>
+struct Step {
+  const Time<X>& from;
+  const Time<X>& to;
+  std::size_t index;
+  std::size_t count;
+};
+
+/// What a solver extrapolates: the slope dx/dsigma = (x - D)/sigma, or the denoised batch D itself.
+enum class Target { slope, denoised };
+
+/// The share of x that a step from level t to s keeps whatever the model says: an exponential step keeps s/t of it, a
+/// plain one everything. It is what AMED's `direction` must not scale.
+template <class T>
+auto carry(Target target, const T& t, const T& s) {
+  return target == Target::denoised ? s / t : t / t;
+}
+
+namespace detail {
+
+template <class D, class X>
+concept WritesFeatures =
+    requires(D& d, const X& x, const Time<X>& t, X& out, Features<X>& f) { d(x, t, out, f); };
+template <class D, class X>
+concept Writes = requires(D& d, const X& x, const Time<X>& t, X& out) { d(x, t, out); };
+template <class D, class X>
+concept WritesShared = requires(D& d, const X& x, double t, X& out) { d(x, t, out); };
+
+template <class R, class X>
+concept Pair = requires(R&& r, X& out, Features<X>& f) {
+  out = std::forward<R>(r).denoised;
+  f = std::forward<R>(r).feature;
+};
+template <class R, class X>
+concept Output = std::convertible_to<R, X> || Pair<R, X>;
+
+/// How a backend hands noise levels to a callable that returns its result: for tensors a tensor, else Time<X> itself.
+template <class X>
+decltype(auto) native(const Time<X>& t, const X& x) {
+  if constexpr (requires { algebra<X>::native(t, x); })
+    return algebra<X>::native(t, x);
+  else
+    return (t);
+}
+template <class X>
+using Native = decltype(native<X>(std::declval<const Time<X>&>(), std::declval<const X&>()));
+
+template <class D, class X>
+concept Returns = requires(D& d, const X& x, Native<X> t) {
+  { d(x, t) } -> Output<X>;
+};
+template <class D, class X>
+concept ReturnsShared = requires(D& d, const X& x, double t) {
+  { d(x, t) } -> Output<X>;
+};
+
+}  // namespace detail
+
+/// A denoiser that accepts one noise level per sample. One of
+///   d(x, sigma, out, features)    d(x, sigma, out)     sigma: const Time<X>&
+///   d(x, sigma) -> X, or -> anything with members `denoised` and `feature`     (tensors: sigma is a tensor, [] or [B])
+template <class D, class X>
+concept PerSampleDenoiser = State<X> && (detail::WritesFeatures<D, X> || detail::Writes<D, X> || detail::Returns<D, X>);
+
+/// D(x, sigma) = E[clean | x, sigma]: a per-sample denoiser, or one for a level shared by the batch,
+///   d(x, double, out)    d(x, double) -> X, or with features.
+/// Spell sigma's type: a generic lambda is tried with Time<X> first and fails inside its own body.
+template <class D, class X>
+concept Denoiser = PerSampleDenoiser<D, X> || (State<X> && (detail::WritesShared<D, X> || detail::ReturnsShared<D, X>));
+
+namespace detail {
+
+template <class X, class R>
+bool take(R&& result, X& out, Features<X>& features) {
+  if constexpr (std::convertible_to<R, X>) {
+    out = std::forward<R>(result);
+    return false;
+  } else {
+    features = std::forward<R>(result).feature;
+    out = std::forward<R>(result).denoised;
+    return true;
+  }
+}
+
+/// Calls any form of denoiser; true when it gave features.
+template <State X, Denoiser<X> D>
+bool denoise(D& d, const X& x, const Time<X>& sigma, X& out, Features<X>& features) {
+  if constexpr (WritesFeatures<D, X>) {
+    d(x, sigma, out, features);
+    return true;
+  } else if constexpr (Writes<D, X>) {
+    d(x, sigma, out);
+    return false;
+  } else if constexpr (Returns<D, X>) {
+    return take<X>(d(x, native<X>(sigma, x)), out, features);
+  } else {
+    if (sigma.per_sample())
+      throw std::invalid_argument("denoiser takes one noise level for the batch, the solver asks for one per sample; "
+                                  "allowed: a denoiser of per-sample levels");
+    if constexpr (WritesShared<D, X>) {
+      d(x, sigma.value(), out);
+      return false;
+    } else {
+      return take<X>(d(x, sigma.value()), out, features);
+    }
+  }
+}
+
+/// Whether a solver or predictor may ask for one noise level per sample.
+template <class S>
+inline constexpr bool per_sample = [] {
+  if constexpr (requires { S::per_sample; })
+    return static_cast<bool>(S::per_sample);
+  else
+    return false;
+}();
+
+/// Stands for the model when a solver is checked.
+template <State X>
+struct ModelArchetype {
+  void operator()(const X&, const Time<X>&, X&);
+  void operator()(const X&, const Time<X>&, const Time<X>&, X&);
+  const Features<X>* features() const;
+};
+
+}  // namespace detail
+
+/// A solver is arithmetic on noise levels. It is an immutable value with
+///   target()      what it extrapolates
+///   evaluations() model evaluations per step, the driver's at the left end counted
+///   memory(x)     what it remembers within one run: copyable, with detach()
+///   step(n, x, first, model, memory)   takes x from n.from to n.to; `first` is the target at (x, n.from), evaluated by
+///                 the driver, and may be consumed; model(y, sigma, out) evaluates the target elsewhere
+/// and, where it may ask for one level per sample, `static constexpr bool per_sample = true`.
+template <class S, class X>
+concept Solver = State<X> && std::copy_constructible<S> &&
+                 requires(const S solver, const Step<X>& n, X& x, X& first, detail::ModelArchetype<X>& model) {
+                   { solver.target() } -> std::same_as<Target>;
+                   { solver.evaluations() } -> std::convertible_to<int>;
+                   solver.memory(std::as_const(x)).detach();
+                   requires requires(decltype(solver.memory(std::as_const(x)))& memory) {
+                     solver.step(n, x, first, model, memory);
+                   };
+                 };
+
+template <class S, class X>
+using Memory = decltype(std::declval<const S&>().memory(std::declval<const X&>()));
+
+/// What an observer is shown after each step. References are valid during the call only.
+template <State X>
+struct Snapshot {
+  std::size_t index;   // of the step just made
+  std::size_t count;   // steps of the schedule
+  double from, to;     // noise levels
+  int evaluations;     // so far
+  const X& x;
+};
+
+/// Any callable (const Snapshot<X>&); one that returns bool cancels the run with false.
+template <class O, class X>
+concept Observer = requires(O& observe, const Snapshot<X>& s) { observe(s); };
+
+}  // namespace fewstep

@@ -1,0 +1,44 @@
+#pragma once
+
+#include "../errors.hpp"
+
+#include <cmath>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace fewstep {
+
+/// A Gaussian mixture over vectors of `dimension()` numbers: data whose denoiser is known exactly, for tests and examples.
+/// Component k is N(means[k], deviations[k]^2 I), or N(means[k], covariances[k]) (row-major) where covariances are given.
+struct GaussianMixture {
+  std::vector<double> weights;
+  std::vector<std::vector<double>> means;
+  std::vector<double> deviations = {};
+  std::vector<std::vector<double>> covariances = {};
+
+  std::size_t dimension() const { return means.empty() ? 0 : means[0].size(); }
+
+  /// @throws std::invalid_argument naming the member and component that does not fit.
+  void validate() const {
+    const std::size_t n = weights.size(), d = dimension();
+    require(n > 0, "GaussianMixture::weights.size()", n, "1 or more");
+    require(means.size() == n && d > 0, "GaussianMixture::means.size()", means.size(), "as many as weights, not empty");
+    const bool full = !covariances.empty();
+    require((full ? covariances.size() : deviations.size()) == n && (!full || deviations.empty()),
+            "GaussianMixture::deviations.size()", deviations.size(), "one per weight, or covariances instead");
+    for (std::size_t k = 0; k < n; ++k) {
+      const std::string at = "[" + std::to_string(k) + "]";
+      require(weights[k] > 0 && std::isfinite(weights[k]), "GaussianMixture::weights" + at, weights[k], "positive numbers");
+      require(means[k].size() == d, "GaussianMixture::means" + at + ".size()", means[k].size(), std::to_string(d));
+      if (full)
+        require(covariances[k].size() == d * d, "GaussianMixture::covariances" + at + ".size()", covariances[k].size(),
+                std::to_string(d * d));
+      else
+        require(deviations[k] >= 0 && std::isfinite(deviations[k]), "GaussianMixture::deviations" + at, deviations[k],
+                "numbers of 0 or more");
+    }
+  }
+};
+
+}  // namespace fewstep

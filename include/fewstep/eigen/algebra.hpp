@@ -1,0 +1,122 @@
+// States that are Eigen arrays, dynamic or fixed, float or double: one column per sample.
+#pragma once
+
+#include "../algebra.hpp"
+#include "../errors.hpp"
+
+#include <Eigen/Core>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <tuple>
+#include <type_traits>
+
+namespace fewstep {
+
+template <std::floating_point Scalar, int Rows, int Cols, int Layout, int MaxRows, int MaxCols>
+struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
+  using X = Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>;
+  using features = Eigen::Array<Scalar, Eigen::Dynamic, Eigen::Dynamic>;  // one column per sample
+  struct inference {
+    explicit inference(bool) {}
+  };
+
+  /// One level for the batch, or one per sample; a time that was fitted once never allocates again.
+  class time {
+   public:
+    using Each = Eigen::Array<double, Cols, 1, 0, MaxCols, 1>;
+    explicit time(double v) : value_(v) {}
+    time(const time&) = default;
+    time(time&&) = default;
+    time& operator=(const time& o) {  // keeps its buffer
+      value_ = o.value_;
+      per_sample_ = o.per_sample_;
+      if (per_sample_) each_ = o.each_;
+      return *this;
+    }
+    bool per_sample() const { return per_sample_; }
+    double value() const { return value_; }
+    double operator[](Eigen::Index b) const { return per_sample_ ? each_[b] : value_; }
+    Eigen::Index size() const { return each_.size(); }
+    void set(double v) {
+      value_ = v;
+      per_sample_ = false;
+    }
+    /// Storage for one level per sample.
+    Each& each(Eigen::Index batch) {
+      fit(batch);
+      per_sample_ = true;
+      return each_;
+    }
+    void fit(Eigen::Index batch) {
+      if (each_.size() != batch) each_.resize(batch);
+    }
+
+   private:
+    double value_;
+    bool per_sample_ = false;
+    Each each_;
+  };
+
+  static void validate(const X& x) { require(x.size() > 0, "the state's size", x.size(), "1 or more"); }
+  static X like(const X& x) { return X::Zero(x.rows(), x.cols()); }
+  static void fit(time& t, const X& x) { t.fit(x.cols()); }
+  static bool is_one(const time& t) { return !t.per_sample() && t.value() == 1; }
+  static void detach(auto&) {}
+  static void release(X&) {}
+
+  /// By bit pattern: -ffast-math lets a compiler assume that std::isfinite is always true.
+  static bool finite(const X& x) {
+    using Bits = std::conditional_t<sizeof(Scalar) == 8, std::uint64_t, std::uint32_t>;
+    constexpr Bits exponent = sizeof(Scalar) == 8 ? Bits(0x7ff0000000000000ull) : Bits(0x7f800000u);
+    return std::none_of(x.data(), x.data() + x.size(),
+                        [](Scalar v) { return (std::bit_cast<Bits>(v) & exponent) == exponent; });
+  }
+
+  static void threshold(X& x, double quantile, double floor) {
+    Eigen::Array<Scalar, Rows, 1, 0, MaxRows, 1> sorted(x.rows());
+    for (Eigen::Index b = 0; b < x.cols(); ++b) {
+      sorted = x.col(b).abs();
+      std::sort(sorted.data(), sorted.data() + sorted.size());
+      const double place = quantile * static_cast<double>(sorted.size() - 1);
+      const auto below = static_cast<Eigen::Index>(place);
+      const Eigen::Index above = std::min(below + 1, sorted.size() - 1);
+      const double q = sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+      const auto s = static_cast<Scalar>(std::max(floor, q));
+      x.col(b) = x.col(b).cwiseMax(-s).cwiseMin(s) / s;
+    }
+  }
+
+  template <class F, class... T>
+  static void map(time& out, F f, const T&... t) {
+    if (!(t.per_sample() || ...)) return out.set(f(t.value()...));
+    Eigen::Index batch = 0;
+    ((batch = t.per_sample() ? t.size() : batch), ...);
+    auto& each = out.each(batch);
+    for (Eigen::Index b = 0; b < batch; ++b) each[b] = f(t[b]...);
+  }
+
+  template <class... T, class W, class... V>
+  static void combine(X& out, const std::tuple<T...>& at, W w, const V&... v) {
+    std::apply([&](const auto&... t) {
+      if (!(t.per_sample() || ... || false)) return assign(out, w(t.value()...), v...);
+      for (Eigen::Index b = 0; b < out.cols(); ++b) assign(out.col(b), w(t[b]...), v.col(b)...);
+    }, at);
+  }
+
+ private:
+  template <class Out, class Ws, class... V>
+  static void assign(Out&& out, const Ws& ws, const V&... v) {
+    static_assert(std::tuple_size_v<Ws> == sizeof...(V), "combine: one weight per term");
+    std::apply([&](const auto&... w) { out = (term(w, v) + ...); }, ws);
+  }
+  template <class V>
+  static const V& term(unit_t, const V& v) { return v; }
+  template <class V>
+  static auto term(double w, const V& v) { return static_cast<Scalar>(w) * v; }
+};
+
+}  // namespace fewstep

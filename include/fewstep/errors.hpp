@@ -1,0 +1,22 @@
+// The one place where bad configuration is reported.
+#pragma once
+
+#include <concepts>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace fewstep {
+
+/// @throws std::invalid_argument "ARGUMENT is VALUE; allowed: WHAT" unless `good`.
+template <class T>
+void require(bool good, std::string_view argument, const T& value, std::string_view allowed) {
+  if (good) return;
+  std::ostringstream message;
+  message.precision(17);
+  message << argument << " is " << value << "; allowed: " << allowed;
+  throw std::invalid_argument(message.str());
+}
+
+}  // namespace fewstep

@@ -1,0 +1,8 @@
+// The core and all solvers, without a backend: include eigen.hpp or torch.hpp for one.
+#pragma once
+
+#include "any_solver.hpp"
+#include "observers.hpp"
+#include "registry.hpp"
+#include "run.hpp"
+#include "version.hpp"

@@ -1,0 +1,96 @@
+#pragma once
+
+#include "../concepts.hpp"
+#include "../errors.hpp"
+#include "../history.hpp"
+#include "phi.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+namespace fewstep {
+
+/// Which model output an exponential multistep method extrapolates: the denoised image (DPM-Solver++) or the noise
+/// (DPM-Solver).
+enum class Form { data, noise };
+
+/// Exponential multistep solver: DPM-Solver++ in data form, multistep DPM-Solver in noise form. With m0, m1, m2 the newest
+/// model outputs, h = log(t/s) and r0, r1 the two earlier steps of log sigma over h,
+///   x' = a x + p1 m0 + p2 E1 + p3 E2,   E1 = D + r0/(r0+r1) (D - D'),   E2 = (D - D')/(r0+r1),
+///   D = (m0 - m1)/r0,   D' = (m1 - m2)/r1,
+///   data: a = s/t, p_k = h phi_k(-h);   noise: a = 1, p_k = -s h phi_k(h).
+/// Order 1 keeps p1 alone; order 2 takes E1 = D with the weight p1/2.
+/// Evaluations per step: 1.  Order: `order`; the first steps use what history there is.  lower_order_final: no step uses
+/// a higher order than there are steps left.
+/// Source: Lu et al. 2022, arXiv 2211.01095, algorithm 2 and appendix B; arXiv 2206.00927 (noise form).
+struct Dpmpp {
+  int order = 2;
+  Form form = Form::data;
+  bool lower_order_final = true;
+
+  Target target() const { return form == Form::data ? Target::denoised : Target::slope; }
+  static constexpr int evaluations() { return 1; }
+  void validate() const { require(order >= 1 && order <= 3, "Dpmpp::order", order, "1 to 3"); }
+  template <State X>
+  History<X> memory(const X& x) const { return {x, static_cast<std::size_t>(order - 1)}; }
+
+  static constexpr auto data_1 = [](const auto& t, const auto& s) { return std::tuple{s / t, 1. - s / t}; };
+  static constexpr auto noise_1 = [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; };
+
+  static constexpr auto data_2 = [](const auto& p, const auto& t, const auto& s) {
+    using std::log;
+    const auto gain = 1. - s / t;
+    const auto k = 0.5 * log(t / s) / log(p / t);
+    return std::tuple{s / t, gain * (1. + k), -1. * gain * k};
+  };
+  static constexpr auto noise_2 = [](const auto& p, const auto& t, const auto& s) {
+    using std::log;
+    const auto k = 0.5 * log(t / s) / log(p / t);
+    return std::tuple{unit, (s - t) * (1. + k), (t - s) * k};
+  };
+
+  /// The weights of m0, m1, m2 in p1 m0 + p2 E1 + p3 E2.
+  static constexpr auto spread = [](const auto& p1, const auto& p2, const auto& p3, const auto& r0, const auto& r1) {
+    const auto tilt = (p2 * r0 + p3) / (r0 + r1);  // of D - D'
+    const auto on_d = (p2 + tilt) / r0, on_older = tilt / r1;
+    return std::tuple{p1 + on_d, -1. * on_d - on_older, on_older};
+  };
+  static constexpr auto data_3 = [](const auto& q, const auto& p, const auto& t, const auto& s) {
+    using std::log, detail::phi;
+    const auto h = log(t / s);
+    const auto [w0, w1, w2] = spread(phi<1>(-1. * h) * h, phi<2>(-1. * h) * h, phi<3>(-1. * h) * h,
+                                     log(p / t) / h, log(q / p) / h);
+    return std::tuple{s / t, w0, w1, w2};
+  };
+  static constexpr auto noise_3 = [](const auto& q, const auto& p, const auto& t, const auto& s) {
+    using std::log, detail::phi;
+    const auto h = log(t / s);
+    const auto [w0, w1, w2] = spread(-1. * s * h * phi<1>(h), -1. * s * h * phi<2>(h), -1. * s * h * phi<3>(h),
+                                     log(p / t) / h, log(q / p) / h);
+    return std::tuple{unit, w0, w1, w2};
+  };
+
+  template <State X, class M>
+  void step(const Step<X>& n, X& x, X& m, M&, History<X>& past) const {
+    std::size_t k = past.size() + 1;
+    if (lower_order_final) k = std::min(k, n.count - n.index);
+    if (form == Form::data)
+      update(k, n, x, m, past, data_1, data_2, data_3);
+    else
+      update(k, n, x, m, past, noise_1, noise_2, noise_3);
+    past.push(m, n.from);
+  }
+
+ private:
+  template <State X>
+  static void update(std::size_t k, const Step<X>& n, X& x, const X& m, const History<X>& past, auto w1, auto w2, auto w3) {
+    switch (k) {
+      case 1: combine(x, times(n.from, n.to), w1, x, m); break;
+      case 2: combine(x, times(past.time(0), n.from, n.to), w2, x, m, past[0]); break;
+      default: combine(x, times(past.time(1), past.time(0), n.from, n.to), w3, x, m, past[0], past[1]);
+    }
+  }
+};
+
+}  // namespace fewstep

@@ -1,0 +1,53 @@
+#pragma once
+
+#include "../concepts.hpp"
+#include "../errors.hpp"
+#include "../history.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+namespace fewstep {
+
+/// Improved pseudo numerical method: Adams-Bashforth on dx/dsigma with the weights of equal steps, whatever the steps;
+/// the first ones use what history there is.
+///   x' = x + (s - t) sum_k b_k d_{n-k},   b = {1}, {3, -1}/2, {23, -16, 5}/12, {55, -59, 37, -9}/24
+/// Evaluations per step: 1.  Formal order: `order` on equal steps; the step ratio being ignored, lower on other grids.
+/// Source: Zhang & Chen 2023, arXiv 2204.13902, section 3.3 (iPNDM); Liu et al. 2022, arXiv 2202.09778.
+struct Ipndm {
+  int order = 4;
+
+  static constexpr Target target() { return Target::slope; }
+  static constexpr int evaluations() { return 1; }
+  void validate() const { require(order >= 1 && order <= 4, "Ipndm::order", order, "1 to 4"); }
+  template <State X>
+  History<X> memory(const X& x) const { return {x, static_cast<std::size_t>(order - 1)}; }
+
+  static constexpr auto weights_1 = [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; };
+  static constexpr auto weights_2 = [](const auto& t, const auto& s) {
+    const auto h = (s - t) / 2.;
+    return std::tuple{unit, 3. * h, -1. * h};
+  };
+  static constexpr auto weights_3 = [](const auto& t, const auto& s) {
+    const auto h = (s - t) / 12.;
+    return std::tuple{unit, 23. * h, -16. * h, 5. * h};
+  };
+  static constexpr auto weights_4 = [](const auto& t, const auto& s) {
+    const auto h = (s - t) / 24.;
+    return std::tuple{unit, 55. * h, -59. * h, 37. * h, -9. * h};
+  };
+
+  template <State X, class M>
+  void step(const Step<X>& n, X& x, X& d, M&, History<X>& past) const {
+    const auto at = times(n.from, n.to);
+    switch (past.size()) {
+      case 0: combine(x, at, weights_1, x, d); break;
+      case 1: combine(x, at, weights_2, x, d, past[0]); break;
+      case 2: combine(x, at, weights_3, x, d, past[0], past[1]); break;
+      default: combine(x, at, weights_4, x, d, past[0], past[1], past[2]);
+    }
+    past.push(d, n.from);
+  }
+};
+
+}  // namespace fewstep

@@ -1,0 +1,7 @@
+// fewstep on LibTorch tensors.
+#pragma once
+
+#include "fewstep.hpp"
+#include "torch/algebra.hpp"
+#include "torch/gaussian_mixture.hpp"
+#include "torch/noise.hpp"

@@ -1,0 +1,149 @@
+// States that are floating-point tensors [batch, ...], on any device.
+#pragma once
+
+#include "../algebra.hpp"
+#include "../errors.hpp"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace fewstep {
+
+/// Tensors behave as values: nothing here writes into storage that another handle can see, so a saved handle is a saved
+/// state and gradients stay right.
+template <>
+struct algebra<torch::Tensor> {
+  using X = torch::Tensor;
+  using features = torch::Tensor;
+
+  /// Gradients off, and with them all bookkeeping of tensors; for the calling thread.
+  struct inference {
+    explicit inference(bool on) {
+      if (on) guard_.emplace();
+    }
+
+   private:
+    std::optional<c10::InferenceMode> guard_;
+  };
+
+  /// A host double for the batch, or a tensor [batch] on the state's device.
+  class time {
+   public:
+    explicit time(double v) : value_(v) {}
+    explicit time(X each) : each_(std::move(each)) {}
+    bool per_sample() const { return each_.defined(); }
+    double value() const { return value_; }
+    const X& each() const { return each_; }
+    void detach() {
+      if (each_.defined()) each_ = each_.detach();
+    }
+
+   private:
+    double value_ = 0;
+    X each_;
+  };
+
+  /// The type of noise levels on a device: float64 where it exists.
+  static torch::TensorOptions level_options(const X& x) {
+    const bool narrow = x.device().type() == torch::kMPS;
+    return torch::TensorOptions().device(x.device()).dtype(narrow ? torch::kFloat32 : torch::kFloat64);
+  }
+  /// The level as a tensor on x's device: [] for the batch (filled there, not copied), or [batch].
+  static X native(const time& t, const X& x) {
+    return t.per_sample() ? t.each() : torch::full({}, t.value(), level_options(x));
+  }
+
+  static void validate(const X& x) {
+    require(x.defined() && x.dim() >= 1 && x.numel() > 0, "the state", x.defined() ? x.numel() : 0,
+            "a tensor [batch, ...] that is not empty");
+    require(at::isFloatingType(x.scalar_type()), "the state's dtype", x.scalar_type(), "floating-point types");
+    try {
+      const torch::NoGradGuard no_grad;
+      const X one = torch::ones({1}, x.options());
+      torch::isfinite((one * 0.5).add_(one, 0.5).addcmul_(one, one)).all();
+    } catch (const c10::Error&) {
+      require(false, "the state's dtype", x.scalar_type(),
+              "types with arithmetic on device " + x.device().str() + " in this LibTorch, e.g. Float or BFloat16");
+    }
+  }
+  static X like(const X&) { return {}; }  // the first combine makes it; LibTorch's allocator reuses storage
+  static void fit(time&, const X&) {}
+  static bool is_one(const time& t) { return !t.per_sample() && t.value() == 1; }
+  static void detach(X& x) {
+    if (x.defined()) x = x.detach();
+  }
+  static void detach(time& t) { t.detach(); }
+  static void release(X& x) {
+    if (x.is_inference()) x = x.clone();
+  }
+  static bool finite(const X& x) { return torch::isfinite(x).all().item<bool>(); }
+
+  static void threshold(X& x, double quantile, double floor) {
+    const bool narrow = x.scalar_type() != torch::kFloat32 && x.scalar_type() != torch::kFloat64;
+    const X flat = (narrow ? x.to(torch::kFloat32) : x).flatten(1);
+    const X s = torch::quantile(flat.abs(), quantile, 1, true).clamp_min(floor);
+    x = (torch::minimum(torch::maximum(flat, -s), s) / s).to(x.scalar_type()).view_as(x);
+  }
+
+  template <class F, class... T>
+  static void map(time& out, F f, const T&... t) {
+    if ((t.per_sample() || ...))
+      out = time(f(flat(t)...));
+    else
+      out = time(f(t.value()...));
+  }
+
+  template <class... T, class W, class... V>
+  static void combine(X& out, const std::tuple<T...>& at, W w, const X& v0, const V&... v) {
+    std::apply([&](const auto&... t) {
+      if ((t.per_sample() || ... || false))
+        out = sum(w(broadcast(t, v0)...), v0, v...);
+      else
+        out = sum(w(t.value()...), v0, v...);
+    }, at);
+  }
+
+ private:
+  static X flat(const time& t) { return t.per_sample() ? t.each() : torch::full({}, t.value(), torch::kFloat64); }
+  static X broadcast(const time& t, const X& x) {
+    if (!t.per_sample()) return flat(t);
+    std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
+    shape[0] = t.each().size(0);
+    return t.each().view(shape);
+  }
+
+  template <class Ws, class... V>
+  static X sum(const Ws& ws, const V&... v) {
+    static_assert(std::tuple_size_v<Ws> == sizeof...(V), "combine: one weight per term");
+    X total;
+    bool own = false;  // whether `total` may be written into
+    std::apply([&](const auto&... w) { (add(total, own, w, v), ...); }, ws);
+    return own ? total : total.clone();
+  }
+
+  template <class W>
+  static void add(X& total, bool& own, const W& w, const X& v) {
+    constexpr bool one = std::is_same_v<W, unit_t>, number = std::is_arithmetic_v<W>;
+    const bool in_place = own && !torch::GradMode::is_enabled();
+    // Only the weight is cast: a float64 level would make a float32 state float64.
+    if (!total.defined()) {
+      if constexpr (one) total = v;
+      else if constexpr (number) total = v * w;
+      else total = v * w.to(v.options());
+      own = !one;
+      return;
+    }
+    if constexpr (one) total = in_place ? total.add_(v) : total + v;
+    else if constexpr (number) total = in_place ? total.add_(v, w) : torch::add(total, v, w);
+    else total = in_place ? total.addcmul_(w.to(v.options()), v) : torch::addcmul(total, w.to(v.options()), v);
+    own = true;
+  }
+};
+
+}  // namespace fewstep

@@ -1,0 +1,51 @@
+#pragma once
+
+#include "../denoisers/gaussian_mixture.hpp"
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace fewstep {
+
+/// The exact denoiser of a Gaussian mixture (eigen/gaussian_mixture.hpp has the formula) on tensors, differentiable.
+class TensorMixtureDenoiser {
+ public:
+  explicit TensorMixtureDenoiser(const GaussianMixture& mixture) {
+    mixture.validate();
+    const auto n = static_cast<std::int64_t>(mixture.weights.size()), d = static_cast<std::int64_t>(mixture.dimension());
+    const auto table = [&](const auto& rows) {
+      std::vector<torch::Tensor> tensors;
+      for (const auto& row : rows) tensors.push_back(torch::tensor(row, torch::kFloat64));
+      return torch::stack(tensors);
+    };
+    log_weights_ = torch::tensor(mixture.weights, torch::kFloat64).log();
+    means_ = table(mixture.means);
+    if (mixture.covariances.empty()) {
+      variances_ = torch::tensor(mixture.deviations, torch::kFloat64).square().view({n, 1}).expand({n, d});
+    } else {
+      std::tie(variances_, axes_) = torch::linalg_eigh(table(mixture.covariances).view({n, d, d}), "L");
+      require(variances_.min().item<double>() > -1e-12 * variances_.max().item<double>(),
+              "the smallest eigenvalue of GaussianMixture::covariances", variances_.min().item<double>(), "0 or more");
+      variances_ = variances_.clamp_min(0);
+    }
+  }
+
+  /// x: [B, ...] of `dimension` numbers per sample; sigma: [] or [B].
+  torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& sigma) const {
+    const auto to = [&](const torch::Tensor& t) { return t.to(x.options()); };
+    torch::Tensor offset = x.flatten(1).unsqueeze(1) - to(means_);  // [B, K, d]
+    if (axes_.defined()) offset = torch::matmul(offset.unsqueeze(2), to(axes_)).squeeze(2);
+    const torch::Tensor v = to(variances_) + to(sigma).reshape({-1, 1, 1}).square();
+    const torch::Tensor logits = to(log_weights_) - 0.5 * (v.log() + offset.square() / v).sum(2);
+    offset = offset * (to(variances_) / v);
+    if (axes_.defined()) offset = torch::matmul(to(axes_), offset.unsqueeze(3)).squeeze(3);
+    return (torch::softmax(logits, 1).unsqueeze(2) * (to(means_) + offset)).sum(1).view_as(x);
+  }
+
+ private:
+  torch::Tensor log_weights_, means_, variances_, axes_;
+};
+
+}  // namespace fewstep

@@ -1,0 +1,213 @@
+// golden_check DIR [--groups A,B] [--solvers euler,...] [--require-all] [--dump FILE]: recomputes the recorded vectors of DIR
+// (golden/README.md) and compares. The last line is `total: C cases, P passed, S skipped, F failed`.
+#include <fewstep/eigen.hpp>
+#include <fewstep/io/atomic_write.hpp>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace fewstep;
+using nlohmann::json;
+using X = Eigen::ArrayXXd;  // one column per sample: the rows of a [B, ...] tensor, transposed
+namespace fs = std::filesystem;
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+struct Skip {
+  std::string reason;
+};
+
+struct Outcome {
+  double error = 0;  // largest |a - b| / (tolerance scale), in units of the recorded tolerance's scale
+  double tolerance = 0;
+  json dump;
+  std::string note;
+};
+
+struct Tally {
+  int cases = 0, passed = 0, skipped = 0;
+  double worst = 0;
+  std::set<std::string> reasons;
+};
+
+json read_json(const fs::path& path) {
+  std::ifstream file(path);
+  if (!file) throw std::runtime_error(path.string() + ": cannot be read");
+  return json::parse(file);
+}
+
+/// The largest difference over max(floor, |b|); NaN and a wrong number of values count as infinite.
+double difference(const std::vector<double>& a, const std::vector<double>& b, double floor) {
+  if (a.size() != b.size()) return infinity;
+  double worst = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double d = a[i] == b[i] ? 0 : std::abs(a[i] - b[i]) / std::max(floor, std::abs(b[i]));
+    if (!(d <= worst)) worst = std::isnan(d) ? infinity : d;
+  }
+  return worst;
+}
+
+X columns(const json& tensor) {
+  const auto data = tensor.at("data").get<std::vector<double>>();
+  const auto batch = tensor.at("shape").at(0).get<Eigen::Index>();
+  return Eigen::Map<const X>(data.data(), static_cast<Eigen::Index>(data.size()) / batch, batch);
+}
+
+MixtureDenoiser mixture(const json& problems, const std::string& name) {
+  const json& p = problems.at("mixtures").at(name);
+  return MixtureDenoiser({p.at("weights").get<std::vector<double>>(), p.at("means").get<std::vector<std::vector<double>>>(),
+                          p.at("stds").get<std::vector<double>>()});
+}
+
+Schedule schedule_of(const json& c) {
+  const std::string type = c.at("schedule_type");
+  const ScheduleSettings settings{c.at("num_steps").get<int>() - 1, c.at("schedule_rho").get<double>(),
+                                  c.at("sigma_min").get<double>(), c.at("sigma_max").get<double>()};
+  if (type == "polynomial" || type == "time_uniform") return make_schedule(type, settings);
+  if (type == "logsnr") {
+    ScheduleSettings without = settings;
+    without.rho.reset();
+    return make_schedule(type, without);
+  }
+  throw Skip{"schedule " + type};
+}
+
+Outcome schedule_case(const json& c) {
+  const Schedule schedule = schedule_of(c);
+  Outcome o;
+  o.tolerance = c.at("rtol");
+  o.error = difference(schedule.levels(), c.at("t_steps").get<std::vector<double>>(), 0);
+  o.dump = {{"shape", {schedule.size()}}, {"data", schedule.levels()}};
+  return o;
+}
+
+/// The recorded solver names are those of the published code.
+AnySolver<X> solver_of(const json& c) {
+  const std::string name = c.at("solver");
+  const json& p = c.at("params");
+  if (c.contains("quirk")) throw Skip{"quirk " + c.at("quirk").dump()};
+  SolverSettings s;
+  if (name == "euler" || name == "heun") return make_solver<X>(name);
+  if (name == "dpm") {
+    s.ratio = p.at("r").get<double>();
+    return make_solver<X>("dpm2", s);
+  }
+  if (name == "ipndm" || name == "dpmpp") s.order = p.at("max_order").get<int>();
+  if (name == "ipndm") return make_solver<X>("ipndm", s);
+  if (name == "dpmpp") {
+    s.form = p.at("predict_x0").get<bool>() ? Form::data : Form::noise;
+    s.lower_order_final = p.at("lower_order_final").get<bool>();
+    return make_solver<X>("dpmpp", s);
+  }
+  throw Skip{"solver " + name};
+}
+
+Outcome solver_case(const json& c, const json& problems) {
+  const AnySolver<X> solver = solver_of(c);
+  const MixtureDenoiser exact = mixture(problems, c.at("problem"));
+  const Schedule schedule(c.at("t_steps").get<std::vector<double>>());
+  Options options{.analytic_first_step = c.at("afs"), .final_denoise = c.at("denoise_to_zero"), .check = Check::off};
+  if (c.at("params").value("dynamic_thresholding", false)) options.thresholding = Thresholding{};
+
+  std::vector<double> levels, states;
+  const auto denoise = [&](const X& x, const Time<X>& sigma, X& out) {
+    levels.push_back(sigma[0]);
+    exact(x, sigma, out);
+  };
+  const auto keep = [&](const X& x) { states.insert(states.end(), x.data(), x.data() + x.size()); };
+  X x = columns(c.at("latents")) * schedule[0];
+  keep(x);
+  const auto result = integrate(solver, denoise, schedule, x, options, [&](const Snapshot<X>& s) { keep(s.x); });
+  if (options.final_denoise) keep(result.x);
+
+  Outcome o;
+  o.tolerance = c.at("tol");
+  o.error = difference(states, c.at("trajectory").at("data").get<std::vector<double>>(), 1);
+  o.dump = {{"shape", c.at("trajectory").at("shape")}, {"data", states}};
+  const int nfe = c.at("nfe");
+  if (result.evaluations != nfe || evaluations(solver, schedule, options) != nfe) {
+    o.error = infinity;
+    o.note = "NFE " + std::to_string(result.evaluations) + " instead of " + std::to_string(nfe);
+  } else if (!(difference(levels, c.at("eval_sigmas").get<std::vector<double>>(), 0) <= 1e-12)) {
+    o.error = infinity;
+    o.note = "evaluated at other levels";
+  }
+  return o;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string dir, dump_file;
+  std::vector<std::string> groups{"A", "B"}, solvers;
+  bool require_all = false;
+  CLI::App app{"Compares this library with recorded vectors."};
+  app.add_option("DIR", dir, "folder of the vectors")->required()->check(CLI::ExistingDirectory);
+  app.add_option("--groups", groups, "groups to check")->delimiter(',')->check(CLI::IsMember({"A", "B", "C", "D", "E", "F"}));
+  app.add_option("--solvers", solvers, "only these, by their recorded names")->delimiter(',');
+  app.add_flag("--require-all", require_all, "a skipped case is a failure");
+  app.add_option("--dump", dump_file, "write what was computed, as JSON");
+  CLI11_PARSE(app, argc, argv);
+
+  try {
+    const std::map<std::string, std::string> files{{"A", "schedules"}, {"B", "solvers"},  {"C", "amed_solvers"},
+                                                   {"D", "training"},  {"E", "gits"},     {"F", "diffusers"}};
+    const json problems = read_json(fs::path(dir) / "problems.json");
+    std::map<std::string, Tally> tallies;
+    json dump = json::object();
+    for (const std::string& group : groups) {
+      for (const json& c : read_json(fs::path(dir) / (files.at(group) + ".json")).at("cases")) {
+        const std::string solver = c.value("solver", std::string());
+        if (group != "A" && !solvers.empty() && std::find(solvers.begin(), solvers.end(), solver) == solvers.end()) continue;
+        const std::string name = c.at("name");
+        Tally& tally = tallies[group + " " + (group == "A" ? c.at("schedule_type").get<std::string>() : solver)];
+        ++tally.cases;
+        try {
+          if (group != "A" && group != "B") throw Skip{"group " + group};
+          const Outcome o = group == "A" ? schedule_case(c) : solver_case(c, problems);
+          tally.worst = std::max(tally.worst, o.error);
+          if (!dump_file.empty()) dump[name] = o.dump;
+          if (o.error <= o.tolerance)
+            ++tally.passed;
+          else
+            std::printf("FAIL %s: error %.3g, tolerance %.3g %s\n", name.c_str(), o.error, o.tolerance, o.note.c_str());
+        } catch (const Skip& skip) {
+          ++tally.skipped;
+          tally.reasons.insert(skip.reason);
+        } catch (const std::exception& error) {
+          tally.worst = infinity;
+          std::printf("FAIL %s: %s\n", name.c_str(), error.what());
+        }
+      }
+    }
+    Tally total;
+    std::printf("%-20s %6s %7s %8s %12s\n", "group solver", "cases", "passed", "skipped", "worst error");
+    for (const auto& [name, t] : tallies) {
+      std::printf("%-20s %6d %7d %8d %12.2e", name.c_str(), t.cases, t.passed, t.skipped, t.worst);
+      for (const std::string& reason : t.reasons) std::printf("  [%s not offered]", reason.c_str());
+      std::printf("\n");
+      total.cases += t.cases;
+      total.passed += t.passed;
+      total.skipped += t.skipped;
+    }
+    if (!dump_file.empty()) io::atomic_write(dump_file, [&](std::ostream& out) { out << dump; });
+    const int skipped = require_all ? 0 : total.skipped, failed = total.cases - total.passed - skipped;
+    std::printf("total: %d cases, %d passed, %d skipped, %d failed\n", total.cases, total.passed, skipped, failed);
+    return failed == 0 && total.cases > 0 ? 0 : 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "golden_check: %s\n", error.what());
+    return 1;
+  }
+}
