@@ -61,8 +61,13 @@ function(fewstep_locate_torch result_dir result_origin)
     return()
   endif()
 
+  # An active virtual environment is meant, even where some launcher of cmake puts its own Python first.
+  set(python python3)
+  if(DEFINED ENV{VIRTUAL_ENV})
+    set(python $ENV{VIRTUAL_ENV}/bin/python3)
+  endif()
   execute_process(
-    COMMAND python3 -c "import torch; print(torch.__version__.split('+')[0] + ';' + torch.utils.cmake_prefix_path)"
+    COMMAND ${python} -c "import torch; print(torch.__version__.split('+')[0] + ';' + torch.utils.cmake_prefix_path)"
     OUTPUT_VARIABLE answer OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE failed)
   if(NOT failed)
     list(GET answer 0 version)

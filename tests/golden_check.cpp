@@ -71,8 +71,22 @@ MixtureDenoiser mixture(const json& problems, const std::string& name) {
                           p.at("stds").get<std::vector<double>>()});
 }
 
-Schedule schedule_of(const json& c) {
+NoiseTable table_of(const json& problems, const std::string& name) {
+  const json& g = problems.at("discrete_grids").at(name);
+  return NoiseTable::scaled_linear(g.at("beta_start"), g.at("beta_end"), g.at("num_train_timesteps").get<std::size_t>());
+}
+
+Schedule schedule_of(const json& c, const json& problems) {
   const std::string type = c.at("schedule_type");
+  const auto quirk = c.value("quirk", std::string());
+  if (type == "discrete") {
+    const NoiseTable table = table_of(problems, c.at("grid"));
+    const DiscreteOptions options{.steps = c.at("num_steps").get<int>() - 1, .rho = c.at("schedule_rho"),
+                                  .sigma_min = c.at("sigma_min").get<double>(), .sigma_max = c.at("sigma_max").get<double>()};
+    if (quirk == "discrete_rho") return compat::discrete(table, options);
+    if (!quirk.empty()) throw Skip{"quirk " + quirk};
+    return discrete(table, options);
+  }
   const ScheduleSettings settings{c.at("num_steps").get<int>() - 1, c.at("schedule_rho").get<double>(),
                                   c.at("sigma_min").get<double>(), c.at("sigma_max").get<double>()};
   if (type == "polynomial" || type == "time_uniform") return make_schedule(type, settings);
@@ -84,13 +98,23 @@ Schedule schedule_of(const json& c) {
   throw Skip{"schedule " + type};
 }
 
-Outcome schedule_case(const json& c) {
-  const Schedule schedule = schedule_of(c);
+Outcome schedule_case(const json& c, const json& problems) {
+  const Schedule schedule = schedule_of(c, problems);
   Outcome o;
   o.tolerance = c.at("rtol");
   o.error = difference(schedule.levels(), c.at("t_steps").get<std::vector<double>>(), 0);
   o.dump = {{"shape", {schedule.size()}}, {"data", schedule.levels()}};
   return o;
+}
+
+/// sigma(t) and its inverse at recorded points.
+Outcome grid_case(const json& g, const json& problems) {
+  const NoiseTable table = table_of(problems, g.at("grid"));
+  std::vector<double> computed, recorded = g.at("sigma_of_t").get<std::vector<double>>();
+  for (const double t : g.at("t")) computed.push_back(table.sigma(t));
+  for (const double s : g.at("sigma")) computed.push_back(table.time(s));
+  for (const double t : g.at("t_of_sigma")) recorded.push_back(t);
+  return {difference(computed, recorded, 0), g.at("rtol"), {{"shape", {computed.size()}}, {"data", computed}}, {}};
 }
 
 /// The recorded solver names are those of the published code.
@@ -168,15 +192,12 @@ int main(int argc, char** argv) {
     std::map<std::string, Tally> tallies;
     json dump = json::object();
     for (const std::string& group : groups) {
-      for (const json& c : read_json(fs::path(dir) / (files.at(group) + ".json")).at("cases")) {
-        const std::string solver = c.value("solver", std::string());
-        if (group != "A" && !solvers.empty() && std::find(solvers.begin(), solvers.end(), solver) == solvers.end()) continue;
-        const std::string name = c.at("name");
-        Tally& tally = tallies[group + " " + (group == "A" ? c.at("schedule_type").get<std::string>() : solver)];
+      const json records = read_json(fs::path(dir) / (files.at(group) + ".json"));
+      const auto run = [&](const std::string& row, const std::string& name, auto compute) {
+        Tally& tally = tallies[group + " " + row];
         ++tally.cases;
         try {
-          if (group != "A" && group != "B") throw Skip{"group " + group};
-          const Outcome o = group == "A" ? schedule_case(c) : solver_case(c, problems);
+          const Outcome o = compute();
           tally.worst = std::max(tally.worst, o.error);
           if (!dump_file.empty()) dump[name] = o.dump;
           if (o.error <= o.tolerance)
@@ -190,7 +211,20 @@ int main(int argc, char** argv) {
           tally.worst = infinity;
           std::printf("FAIL %s: %s\n", name.c_str(), error.what());
         }
+      };
+      for (const json& c : records.at("cases")) {
+        const std::string solver = c.value("solver", std::string());
+        if (group == "A") {
+          run(c.at("schedule_type"), c.at("name"), [&] { return schedule_case(c, problems); });
+        } else if (solvers.empty() || std::find(solvers.begin(), solvers.end(), solver) != solvers.end()) {
+          run(solver, c.at("name"), [&] {
+            if (group != "B") throw Skip{"group " + group};
+            return solver_case(c, problems);
+          });
+        }
       }
+      for (const json& g : records.value("grid_functions", json::array()))
+        run("grid functions", "A-grid-" + g.at("grid").get<std::string>(), [&] { return grid_case(g, problems); });
     }
     Tally total;
     std::printf("%-20s %6s %7s %8s %12s\n", "group solver", "cases", "passed", "skipped", "worst error");

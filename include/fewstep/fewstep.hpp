@@ -2,7 +2,9 @@
 #pragma once
 
 #include "any_solver.hpp"
+#include "noise_table.hpp"
 #include "observers.hpp"
 #include "registry.hpp"
 #include "run.hpp"
+#include "solvers/compat.hpp"
 #include "version.hpp"

@@ -21,8 +21,8 @@ enum class Form { data, noise };
 ///   D = (m0 - m1)/r0,   D' = (m1 - m2)/r1,
 ///   data: a = s/t, p_k = h phi_k(-h);   noise: a = 1, p_k = -s h phi_k(h).
 /// Order 1 keeps p1 alone; order 2 takes E1 = D with the weight p1/2.
-/// Evaluations per step: 1.  Order: `order`; the first steps use what history there is.  lower_order_final: no step uses
-/// a higher order than there are steps left.
+/// Evaluations per step: 1.  Order: `order`; the first steps use what history there is.  lower_order_final: once at
+/// full order, no step uses a higher order than there are steps left.
 /// Source: Lu et al. 2022, arXiv 2211.01095, algorithm 2 and appendix B; arXiv 2206.00927 (noise form).
 struct Dpmpp {
   int order = 2;
@@ -74,7 +74,7 @@ struct Dpmpp {
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& m, M&, History<X>& past) const {
     std::size_t k = past.size() + 1;
-    if (lower_order_final) k = std::min(k, n.count - n.index);
+    if (lower_order_final && k == static_cast<std::size_t>(order)) k = std::min(k, n.count - n.index);
     if (form == Form::data)
       update(k, n, x, m, past, data_1, data_2, data_3);
     else

@@ -1,0 +1,91 @@
+// compare: the same noise through several solvers at 5 evaluations and through 100, as one picture and a table.
+//   compare --model fashion_mnist.safetensors --out compare.png
+#include "support/image_grid.hpp"
+#include "support/network.hpp"
+#include "support/progress.hpp"
+#include "support/seeds.hpp"
+
+#include <fewstep/torch.hpp>
+
+#include <CLI/CLI.hpp>
+#include <torch/torch.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace fewstep;
+using namespace fewstep::examples;
+using torch::Tensor;
+
+struct Candidate {
+  std::string label;
+  AnySolver<Tensor> solver;
+  int steps;
+};
+
+void run(const std::filesystem::path& model, const std::filesystem::path& out, const std::string& seed_list) {
+  const auto seeds = parse_seeds(seed_list);
+  const auto network = load_unet(model);
+  const UnetConfig& config = network->config();
+  const Tensor unit_noise = noise(seeds, {config.img_channels, config.img_resolution, config.img_resolution});
+
+  // Heun makes two evaluations a step: 50 steps are 100 evaluations. Last, because the others are measured against it.
+  std::vector<Candidate> candidates{{"Euler (DDIM)", Euler{}, 5},
+                                    {"DPM-Solver++", Dpmpp{.order = 3}, 5},
+                                    {"iPNDM", Ipndm{.order = 3}, 5},
+                                    {"reference (Heun)", Heun{}, 50}};
+  int total = 0;
+  for (auto& c : candidates) {
+    const int nfe = evaluations(c.solver, karras({.steps = c.steps}));
+    c.label += ", " + std::to_string(nfe) + " evaluations";
+    total += nfe;
+  }
+
+  Progress progress("sampling", total, "evaluations");
+  Spent spent;
+  const TimedNetwork denoise(network, {}, progress, spent);
+  std::vector<Tensor> results;
+  std::vector<Panel> panels;
+  for (const auto& c : candidates) {
+    const auto result = sample(c.solver, denoise, karras({.steps = c.steps}), unit_noise);
+    if (result.status != Status::complete) throw std::runtime_error(c.label + ": the samples are not finite");
+    results.push_back(result.x.contiguous());
+    const auto size = extents(result.x);
+    panels.push_back({c.label, grid(floats(results.back()), {.batch = size[0], .channels = size[1], .height = size[2],
+                                                             .width = size[3], .scale = 2})});
+  }
+  progress.finish();
+  write_png(out, side_by_side(panels));
+
+  std::printf("%-40s rms distance to the reference\n", "");
+  for (std::size_t i = 0; i + 1 < candidates.size(); ++i) {
+    const double rms = (results[i] - results.back()).square().mean().sqrt().item<double>();
+    std::printf("%-40s %.4f\n", candidates[i].label.c_str(), rms);
+  }
+  std::printf("picture: %s\n", out.string().c_str());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::filesystem::path model, out;
+  std::string seeds = "0-63";
+  CLI::App app{"Draws the same noise with several solvers, side by side."};
+  app.option_defaults()->always_capture_default();
+  app.failure_message([](const CLI::App*, const CLI::Error& error) { return "error: " + std::string(error.what()) + "\n"; });
+  app.add_option("--model", model, "weights of the network (safetensors)")->required();
+  app.add_option("--out", out, "the picture (.png)")->required();
+  app.add_option("--seeds", seeds, "one image each, such as 0-63,70,80-90");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    run(model, out, seeds);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", first_line(error).c_str());
+    return 1;
+  }
+}

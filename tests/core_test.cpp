@@ -1,0 +1,336 @@
+// The core's promises, over every solver of the list.
+#include "support/catch.hpp"
+#include "support/types.hpp"
+
+#include <limits>
+#include <sstream>
+
+using namespace fewstep;
+using test::Array;
+
+namespace {
+
+template <class F>
+std::string message_of(F f) {
+  try {
+    f();
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+struct PerSample {
+  static constexpr bool per_sample = true;
+  void operator()(const Step<Array>&, const Eigen::ArrayXXd*, Prediction<Array>& out) const {
+    out.ratio.each(2) << 0.3, 0.6;
+    out.clock.each(2) << 1, 0.9;
+    out.direction.each(2) << 1, 1.02;
+  }
+};
+
+struct One {
+  void operator()(const Step<Array>&, const Eigen::ArrayXXd*, Prediction<Array>& out) const {
+    out = {Time<Array>(ratio), Time<Array>(direction), Time<Array>(clock)};
+  }
+  double ratio, direction, clock;
+};
+
+/// 1e-13 of |x|; a solver that takes a slope at the low end of a step divides the rounding of x by that level, which no
+/// arrangement of the sum undoes: visible only where one step spans more than three decades.
+template <class S>
+double tolerance(const S& solver, const Schedule& s) {
+  double widest = 1;
+  for (std::size_t i = 0; i < s.steps(); ++i)
+    if (s[i + 1] > 0) widest = std::max(widest, s[i] / s[i + 1]);
+  return solver.evaluations() == 1 ? 1e-13 : std::max(1e-13, 1e-16 * widest);
+}
+
+bool equal(const Array& a, const Array& b) { return a.rows() == b.rows() && a.cols() == b.cols() && (a == b).all(); }
+
+}  // namespace
+
+TEST_CASE("schedules: ends exact, strictly decreasing, steps + 1 levels") {
+  for (const auto& [name, make] : test::schedules())
+    for (const End end : {End::sigma_min, End::zero})
+      for (int steps = 1; steps <= 40; ++steps) {
+        INFO(name << ", " << steps << " steps");
+        const Schedule s = make(steps, end);
+        REQUIRE(s.size() == static_cast<std::size_t>(steps) + 1);
+        CHECK(s[0] == (name == "huge and tiny" ? 1e4 : 80));
+        const double last = name == "huge and tiny" ? 1e-8 : 0.002;
+        CHECK(s[s.steps()] == (end == End::zero ? 0 : last));
+        if (end == End::zero && steps > 1) CHECK(s[s.steps() - 1] == last);
+      }
+  CHECK(Schedule({3, 2, 0.1}).levels() == std::vector<double>{3, 2, 0.1});
+  CHECK_FALSE(Schedule({1, 2}).decreasing());
+}
+
+TEST_CASE("constant denoiser, every solver x schedule x steps x end: exact, finite, evaluations as declared") {
+  Array x0(3, 2);
+  x0 << 70, -90, 3, 4, -80, 100;
+  const double c = 0.3;
+  test::for_each_configuration([&](const std::string& label, const auto& solver) {
+    for (const auto& [name, make] : test::schedules())
+      for (const End end : {End::sigma_min, End::zero})
+        for (int steps = 1; steps <= 20; ++steps) {
+          INFO(label << ", " << name << ", " << steps << " steps, end " << (end == End::zero ? "0" : "sigma_min"));
+          const Schedule s = make(steps, end);
+          const auto r = integrate(solver, test::Constant{c}, s, x0);
+          REQUIRE(r.status == Status::complete);
+          CHECK(r.evaluations == evaluations(solver, s));
+          const Array exact = end == End::zero ? Array::Constant(3, 2, c) : Array(c + (s[s.steps()] / s[0]) * (x0 - c));
+          if (end == End::zero)
+            CHECK(equal(r.x, exact));
+          else
+            CHECK((r.x - exact).abs().maxCoeff() <= tolerance(solver, s) * x0.abs().maxCoeff());
+
+          const Options afs{.analytic_first_step = true, .final_denoise = end != End::zero};
+          const auto free_start = integrate(solver, test::Constant{c}, s, x0, afs);
+          CHECK(free_start.status == Status::complete);
+          CHECK(free_start.evaluations == evaluations(solver, s, afs));
+          CHECK(equal(free_start.x, Array::Constant(3, 2, c)));  // both ways end in one evaluation of D
+        }
+  });
+}
+
+TEST_CASE("every solver converges to the exact flow of a mixture") {
+  const MixtureDenoiser denoise(test::mixture());
+  const Array x0 = noise({1, 2, 3}, 4) * 80;
+  const auto reference = integrate(Heun{}, denoise, karras({.steps = 2000}), x0);
+  test::for_each_configuration([&](const std::string& label, const auto& solver) {
+    INFO(label);
+    const auto error = [&](int steps) { return (integrate(solver, denoise, karras({.steps = steps}), x0).x - reference.x).abs().maxCoeff(); };
+    const double coarse = error(40), fine = error(160);
+    INFO("error at 40 steps " << coarse << ", at 160 " << fine);
+    CHECK(fine < 0.1);
+    CHECK(fine < coarse / 2);
+  });
+}
+
+TEST_CASE("a batch equals runs of one, bit by bit") {
+  const MixtureDenoiser denoise(test::mixture());
+  const std::vector<std::uint64_t> seeds{5, 6, 7};
+  const Schedule s = karras({.steps = 6});
+  test::for_each_configuration([&](const std::string& label, const auto& solver) {
+    INFO(label);
+    const auto all = sample(solver, denoise, s, noise(seeds, 4));
+    for (std::size_t b = 0; b < seeds.size(); ++b)
+      CHECK(equal(all.x.col(static_cast<Eigen::Index>(b)), sample(solver, denoise, s, noise({seeds[b]}, 4)).x));
+  });
+}
+
+TEST_CASE("runs: solvers are values without state, resuming continues, sub-ranges start afresh") {
+  const MixtureDenoiser denoise(test::mixture());
+  const Schedule s = karras({.steps = 7});
+  const Array x0 = noise({1, 2}, 4) * s[0];
+  test::for_each_configuration([&](const std::string& label, const auto& solver) {
+    INFO(label);
+    const Array whole = integrate(solver, denoise, s, x0).x;
+    Run first(solver, denoise, s, x0), second(solver, denoise, s, x0);
+    for (int i = 0; i < 3; ++i) first.advance();
+    while (second.advance()) {}
+    Run resumed(first);
+    while (resumed.advance()) {}
+    while (first.advance()) {}
+    CHECK(equal(first.x, whole));
+    CHECK(equal(second.x, whole));
+    CHECK(equal(resumed.x, whole));
+    CHECK(resumed.evaluations() == evaluations(solver, s));
+
+    const auto begin = integrate(solver, denoise, s, x0, {.last_step = 3});
+    CHECK(begin.steps == 3);
+    const auto end = integrate(solver, denoise, s, begin.x, {.first_step = 3});
+    CHECK(begin.evaluations + end.evaluations == evaluations(solver, s));
+    CHECK((end.x - whole).abs().maxCoeff() < 1);
+
+    const AnySolver<Array> any(solver);
+    CHECK(equal(integrate(any, denoise, s, x0).x, whole));
+  });
+}
+
+TEST_CASE("inversion: increasing levels bring a sample back to its noise") {
+  const MixtureDenoiser denoise(test::mixture());
+  std::vector<double> levels = karras({.steps = 400}).levels();
+  const Array x0 = noise({1, 2}, 4) * 80;
+  const auto down = integrate(Heun{}, denoise, Schedule(levels), x0);
+  std::reverse(levels.begin(), levels.end());
+  const auto up = integrate(Heun{}, denoise, Schedule(levels), down.x);
+  CHECK((up.x - x0).abs().maxCoeff() < 0.05 * x0.abs().maxCoeff());
+}
+
+TEST_CASE("forms of denoiser") {
+  const Schedule s = karras({.steps = 4});
+  const Array x0 = noise({1}, 3) * 80;
+  const auto shrink = [](double sigma) { return 0.25 / (0.25 + sigma * sigma); };
+  const Array want = integrate(Heun{}, [&](const Array& x, double t) -> Array { return shrink(t) * x; }, s, x0).x;
+  CHECK(equal(integrate(Heun{}, [&](const Array& x, const Time<Array>& t) -> Array { return shrink(t[0]) * x; }, s, x0).x, want));
+  CHECK(equal(integrate(Heun{}, [&](const Array& x, const Time<Array>& t, Array& out) { out = shrink(t[0]) * x; }, s, x0).x, want));
+  CHECK(equal(integrate(Heun{}, [&](const Array& x, double t, Array& out) { out = shrink(t) * x; }, s, x0).x, want));
+  struct Both {
+    Array denoised, feature;
+  };
+  int seen = 0;
+  const auto with_features = [&](const Array& x, const Time<Array>& t) { return Both{shrink(t[0]) * x, Array::Constant(2, 1, ++seen)}; };
+  CHECK(equal(integrate(Heun{}, with_features, s, x0).x, want));
+  CHECK(seen == 8);
+  Model<Array, decltype(with_features)> model(with_features, Target::slope);
+  Array out = x0;
+  CHECK(model.features() == nullptr);
+  model(x0, Time<Array>(1.), out);
+  CHECK((*model.features() == 9).all());
+  model.analytic(x0, Time<Array>(1.), out);
+  CHECK(model.features() == nullptr);
+}
+
+TEST_CASE("a predictor that answers per sample equals runs of one with its ratio") {
+  const MixtureDenoiser denoise(test::mixture());
+  const Schedule s = karras({.steps = 5});
+  const auto both = sample(DpmSolver2{PerSample{}}, denoise, s, noise({1, 2}, 4));
+  CHECK(equal(both.x.col(0), sample(DpmSolver2{FixedRatio{0.3}}, denoise, s, noise({1}, 4)).x));
+  CHECK(equal(both.x.col(1), sample(DpmSolver2{One{0.6, 1.02, 0.9}}, denoise, s, noise({2}, 4)).x));
+  const auto shared_only = [](const Array& x, double) -> Array { return x; };
+  static_assert(Denoiser<decltype(shared_only), Array> && !PerSampleDenoiser<decltype(shared_only), Array>);
+}
+
+TEST_CASE("observers see every step once and can cancel") {
+  const Schedule s = karras({.steps = 5});
+  const Array x0 = noise({1}, 3) * 80;
+  std::vector<std::size_t> seen;
+  const auto stopped = integrate(Heun{}, test::Constant{}, s, x0, {}, [&](const Snapshot<Array>& shot) {
+    seen.push_back(shot.index);
+    CHECK(shot.from == s[shot.index]);
+    CHECK(shot.to == s[shot.index + 1]);
+    CHECK(shot.evaluations == 2 * static_cast<int>(shot.index + 1));
+    return shot.index < 2;
+  });
+  CHECK(seen == std::vector<std::size_t>{0, 1, 2});
+  CHECK(stopped.status == Status::cancelled);
+  CHECK(stopped.steps == 3);
+  Trajectory<Array> trajectory;
+  int calls = 0;
+  integrate(Euler{}, test::Constant{}, s, x0, {}, tee(std::ref(trajectory), [&](const auto&) { ++calls; }));
+  CHECK(trajectory.states.size() == 5);
+  CHECK(calls == 5);
+}
+
+TEST_CASE("stopping between evaluations returns the last completed step") {
+  const MixtureDenoiser denoise(test::mixture());
+  const Schedule s = karras({.steps = 5});
+  const Array x0 = noise({1}, 4) * 80;
+  test::for_each_configuration([&](const std::string& label, const auto& solver) {
+    for (int allowed = 0; allowed < evaluations(solver, s); ++allowed) {
+      INFO(label << ", stopped after " << allowed);
+      int asked = 0;
+      const auto r = integrate(solver, denoise, s, x0, {.stop = [&] { return asked++ == allowed; }});
+      CHECK(r.status == Status::cancelled);
+      CHECK(r.evaluations == allowed);
+      REQUIRE(r.steps == static_cast<std::size_t>(allowed / solver.evaluations()));
+      CHECK(equal(r.x, r.steps == 0 ? x0 : integrate(solver, denoise, s, x0, {.last_step = r.steps}).x));
+    }
+  });
+}
+
+TEST_CASE("what the denoiser throws passes through and leaves everything reusable") {
+  int calls = 0;
+  const auto failing = [&](const Array& x, double) -> Array {
+    if (++calls == 3) throw std::domain_error("network on fire");
+    return x;
+  };
+  const Schedule s = karras({.steps = 4});
+  CHECK_THROWS_AS(sample(Ipndm{}, failing, s, noise({1}, 3)), std::domain_error);
+  CHECK(sample(Ipndm{}, failing, s, noise({1}, 3)).status == Status::complete);
+}
+
+TEST_CASE("values that are not finite are found, and the step named when asked") {
+  int calls = 0;
+  const auto broken = [&](const Array& x, double) -> Array {
+    return ++calls == 3 ? Array::Constant(x.rows(), x.cols(), std::numeric_limits<double>::quiet_NaN()) : x;
+  };
+  const Schedule s = karras({.steps = 5});
+  const Array z = noise({1}, 3);
+  const auto named = sample(Euler{}, broken, s, z, {.check = Check::every_step});
+  CHECK(named.status == Status::non_finite);
+  CHECK(named.steps == 2);
+  calls = 0;
+  CHECK(sample(Euler{}, broken, s, z).status == Status::non_finite);
+  calls = 0;
+  CHECK(sample(Euler{}, broken, s, z, {.check = Check::off}).status == Status::complete);
+}
+
+TEST_CASE("thresholding reaches data-prediction solvers, the analytic start too, but not the final denoise") {
+  const auto large = [](const Array& x, double) -> Array { return Array::Constant(x.rows(), x.cols(), 7); };
+  const Schedule s = karras({.steps = 3});
+  const Options on{.thresholding = Thresholding{}};
+  const auto data = sample(Dpmpp{}, large, s, noise({1}, 6), on);
+  CHECK((data.x - 1).abs().maxCoeff() < 0.01);
+  const auto slope = sample(Euler{}, large, s, noise({1}, 6), on);
+  CHECK((slope.x - 7).abs().maxCoeff() < 0.01);
+  const auto last = sample(Dpmpp{}, large, s, noise({1}, 6), {.final_denoise = true, .thresholding = Thresholding{}});
+  CHECK((last.x == 7).all());
+}
+
+TEST_CASE("fixed-size and float states keep their type") {
+  using Small = Eigen::Array<float, 3, 1>;
+  const Small x0(70.f, -3.f, 9.f);
+  const auto r = integrate(Dpmpp{.order = 3}, test::Constant{0.5}, karras({.steps = 6}), x0);
+  static_assert(std::is_same_v<decltype(r.x), Small>);
+  CHECK((r.x - 0.5f).abs().maxCoeff() < 0.01f);
+}
+
+TEST_CASE("bad configuration: one line that names the argument, the value and what is allowed") {
+  const Array z = noise({1}, 3);
+  const Schedule s = karras({.steps = 3});
+  using Catch::Matchers::Contains;
+  CHECK_THAT(message_of([] { karras({.steps = 0}); }), Contains("steps is 0; allowed: 1 or more"));
+  CHECK_THAT(message_of([] { karras({.steps = 3, .sigma_min = 90}); }), Contains("sigma_min is 90"));
+  CHECK_THAT(message_of([] { Schedule({3, 2, 2}); }), Contains("noise level 2 is 2; allowed: less than"));
+  CHECK_THAT(message_of([] { Schedule({3, 0, -1}); }), Contains("noise level 1 is 0"));
+  CHECK_THAT(message_of([] { Schedule({0, 1}); }), Contains("noise level 0 is 0"));
+  CHECK_THAT(message_of([&] { sample(Ipndm{.order = 5}, test::Constant{}, s, z); }), Contains("Ipndm::order is 5; allowed: 1 to 4"));
+  CHECK_THAT(message_of([&] { sample(Dpmpp{.order = 0}, test::Constant{}, s, z); }), Contains("Dpmpp::order is 0"));
+  CHECK_THAT(message_of([&] { sample(DpmSolver2{FixedRatio{1.5}}, test::Constant{}, s, z); }), Contains("ratio is 1.5"));
+  CHECK_THAT(message_of([&] { sample(Euler{}, test::Constant{}, s, Array(0, 0)); }), Contains("size is 0"));
+  CHECK_THAT(message_of([&] { sample(Euler{}, test::Constant{}, s, z, {.first_step = 3}); }), Contains("first_step is 3"));
+  CHECK_THAT(message_of([] { make_solver<Array>("ipmdn"); }), Contains("solver is ipmdn") && Contains("did you mean ipndm?"));
+  CHECK_THAT(message_of([] { make_solver<Array>("heun", {.order = 2}); }), Contains("order"));
+  CHECK_THAT(message_of([] { make_schedule("karas", {}); }), Contains("did you mean karras?"));
+}
+
+TEST_CASE("Philox noise: the published known-answer vectors, per-sample seeds, unit variance") {
+  CHECK(philox({0, 0, 0, 0}, {0, 0}) == std::array<std::uint32_t, 4>{0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u});
+  CHECK(philox({0xffffffffu, 0xffffffffu, 0xffffffffu, 0xffffffffu}, {0xffffffffu, 0xffffffffu}) ==
+        std::array<std::uint32_t, 4>{0x408f276du, 0x41c83b0eu, 0xa20bc7c6u, 0x6d5451fdu});
+  const Array both = noise({3, 4}, 5);
+  CHECK(equal(both.col(1), noise({4}, 5)));
+  const Array many = noise({11}, 100'000);
+  CHECK(std::abs(many.mean()) < 0.02);
+  CHECK(std::abs(many.square().mean() - 1) < 0.02);
+}
+
+TEST_CASE("mixtures: full covariances equal deviations where both apply, and a Gaussian has its closed form") {
+  GaussianMixture plain = test::mixture(), full = plain;
+  for (const double d : full.deviations) {
+    std::vector<double> c(16, 0.);
+    for (std::size_t i = 0; i < 4; ++i) c[5 * i] = d * d;
+    full.covariances.push_back(c);
+  }
+  full.deviations.clear();
+  const Array x = noise({1, 2, 3}, 4);
+  for (const double sigma : {0.01, 0.5, 20.}) {
+    Array a(4, 3), b(4, 3);
+    MixtureDenoiser{plain}(x, Time<Array>(sigma), a);
+    MixtureDenoiser{full}(x, Time<Array>(sigma), b);
+    CHECK((a - b).abs().maxCoeff() < 1e-12);
+  }
+  // Correlated: D = mu + C (C + sigma^2 I)^-1 (x - mu)
+  const MixtureDenoiser gaussian({{1}, {{1, -1}}, {}, {{2, 0.6, 0.6, 1}}});
+  Eigen::Matrix2d c;
+  c << 2, 0.6, 0.6, 1;
+  const Eigen::Vector2d mu(1, -1), y(0.3, 0.8);
+  Array out(2, 1);
+  gaussian(Array(y.array()), Time<Array>(0.7), out);
+  const Eigen::Vector2d want = mu + c * (c + 0.49 * Eigen::Matrix2d::Identity()).inverse() * (y - mu);
+  CHECK((out.matrix() - want).norm() < 1e-12);
+  CHECK_THROWS_AS(MixtureDenoiser({{1}, {{0, 0}}, {}, {{1, 2, 2, 1}}}), std::invalid_argument);
+}

@@ -1,0 +1,185 @@
+// The command `sample`, run as its users run it, on the small networks recorded in golden/.
+#include "support/catch.hpp"
+
+#include <sys/wait.h>
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace fs = std::filesystem;
+
+namespace {
+
+const fs::path networks = fs::path(FEWSTEP_SOURCE_DIR) / "tests/golden/edm_networks";
+const std::string grey = (networks / "ddpmpp_uncond.safetensors").string();
+const std::string rgb = (networks / "ddpmpp_cond.safetensors").string();
+
+struct Outcome {
+  int code;
+  std::string text;  // stdout and stderr
+};
+
+/// Runs `sample` in a fresh folder of its own.
+class Scratch {
+ public:
+  fs::path dir = fs::path(FEWSTEP_BINARY_DIR) / "scratch_sample";
+  Scratch() {
+    fs::remove_all(dir);
+    fs::create_directories(dir);
+  }
+  ~Scratch() { fs::remove_all(dir); }
+
+  Outcome sample(const std::string& arguments) const {
+    const char* program = std::getenv("FEWSTEP_SAMPLE");
+    REQUIRE(program);
+    const std::string command = "cd '" + dir.string() + "' && '" + program + "' " + arguments + " 2>&1";
+    FILE* pipe = popen(command.c_str(), "r");
+    REQUIRE(pipe);
+    Outcome outcome{0, {}};
+    std::array<char, 4096> part;
+    while (const auto n = fread(part.data(), 1, part.size(), pipe)) outcome.text.append(part.data(), n);
+    const int status = pclose(pipe);
+    outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return outcome;
+  }
+
+  std::string bytes(const char* name) const {
+    std::ifstream in(dir / name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+};
+
+/// The numbers of a .npy file that `sample` wrote; its header is checked elsewhere (examples_support_test).
+std::vector<float> numbers(const std::string& npy) {
+  REQUIRE(npy.size() > 10);
+  const std::size_t start = 10u + static_cast<unsigned char>(npy[8]) + 256u * static_cast<unsigned char>(npy[9]);
+  std::vector<float> values((npy.size() - start) / 4);
+  std::memcpy(values.data(), npy.data() + start, 4 * values.size());
+  return values;
+}
+
+}  // namespace
+
+TEST_CASE("sample writes what was asked for, and says what it took") {
+  const Scratch scratch;
+  const auto done = scratch.sample("--model '" + grey +
+                                   "' --solver ipndm --order 3 --steps 4 --afs --seeds 0-4 --batch 2 --out a.png --npy a.npy "
+                                   "--trajectory t.npy");
+  INFO(done.text);
+  REQUIRE(done.code == 0);
+  for (const char* words : {"evaluations          3\n", "seconds ", "images per second ", "outside the network "})
+    CHECK(done.text.find(words) != std::string::npos);
+  CHECK(scratch.bytes("a.png").substr(1, 3) == "PNG");
+  CHECK(scratch.bytes("a.npy").find("'shape': (5,1,32,32,)") != std::string::npos);
+  CHECK(scratch.bytes("t.npy").find("'shape': (5,5,1,32,32,)") != std::string::npos);
+
+  const auto images = numbers(scratch.bytes("a.npy")), states = numbers(scratch.bytes("t.npy"));
+  REQUIRE(states.size() == 5 * images.size());
+  CHECK(std::equal(images.begin(), images.end(), states.end() - static_cast<std::ptrdiff_t>(images.size())));
+}
+
+TEST_CASE("an image depends on its seed alone, not on its batch") {
+  const Scratch scratch;
+  REQUIRE(scratch.sample("--model '" + rgb + "' --seeds 0-5 --batch 4 --class 3 --npy all.npy").code == 0);
+  REQUIRE(scratch.sample("--model '" + rgb + "' --seeds 5 --class 3 --npy one.npy").code == 0);
+  const auto all = numbers(scratch.bytes("all.npy")), one = numbers(scratch.bytes("one.npy"));
+  REQUIRE(all.size() == 6 * one.size());
+  for (std::size_t i = 0; i < one.size(); ++i)  // within one grey level: a network's kernels depend on its batch
+    REQUIRE(std::abs(all[5 * one.size() + i] - one[i]) <= 1 / 127.5f);
+
+  REQUIRE(scratch.sample("--model '" + rgb + "' --seeds 5 --class 4 --npy other.npy").code == 0);
+  CHECK(numbers(scratch.bytes("other.npy")) != one);
+}
+
+TEST_CASE("sample computes in the types it offers") {
+  const Scratch scratch;
+  for (const char* dtype : {"float32", "float64", "bfloat16"}) {
+    const auto done = scratch.sample("--model '" + grey + "' --seeds 1 --dtype " + dtype + " --npy " + dtype + ".npy");
+    INFO(done.text);
+    REQUIRE(done.code == 0);
+  }
+  const auto single = numbers(scratch.bytes("float32.npy")), wide = numbers(scratch.bytes("float64.npy"));
+  for (std::size_t i = 0; i < single.size(); ++i) REQUIRE(std::abs(single[i] - wide[i]) <= 1e-3f);
+}
+
+TEST_CASE("bad input gets one line, a failing exit and no file") {
+  const Scratch scratch;
+  const auto refused = [&](const std::string& arguments, const std::string& words) {
+    const auto before = std::distance(fs::directory_iterator(scratch.dir), {});
+    const auto outcome = scratch.sample(arguments);
+    INFO(arguments << "\n" << outcome.text);
+    CHECK(outcome.code > 0);
+    CHECK(outcome.text.starts_with("error: "));
+    CHECK(std::count(outcome.text.begin(), outcome.text.end(), '\n') == 1);
+    CHECK(outcome.text.find(words) != std::string::npos);
+    CHECK(std::distance(fs::directory_iterator(scratch.dir), {}) == before);
+  };
+  const std::string model = "--model '" + grey + "' ", out = " --out a.png --npy a.npy";
+
+  refused(out, "--model is required");
+  refused(model, "the output is missing; allowed: one or more of --out, --npy, --trajectory");
+  refused(model + "--solver ipndn" + out, "did you mean ipndm?");
+  refused(model + "--solver dpmpp --order 4" + out, "order is 4; allowed: 1 to 3");
+  refused(model + "--solver ipndm --order 0" + out, "order is 0; allowed: 1 to 4");
+  refused(model + "--solver euler --order 2" + out, "order is given; allowed: not with the solver euler");
+  refused(model + "--schedule karas" + out, "did you mean karras?");
+  refused(model + "--steps 0" + out, "--steps");
+  refused(model + "--steps five" + out, "--steps");
+  refused(model + "--rho 0" + out, "rho is 0");
+  refused(model + "--seeds 9-3" + out, "'9-3' is empty");
+  refused(model + "--seeds ''" + out, "is not a number or a range");
+  refused(model + "--batch 0" + out, "--batch");
+  refused(model + "--device gpu" + out, "device is gpu");
+  refused(model + "--dtype float8" + out, "--dtype");
+  refused(model + "--class 1" + out, "class is 1");
+  refused("--model '" + rgb + "' --class 10" + out, "class is 10; allowed: 0 to 9");
+  refused(model + "--out nowhere/a.png", "out is nowhere/a.png; allowed: files in a folder that exists");
+  refused(model + "--out a.jpg", "out is a.jpg; allowed: files that end in .png");
+  refused(model + "--colour" + out, "--colour");
+  refused("--model absent.safetensors" + out, "absent.safetensors");
+}
+
+TEST_CASE("a damaged model is refused") {
+  const Scratch scratch;
+  std::ifstream in(grey, std::ios::binary);
+  const std::string good{std::istreambuf_iterator<char>(in), {}};
+  const auto refused = [&](const std::string& bytes, const std::string& words) {
+    std::ofstream(scratch.dir / "bad.safetensors", std::ios::binary) << bytes;
+    const auto outcome = scratch.sample("--model bad.safetensors --out a.png");
+    INFO(outcome.text);
+    CHECK(outcome.code > 0);
+    CHECK(outcome.text.starts_with("error: bad.safetensors"));
+    CHECK(std::count(outcome.text.begin(), outcome.text.end(), '\n') == 1);
+    CHECK(outcome.text.find(words) != std::string::npos);
+    CHECK(!fs::exists(scratch.dir / "a.png"));
+  };
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string bytes = good;
+    const auto at = bytes.find(from);
+    REQUIRE(at != bytes.npos);
+    REQUIRE(from.size() == to.size());
+    return bytes.replace(at, from.size(), to);
+  };
+
+  std::string not_finite = good;
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  std::memcpy(not_finite.data() + not_finite.size() - 4, &nan, 4);
+  refused(not_finite, "not finite");
+  refused(good.substr(0, good.size() / 2), "");
+  refused(good.substr(0, 5), "");
+  refused("", "");
+  refused(with(R"(\"model_channels\": 8)", R"(\"model_channels\": 4)"), "shape");
+  refused(with(R"("img_channels": "1")", R"("img_channels": "3")"), "shape");
+  refused(with("SongUNet", "SingUNet"), "model_type");
+}

@@ -1,0 +1,184 @@
+// The LibTorch backend against the Eigen one, and what only tensors have: dtypes, gradients, devices.
+#include "support/catch.hpp"
+#include "support/types.hpp"
+
+#include <fewstep/torch.hpp>
+
+using namespace fewstep;
+using test::Array;
+using torch::Tensor;
+
+namespace {
+
+/// [rows, batch] column-major == [batch, rows] row-major.
+Tensor tensor(const Array& x) {
+  return torch::from_blob(const_cast<double*>(x.data()), {x.cols(), x.rows()}, torch::kFloat64).clone();
+}
+double distance(const Tensor& a, const Tensor& b) { return (a - b).abs().max().item<double>(); }
+
+struct PerSample {
+  static constexpr bool per_sample = true;
+  void operator()(const Step<Array>&, const Eigen::ArrayXXd*, Prediction<Array>& out) const {
+    out.ratio.each(2) << 0.3, 0.6;
+    out.clock.each(2) << 1, 0.9;
+    out.direction.each(2) << 1, 1.02;
+  }
+  void operator()(const Step<Tensor>&, const Tensor*, Prediction<Tensor>& out) const {
+    const auto time = [](double a, double b) { return Time<Tensor>(torch::tensor({a, b}, torch::kFloat64)); };
+    out = {time(0.3, 0.6), time(1, 1.02), time(1, 0.9)};
+  }
+};
+
+/// dpm2 with a ratio that carries gradients.
+struct Learned {
+  static constexpr bool per_sample = true;
+  Tensor ratio;
+  void operator()(const Step<Tensor>&, const Tensor*, Prediction<Tensor>& out) const { out.ratio = Time<Tensor>(ratio); }
+};
+
+}  // namespace
+
+TEST_CASE("both backends agree in double, every solver, shared levels") {
+  const MixtureDenoiser eigen(test::mixture());
+  const TensorMixtureDenoiser exact(test::mixture());
+  const Array z = noise({1, 2, 3}, 4);
+  test::for_each_configuration([&](const std::string& label, const auto& solver) {
+    for (const bool afs : {false, true}) {
+      INFO(label << (afs ? " with AFS" : ""));
+      const Options o{.analytic_first_step = afs, .final_denoise = afs, .thresholding = Thresholding{.quantile = 0.7, .floor = 0.9}};
+      const auto a = sample(solver, eigen, karras({.steps = 6}), z, o);
+      const auto b = sample(solver, exact, karras({.steps = 6}), tensor(z), o);
+      CHECK(distance(tensor(a.x), b.x) < 1e-12);
+      CHECK(a.evaluations == b.evaluations);
+    }
+  });
+}
+
+TEST_CASE("both backends agree with per-sample levels") {
+  const auto a = sample(DpmSolver2{PerSample{}}, MixtureDenoiser(test::mixture()), karras({.steps = 6}), noise({1, 2}, 4));
+  const auto b = sample(DpmSolver2{PerSample{}}, TensorMixtureDenoiser(test::mixture()), karras({.steps = 6}), tensor(noise({1, 2}, 4)));
+  CHECK(distance(tensor(a.x), b.x) < 1e-12);
+}
+
+TEST_CASE("weights of three-step history on per-sample tensors equal those on doubles") {
+  const Tensor q = torch::tensor({9., 3.}, torch::kFloat64), p = torch::tensor({5., 2.99}, torch::kFloat64),
+               t = torch::tensor({4., 2.98}, torch::kFloat64), s = torch::tensor({0.5, 2.97}, torch::kFloat64);
+  const auto check = [&](auto weights) {
+    const auto tensors = weights(q, p, t, s);
+    for (int b = 0; b < 2; ++b) {
+      const auto number = [&](const Tensor& v) { return v[b].item<double>(); };
+      const auto doubles = weights(number(q), number(p), number(t), number(s));
+      CHECK(std::abs(number(std::get<1>(tensors)) - std::get<1>(doubles)) < 1e-13);
+      CHECK(std::abs(number(std::get<2>(tensors)) - std::get<2>(doubles)) < 1e-13);
+      CHECK(std::abs(number(std::get<3>(tensors)) - std::get<3>(doubles)) < 1e-13);
+    }
+  };
+  check(Dpmpp::data_3);
+  check(Dpmpp::noise_3);
+}
+
+TEST_CASE("states keep their dtype; low precision stays near double") {
+  const TensorMixtureDenoiser exact(test::mixture());
+  const Tensor z = noise({1, 2}, {4});
+  const Tensor want = sample(Dpmpp{}, exact, karras({.steps = 6}), z.to(torch::kFloat64)).x;
+  for (const auto [type, slack] : {std::pair{torch::kFloat32, 1e-4}, std::pair{torch::kBFloat16, 0.1}}) {
+    const auto seen_type = [type = type](const Tensor& x, const Tensor& sigma) {
+      CHECK(x.scalar_type() == type);
+      CHECK(sigma.scalar_type() == torch::kFloat64);
+      return x / (1 + sigma.to(x.scalar_type()));
+    };
+    for_each_solver([&](const auto& entry) {
+      INFO(entry.name);
+      CHECK(sample(entry.make({}), seen_type, karras({.steps = 5}), z.to(type)).x.scalar_type() == type);
+    });
+    CHECK(sample(DpmSolver2{PerSample{}}, seen_type, karras({.steps = 5}), z.to(type)).x.scalar_type() == type);
+    const auto low = [&](const Tensor& x, const Tensor& s) { return exact(x.to(torch::kFloat64), s).to(x.scalar_type()); };
+    CHECK(distance(sample(Dpmpp{}, low, karras({.steps = 6}), z.to(type)).x.to(torch::kFloat64), want) < slack);
+  }
+}
+
+TEST_CASE("types without arithmetic are one clear error") {
+  const auto denoise = [](const Tensor& x, const Tensor&) { return x; };
+  CHECK_THROWS_WITH(sample(Euler{}, denoise, karras({.steps = 2}), torch::zeros({1, 2}, torch::kInt64)),
+                    Catch::Matchers::Contains("dtype is Long; allowed: floating-point types"));
+  const Tensor half = torch::zeros({1, 2}, torch::kFloat16);
+  try {
+    CHECK(sample(Euler{}, denoise, karras({.steps = 2}), half).x.scalar_type() == torch::kFloat16);
+  } catch (const std::invalid_argument& error) {
+    CHECK_THAT(error.what(), Catch::Matchers::Contains("dtype is Half; allowed:"));
+  }
+}
+
+TEST_CASE("no gradients unless wanted, and the result is an ordinary tensor either way") {
+  Tensor scale = torch::tensor(0.5, torch::requires_grad());
+  const auto denoise = [&](const Tensor& x, const Tensor&) { return x * scale; };
+  const Tensor z = noise({1}, {3});
+  const Tensor plain = sample(Ipndm{}, denoise, karras({.steps = 4}), z).x;
+  CHECK_FALSE(plain.requires_grad());
+  CHECK_FALSE(plain.is_inference());
+  const Tensor traced = sample(Ipndm{}, denoise, karras({.steps = 4}), z, {.gradients = true}).x;
+  traced.sum().backward();
+  CHECK(scale.grad().abs().item<double>() > 0);
+  CHECK(distance(plain, traced.detach()) < 1e-5);
+}
+
+TEST_CASE("gradients through a predicted ratio equal central differences") {
+  const TensorMixtureDenoiser exact(test::mixture());
+  const Tensor z = noise({1, 2}, {4}).to(torch::kFloat64);
+  const auto loss = [&](const Tensor& ratio) {
+    return sample(DpmSolver2{Learned{ratio}}, exact, karras({.steps = 4}), z, {.gradients = true}).x.square().sum();
+  };
+  Tensor ratio = torch::tensor({0.4, 0.55}, torch::dtype(torch::kFloat64).requires_grad(true));
+  loss(ratio).backward();
+  for (int b = 0; b < 2; ++b) {
+    const Tensor nudge = torch::zeros({2}, torch::kFloat64).index_fill_(0, torch::tensor(b), 1e-6);
+    const double slope = ((loss(ratio.detach() + nudge) - loss(ratio.detach() - nudge)) / 2e-6).item<double>();
+    CHECK(ratio.grad()[b].item<double>() == Approx(slope).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("detach makes constants of state and history") {
+  Tensor scale = torch::tensor(0.5, torch::requires_grad());
+  const auto denoise = [&](const Tensor& x, const Tensor&) { return x * scale; };
+  Run run(Ipndm{}, denoise, karras({.steps = 4}), noise({1}, {3}) * 80);
+  run.advance();
+  CHECK(run.x.requires_grad());
+  run.detach();
+  CHECK_FALSE(run.x.requires_grad());
+  {
+    const torch::NoGradGuard off;
+    run.advance();
+  }
+  CHECK_FALSE(run.x.requires_grad());  // the history carries no gradients either
+}
+
+TEST_CASE("saved handles stay as they were") {
+  const auto denoise = [](const Tensor& x, const Tensor&) { return x * 0.3; };
+  std::vector<Tensor> handles, copies;
+  test::for_each_configuration([&](const std::string& label, const auto& solver) {
+    INFO(label);
+    handles.clear(), copies.clear();
+    const Tensor z = noise({1}, {3});
+    const Tensor before = z.clone();
+    sample(solver, denoise, karras({.steps = 5}), z, {}, [&](const Snapshot<Tensor>& s) {
+      handles.push_back(s.x);
+      copies.push_back(s.x.clone());
+    });
+    CHECK(torch::equal(z, before));
+    for (std::size_t i = 0; i < handles.size(); ++i) CHECK(torch::equal(handles[i], copies[i]));
+  });
+}
+
+TEST_CASE("noise is a function of the sample's seed, and the numbers of a CPU generator") {
+  CHECK(torch::equal(noise({7, 8}, {2, 3})[1], noise({8}, {2, 3})[0]));
+  torch::manual_seed(8);
+  CHECK(torch::equal(noise({8}, {2, 3})[0], torch::randn({2, 3})));
+}
+
+TEST_CASE("mixtures with full covariances agree between backends") {
+  const GaussianMixture m{{0.4, 0.6}, {{1, -1}, {-0.5, 0.5}}, {}, {{2, 0.6, 0.6, 1}, {0.5, -0.2, -0.2, 0.3}}};
+  const Array x = noise({1, 2, 3}, 2);
+  Array want(2, 3);
+  MixtureDenoiser{m}(x, Time<Array>(0.7), want);
+  CHECK(distance(TensorMixtureDenoiser(m)(tensor(x), torch::tensor(0.7, torch::kFloat64)), tensor(want)) < 1e-12);
+}
