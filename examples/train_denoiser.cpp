@@ -42,9 +42,8 @@ Tensor stratified_sigmas(std::int64_t count) {
 }
 
 /// Mean weighted squared error over all pixels, for noise from LibTorch's current random state.
-Tensor edm_loss(const EdmDenoiser& net, const Tensor& images, const Tensor& labels) {
+Tensor edm_loss(const EdmDenoiser& net, const Tensor& images, const Tensor& labels, const Tensor& sigma) {
   const double sd = net.config().sigma_data;
-  const Tensor sigma = stratified_sigmas(images.size(0));
   const Tensor level = sigma.view({-1, 1, 1, 1});
   const Tensor denoised = net.forward(images + level * torch::randn_like(images), sigma, labels).denoised;
   const Tensor weight = (level.square() + sd * sd) / (level * sd).square();
@@ -61,10 +60,12 @@ double split_loss(EdmDenoiser& net, const LabelledImages& split, std::int64_t co
   double sum = 0;
   std::int64_t batches = 0;
   for (int repeat = 0; repeat < repeats; ++repeat)
-    for (std::int64_t at = 0; at + batch <= count; at += batch, ++batches)
-      sum += edm_loss(net, split.images.narrow(0, at, batch),
-                      with_labels ? class_rows(split.labels.narrow(0, at, batch), net.config().label_dim) : Tensor())
-                 .item<double>();
+    for (std::int64_t at = 0; at + batch <= count; at += batch, ++batches) {
+      const Tensor labels = with_labels ? class_rows(split.labels.narrow(0, at, batch), net.config().label_dim) : Tensor();
+      // Shuffled, so that an image's place in the file says nothing about its noise levels.
+      const Tensor sigma = stratified_sigmas(batch).index_select(0, torch::randperm(batch));
+      sum += edm_loss(net, split.images.narrow(0, at, batch), labels, sigma).item<double>();
+    }
   net.train(was_training);
   return sum / static_cast<double>(batches);
 }
@@ -139,7 +140,8 @@ class Trainer {
     for (auto& group : adam_.param_groups()) group.options().set_lr(s_.lr * warm * 0.5 * (1 + std::cos(M_PI * done)));
 
     const Tensor loss = edm_loss(net_, train_.images.index_select(0, rows),
-                                 class_rows(train_.labels.index_select(0, rows), s_.net.label_dim));
+                                 class_rows(train_.labels.index_select(0, rows), s_.net.label_dim),
+                                 stratified_sigmas(s_.batch));
     adam_.zero_grad();
     loss.backward();
     adam_.step();

@@ -2,6 +2,8 @@
 #include "support/catch.hpp"
 #include "support/types.hpp"
 
+#include <fewstep/denoisers/edm.hpp>
+
 #include <limits>
 #include <sstream>
 
@@ -333,4 +335,21 @@ TEST_CASE("mixtures: full covariances equal deviations where both apply, and a G
   const Eigen::Vector2d want = mu + c * (c + 0.49 * Eigen::Matrix2d::Identity()).inverse() * (y - mu);
   CHECK((out.matrix() - want).norm() < 1e-12);
   CHECK_THROWS_AS(MixtureDenoiser({{1}, {{0, 0}}, {}, {{1, 2, 2, 1}}}), std::invalid_argument);
+}
+
+TEST_CASE("EDM preconditioning: the raw network of an exact Gaussian gives its denoiser") {
+  // D = x sd^2/(sd^2 + sigma^2) is c_skip x, so F = 0; and F = input gives c_skip x + c_out c_in x.
+  const Array x = noise({1, 2}, 3);
+  const auto run = [&](auto network) {
+    Array out(3, 2);
+    edm_preconditioned(network, 0.5)(x, Time<Array>(2.), out);
+    return out;
+  };
+  CHECK((run([](const Array& in, const Time<Array>&, Array& out) { out = 0 * in; }) - x * 0.25 / 4.25).abs().maxCoeff() < 1e-15);
+  const Array identity = run([](const Array& in, const Time<Array>& label, Array& out) {
+    CHECK(label.value() == Approx(std::log(2.) / 4));
+    out = in;
+  });
+  CHECK((identity - x * (0.25 + 2 * 0.5) / 4.25).abs().maxCoeff() < 1e-15);
+  CHECK_THROWS_AS(edm_preconditioned([](const Array&, const Time<Array>&, Array&) {}, 0.), std::invalid_argument);
 }

@@ -1,76 +1,202 @@
-// The small helpers of the examples.
-#include "support/catch.hpp"
-
+// The small tools of the examples: what they write is read back by other means, what they refuse gets one line.
 #include "../examples/support/image_grid.hpp"
 #include "../examples/support/npy.hpp"
+#include "../examples/support/progress.hpp"
 #include "../examples/support/seeds.hpp"
+#include "support/catch.hpp"
 
 #define STB_IMAGE_STATIC
 #define STB_IMAGE_IMPLEMENTATION
+#define STBI_ONLY_PNG
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wsign-conversion"
 #include <stb_image.h>
 #pragma GCC diagnostic pop
 
+#include <cstring>
 #include <fstream>
-#include <sstream>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <numeric>
 
 using namespace fewstep::examples;
 namespace fs = std::filesystem;
 
-TEST_CASE("seeds") {
-  CHECK(parse_seeds("3") == std::vector<std::uint64_t>{3});
-  CHECK(parse_seeds("0-3,70,9-9") == std::vector<std::uint64_t>{0, 1, 2, 3, 70, 9});
-  CHECK(parse_seeds("18446744073709551615") == std::vector<std::uint64_t>{~std::uint64_t{0}});
-  for (const char* bad : {"", "5-3", "a", "1-", "-1", "1,,2", "1,", "0-99999999999", "1.5", "99999999999999999999"}) {
-    INFO(bad);
-    CHECK_THROWS_AS(parse_seeds(bad), std::invalid_argument);
+namespace {
+
+/// A folder that goes away with its test.
+struct Scratch {
+  fs::path dir = fs::path(FEWSTEP_BINARY_DIR) / "scratch_examples_support";
+  Scratch() {
+    fs::remove_all(dir);
+    fs::create_directories(dir);
+  }
+  ~Scratch() { fs::remove_all(dir); }
+};
+
+std::string bytes_of(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+Image decoded(const fs::path& path) {
+  int width = 0, height = 0, channels = 0;
+  const std::unique_ptr<stbi_uc, void (*)(void*)> data(stbi_load(path.c_str(), &width, &height, &channels, 0),
+                                                       stbi_image_free);
+  REQUIRE(data);
+  Image image(width, height, channels);
+  std::copy_n(data.get(), image.pixels.size(), image.pixels.begin());
+  return image;
+}
+
+/// What `action` throws; a message for people is one line.
+template <class Error, class Action>
+std::string refusal(Action&& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    CHECK(message.find('\n') == message.npos);
+    return message;
+  }
+  return "(accepted)";
+}
+
+std::string seeds_refusal(const char* text) {
+  return refusal<std::invalid_argument>([&] { parse_seeds(text); });
+}
+
+}  // namespace
+
+TEST_CASE("seeds: numbers and ranges, in the order given") {
+  using Seeds = std::vector<std::uint64_t>;
+  CHECK(parse_seeds("7") == Seeds{7});
+  CHECK(parse_seeds("3-5,9,0-1") == Seeds{3, 4, 5, 9, 0, 1});
+  CHECK(parse_seeds("0-63").size() == 64);
+  CHECK(parse_seeds("18446744073709551614-18446744073709551615") ==
+        Seeds{18446744073709551614u, 18446744073709551615u});
+  CHECK(parse_seeds("0-999999").size() == 1'000'000);
+}
+
+TEST_CASE("seeds: what is refused, and why") {
+  const std::string allowed = "; allowed: numbers and ranges such as 0-63,70,80-90";
+  CHECK(seeds_refusal("") == "seeds '': '' is not a number or a range" + allowed);
+  CHECK(seeds_refusal("9-3") == "seeds '9-3': '9-3' is empty: it ends before it starts" + allowed);
+  CHECK(seeds_refusal("1,x,3") == "seeds '1,x,3': 'x' is not a number or a range" + allowed);
+  CHECK(seeds_refusal("18446744073709551616") ==
+        "seeds '18446744073709551616': '18446744073709551616' does not fit in 64 bits" + allowed);
+  CHECK(seeds_refusal("5,0-999999") == "seeds '5,0-999999': '0-999999' makes more than a million seeds" + allowed);
+  for (const char* text : {",", "1,", ",1", "1,,2", "-", "-1", "1-", "1-2-3", "1.5", "+1", " 1", "1 ", "0x1", "1e3",
+                           "0-18446744073709551615"}) {
+    INFO(text);
+    CHECK(seeds_refusal(text).find(allowed) != std::string::npos);
   }
 }
 
-TEST_CASE("npy: header and bytes") {
-  const fs::path path = fs::temp_directory_path() / "fewstep_test.npy";
-  const float data[6] = {1, 2, 3, 4, 5, -6};
-  write_npy(path, {2, 3}, data);
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream stream;
-  stream << file.rdbuf();
-  const std::string all = stream.str();
-  CHECK(all.substr(0, 8) == std::string("\x93NUMPY\x01\x00", 8));
-  const std::size_t header = static_cast<unsigned char>(all[8]) + 256u * static_cast<unsigned char>(all[9]);
-  CHECK((10 + header) % 64 == 0);
-  CHECK(all.substr(10, 58) == "{'descr': '<f4', 'fortran_order': False, 'shape': (2,3,), ");
-  REQUIRE(all.size() == 10 + header + sizeof data);
-  CHECK(std::memcmp(all.data() + 10 + header, data, sizeof data) == 0);
-  fs::remove(path);
-  CHECK_THROWS_AS(write_npy("/no/such/folder/x.npy", {2, 3}, data), std::runtime_error);
+TEST_CASE("npy: the bytes of format 1.0") {
+  const Scratch scratch;
+  const auto path = scratch.dir / "a.npy";
+  const std::vector<float> data{1.0f, -2.5f, 3e-20f, 4.0f, 5.0f, 6.0f};
+  write_npy(path, data, {2, 3});
+
+  const std::string bytes = bytes_of(path);
+  REQUIRE(bytes.size() > 10);
+  CHECK(bytes.substr(0, 8) == std::string("\x93NUMPY\x01\x00", 8));
+  const auto header_size = static_cast<unsigned char>(bytes[8]) + 256u * static_cast<unsigned char>(bytes[9]);
+  CHECK((10 + header_size) % 64 == 0);
+  REQUIRE(bytes.size() == 10 + header_size + 4 * data.size());
+  const std::string header = bytes.substr(10, header_size);
+  CHECK(header.starts_with("{'descr': '<f4', 'fortran_order': False, 'shape': (2,3,), }"));
+  CHECK(header.back() == '\n');
+  CHECK(std::memcmp(bytes.data() + 10 + header_size, data.data(), 4 * data.size()) == 0);
+
+  write_npy(path, std::vector<float>{7.0f}, {});  // a scalar's shape is ()
+  CHECK(bytes_of(path).find("'shape': (), }") != std::string::npos);
 }
 
-TEST_CASE("png: pixels where they belong, grey and RGB") {
-  const fs::path path = fs::temp_directory_path() / "fewstep_test.png";
-  const float grey[8] = {-1, 1, 0, -1, 1, 1, -1, 0};              // two images of 2x2
-  const float rgb[12] = {1, -1, 0, 0, -1, 1, 0, 0, -1, -1, 1, 0};  // one image of 2x2
-  write_png(path, {{"", grey, 2, 1, 2, 2, 2}, {"", rgb, 1, 3, 2, 2, 1}}, 3);
-  int width = 0, height = 0, channels = 0;
-  unsigned char* pixels = stbi_load(path.c_str(), &width, &height, &channels, 3);
-  REQUIRE(pixels != nullptr);
-  CHECK(width == 12 + (2 * 8 - 2) + 12 + 6 + 12);
-  CHECK(height == 12 + 6 + 12);
-  const auto at = [&](int x, int y) { return std::array<int, 3>{pixels[3 * (y * width + x)], pixels[3 * (y * width + x) + 1], pixels[3 * (y * width + x) + 2]}; };
-  CHECK(at(12, 12) == std::array<int, 3>{0, 0, 0});
-  CHECK(at(15, 12) == std::array<int, 3>{255, 255, 255});
-  CHECK(at(12, 15) == std::array<int, 3>{128, 128, 128});
-  CHECK(at(20, 12) == std::array<int, 3>{255, 255, 255});   // the second image
-  CHECK(at(20, 15) == std::array<int, 3>{0, 0, 0});
-  CHECK(at(38, 12) == std::array<int, 3>{255, 0, 0});       // RGB
-  CHECK(at(41, 12) == std::array<int, 3>{0, 255, 0});
-  stbi_image_free(pixels);
-  fs::remove(path);
-  CHECK(to_byte(-2) == 0);
-  CHECK(to_byte(0.999f) == 255);
-  CHECK(to_byte(std::nanf("")) == 0);
-  CHECK_THROWS_AS(write_png(path, {{"", grey, 1, 2, 2, 2, 1}}), std::invalid_argument);
+TEST_CASE("npy: a wrong shape or an impossible place leaves no file") {
+  const Scratch scratch;
+  const std::vector<float> data(5);
+  CHECK(refusal<std::invalid_argument>([&] { write_npy(scratch.dir / "a.npy", data, {2, 3}); }) ==
+        "npy data has 5 numbers; its shape (2,3,) holds 6");
+  CHECK(refusal<std::runtime_error>([&] { write_npy(scratch.dir / "no" / "a.npy", data, {5}); })
+            .find("a.npy: cannot be written") != std::string::npos);
+  CHECK(fs::is_empty(scratch.dir));
+}
+
+TEST_CASE("images: the published conversion to bytes") {
+  CHECK(to_byte(-1.0f) == 0);
+  CHECK(to_byte(0.0f) == 128);
+  CHECK(to_byte(1.0f) == 255);
+  CHECK(to_byte(-0.004f) == 127);  // 127.49, truncated
+  CHECK(to_byte(-9.0f) == 0);
+  CHECK(to_byte(9.0f) == 255);
+  CHECK(to_byte(std::numeric_limits<float>::quiet_NaN()) == 0);
+}
+
+TEST_CASE("images: a grid survives its PNG file") {
+  const Scratch scratch;
+  const int channels = GENERATE(1, 3);
+  std::vector<float> data(static_cast<std::size_t>(5 * channels * 4 * 6));
+  for (std::size_t i = 0; i < data.size(); ++i) data[i] = std::sin(static_cast<float>(i));
+  const Image image = grid(data, {.batch = 5, .channels = channels, .height = 4, .width = 6, .scale = 2, .gap = 3});
+  CHECK(image.width == 3 * 12 + 2 * 3);
+  CHECK(image.height == 2 * 8 + 3);
+
+  const auto path = scratch.dir / "grid.png";
+  write_png(path, image);
+  const Image back = decoded(path);
+  CHECK(back.width == image.width);
+  CHECK(back.height == image.height);
+  CHECK(back.channels == channels);
+  CHECK(back.pixels == image.pixels);
+
+  // Image 4 lies in the second row and column; its last pixel fills a square of 2 x 2.
+  for (int c = 0; c < channels; ++c) {
+    const auto expected = to_byte(data[static_cast<std::size_t>(((4 * channels + c) * 4 + 3) * 6 + 5)]);
+    CHECK(back.at(15 + 11, 11 + 7, c) == expected);
+    CHECK(back.at(15 + 10, 11 + 6, c) == expected);
+    CHECK(back.at(15 + 12, 11 + 7, c) == 255);  // the gap
+  }
+}
+
+TEST_CASE("images: labelled panels") {
+  const Scratch scratch;
+  const std::vector<float> grey(64 * 64, -1.0f), red{1.0f, -1.0f, -1.0f};
+  const Image page = side_by_side(
+      {{"Euler, 5 evaluations", grid(grey, {.batch = 64, .channels = 1, .height = 8, .width = 8, .scale = 4})},
+       {"one red pixel", grid(red, {.batch = 1, .channels = 3, .height = 1, .width = 1, .scale = 50})}});
+  CHECK(page.channels == 3);  // grey beside RGB
+  const auto path = scratch.dir / "page.png";
+  write_png(path, page);
+  const Image back = decoded(path);
+  CHECK(back.pixels == page.pixels);
+  const auto dark = [&](int top, int bottom) {
+    int count = 0;
+    for (int y = top; y < bottom; ++y) {
+      for (int x = 0; x < back.width; ++x) count += back.at(x, y, 0) == 32;
+    }
+    return count;
+  };
+  CHECK(dark(0, 36) > 500);  // the labels, and nothing of them below their line
+  CHECK(dark(36, back.height) == 0);
+}
+
+TEST_CASE("images: what is refused") {
+  const std::vector<float> data(2 * 2 * 4 * 4);
+  CHECK(refusal<std::invalid_argument>([&] { grid(data, {.batch = 2, .channels = 2, .height = 4, .width = 4}); }) ==
+        "an image has 2 channels; allowed: 1 (grey) or 3 (RGB)");
+  CHECK(refusal<std::invalid_argument>([&] { grid(data, {.batch = 3, .channels = 1, .height = 4, .width = 4}); }) ==
+        "a grid of shape [3, 1, 4, 4] does not fit 64 numbers");
+}
+
+TEST_CASE("progress: one line, its rate and the time left") {
+  CHECK(progress_line("sampling", "images", 16, 64, 16, 8.0, "") ==
+        "sampling [======                  ]  25%  2.00 images/s  0:24 left");
+  // Half was done by an earlier run: only the rest counts into the rate.
+  CHECK(progress_line("training", "images", 60000, 100000, 10000, 20.0, "loss 0.18") ==
+        "training [==============          ]  60%  500 images/s  1:20 left  loss 0.18");
+  CHECK(progress_line("x", "steps", 5, 5, 5, 3725.0, "") == "x [========================] 100%  0.00 steps/s  in 1:02:05");
+  CHECK(progress_line("x", "steps", 0, 5, 0, 0.0, "") == "x [                        ]   0%");
 }

@@ -1,3 +1,4 @@
+// Lists of seeds as they are typed: "0-63,70,80-90".
 #pragma once
 
 #include <charconv>
@@ -5,39 +6,41 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 namespace fewstep::examples {
 
-/// "0-63,70,80-90" -> the seeds in that order, ends included.
-/// @throws std::invalid_argument naming the part that is not a seed or a range, or is empty.
-inline std::vector<std::uint64_t> parse_seeds(const std::string& text) {
-  constexpr std::uint64_t most = 1'000'000;
-  const auto fail = [&](std::string_view part) {
-    throw std::invalid_argument("--seeds is " + text + " ('" + std::string(part) +
-                                "'); allowed: numbers and rising ranges, at most a million, as in 0-63,70");
+/// The seeds of a comma-separated list of numbers and ranges "first-last" (both included), in the order given.
+/// @throws std::invalid_argument, one line that quotes the offending entry.
+inline std::vector<std::uint64_t> parse_seeds(std::string_view text) {
+  constexpr std::uint64_t most = 1'000'000;  // more than anyone samples in one run: a slip of the finger
+
+  const auto fail = [&](std::string_view entry, std::string_view why) {
+    throw std::invalid_argument("seeds '" + std::string(text) + "': '" + std::string(entry) + "' " + std::string(why) +
+                                "; allowed: numbers and ranges such as 0-63,70,80-90");
   };
+  const auto number = [&](std::string_view entry, std::string_view digits) {
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (error == std::errc::result_out_of_range) fail(entry, "does not fit in 64 bits");
+    if (error != std::errc{} || end != digits.data() + digits.size()) fail(entry, "is not a number or a range");
+    return value;
+  };
+
   std::vector<std::uint64_t> seeds;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t comma = std::min(text.find(',', at), text.size());
-    const std::string_view part(text.data() + at, comma - at);
-    const auto number = [&](std::string_view digits) {
-      std::uint64_t value = 0;
-      const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-      if (error != std::errc() || end != digits.data() + digits.size() || digits.empty()) fail(part);
-      return value;
-    };
-    const std::size_t dash = part.find('-');
-    const std::uint64_t first = number(part.substr(0, dash));
-    const std::uint64_t last = dash == std::string_view::npos ? first : number(part.substr(dash + 1));
-    if (last < first || last - first >= most || seeds.size() + (last - first) >= most) fail(part);
-    for (std::uint64_t seed = first;; ++seed) {
-      seeds.push_back(seed);
-      if (seed == last) break;
-    }
-    at = comma + 1;
+  for (std::string_view rest = text;;) {
+    const auto comma = rest.find(',');
+    const std::string_view entry = rest.substr(0, comma);
+    const auto dash = entry.find('-');
+    const std::uint64_t first = number(entry, entry.substr(0, dash));
+    const std::uint64_t last = dash == entry.npos ? first : number(entry, entry.substr(dash + 1));
+    if (last < first) fail(entry, "is empty: it ends before it starts");
+    if (last - first >= most - seeds.size()) fail(entry, "makes more than a million seeds");
+    for (std::uint64_t i = 0; i <= last - first; ++i) seeds.push_back(first + i);
+    if (comma == rest.npos) return seeds;
+    rest.remove_prefix(comma + 1);
   }
-  return seeds;
 }
 
 }  // namespace fewstep::examples

@@ -1,0 +1,15 @@
+# The README shows what is in the repository: quickstart.cpp whole, and what it prints.
+file(READ ${source_dir}/README.md readme)
+file(READ ${source_dir}/examples/quickstart.cpp program)
+file(READ ${source_dir}/examples/quickstart.out expected)
+execute_process(COMMAND ${quickstart} OUTPUT_VARIABLE printed COMMAND_ERROR_IS_FATAL ANY)
+
+if(NOT printed STREQUAL expected)
+  message(FATAL_ERROR "quickstart prints\n${printed}instead of examples/quickstart.out\n${expected}")
+endif()
+foreach(part program expected)
+  string(FIND "${readme}" "${${part}}" found)
+  if(found EQUAL -1)
+    message(FATAL_ERROR "README.md lacks this text, to the letter:\n${${part}}")
+  endif()
+endforeach()
