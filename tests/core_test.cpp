@@ -294,6 +294,10 @@ TEST_CASE("bad configuration: one line that names the argument, the value and wh
   CHECK_THAT(message_of([&] { sample(DpmSolver2{FixedRatio{1.5}}, test::Constant{}, s, z); }), Contains("ratio is 1.5"));
   CHECK_THAT(message_of([&] { sample(Euler{}, test::Constant{}, s, Array(0, 0)); }), Contains("size is 0"));
   CHECK_THAT(message_of([&] { sample(Euler{}, test::Constant{}, s, z, {.first_step = 3}); }), Contains("first_step is 3"));
+  CHECK_THAT(message_of([&] { sample(Euler{}, test::Constant{}, karras({.steps = 3, .end = End::zero}), z, {.final_denoise = true}); }),
+             Contains("final_denoise is true; allowed: false for a schedule that ends at 0"));
+  CHECK_THAT(message_of([&] { integrate(Euler{}, test::Constant{}, Schedule({1, 2}), z, {.analytic_first_step = true}); }),
+             Contains("analytic_first_step is true"));
   CHECK_THAT(message_of([] { make_solver<Array>("ipmdn"); }), Contains("solver is ipmdn") && Contains("did you mean ipndm?"));
   CHECK_THAT(message_of([] { make_solver<Array>("heun", {.order = 2}); }), Contains("order"));
   CHECK_THAT(message_of([] { make_schedule("karas", {}); }), Contains("did you mean karras?"));

@@ -192,11 +192,11 @@ TEST_CASE("images: what is refused") {
 }
 
 TEST_CASE("progress: one line, its rate and the time left") {
-  CHECK(progress_line("sampling", "images", 16, 64, 16, 8.0, "") ==
+  CHECK(progress_line("sampling", 16, 64, "images", 16, 8.0, "") ==
         "sampling [======                  ]  25%  2.00 images/s  0:24 left");
   // Half was done by an earlier run: only the rest counts into the rate.
-  CHECK(progress_line("training", "images", 60000, 100000, 10000, 20.0, "loss 0.18") ==
+  CHECK(progress_line("training", 60000, 100000, "images", 10000, 20.0, "loss 0.18") ==
         "training [==============          ]  60%  500 images/s  1:20 left  loss 0.18");
-  CHECK(progress_line("x", "steps", 5, 5, 5, 3725.0, "") == "x [========================] 100%  0.00 steps/s  in 1:02:05");
-  CHECK(progress_line("x", "steps", 0, 5, 0, 0.0, "") == "x [                        ]   0%");
+  CHECK(progress_line("x", 5, 5, "steps", 5, 3725.0, "") == "x [========================] 100%  0.00 steps/s  in 1:02:05");
+  CHECK(progress_line("x", 0, 5, "steps", 0, 0.0, "") == "x [                        ]   0%");
 }

@@ -14,8 +14,8 @@ template <class T>
 void require(bool good, std::string_view argument, const T& value, std::string_view allowed) {
   if (good) return;
   std::ostringstream message;
-  message.precision(17);
-  message << argument << " is " << value << "; allowed: " << allowed;
+  message.precision(15);
+  message << std::boolalpha << argument << " is " << value << "; allowed: " << allowed;
   throw std::invalid_argument(message.str());
 }
 

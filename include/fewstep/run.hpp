@@ -100,6 +100,8 @@ class Run {
             "less than " + std::to_string(options_.last_step));
     require(!options_.analytic_first_step || schedule_.decreasing(), "analytic_first_step", true,
             "false for an increasing schedule");
+    require(!options_.final_denoise || schedule_[options_.last_step] > 0, "final_denoise", true,
+            "false for a schedule that ends at 0");
     if (options_.thresholding) {
       const auto& [quantile, floor] = *options_.thresholding;
       require(quantile >= 0 && quantile <= 1, "thresholding.quantile", quantile, "0 to 1");
@@ -156,7 +158,6 @@ class Run {
     try {
       if (options_.final_denoise) {
         from_ = Time<X>(schedule_[options_.last_step]);
-        require(from_.value() > 0, "final_denoise", true, "false for a schedule that ends at 0");
         model_.denoised(x, from_, first_);
         std::swap(x, first_);
       }

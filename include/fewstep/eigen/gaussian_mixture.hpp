@@ -43,7 +43,8 @@ class MixtureDenoiser {
   /// x: any array of `dimension` rows, a column per sample; sigma: anything with sigma[b].
   template <class X, class Sigma>
   void operator()(const X& x, const Sigma& sigma, X& out) const {
-    for (Eigen::Index b = 0; b < x.cols(); ++b) denoise_column(x, sigma[b], b, out);
+    Workspace w;
+    for (Eigen::Index b = 0; b < x.cols(); ++b) denoise_column(x, sigma[b], b, out, w);
   }
 
  private:
@@ -53,11 +54,15 @@ class MixtureDenoiser {
     Eigen::MatrixXd axes;  // empty: isotropic
   };
 
+  struct Workspace {
+    Eigen::VectorXd offset, rotated, sum;
+  };
+
   template <class X>
-  void denoise_column(const X& x, double sigma, Eigen::Index b, X& out) const {
+  void denoise_column(const X& x, double sigma, Eigen::Index b, X& out, Workspace& w) const {
     using Scalar = typename X::Scalar;
     const double noise = sigma * sigma;
-    thread_local Eigen::VectorXd offset, rotated, sum;
+    auto& [offset, rotated, sum] = w;
     sum.setZero(x.rows());
     double top = -std::numeric_limits<double>::infinity(), total = 0;
     for (const Component& c : components_) {
