@@ -125,6 +125,7 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
     find_library(TORCH_LIBRARY torch PATHS ${fewstep_torch_prefix}/lib NO_DEFAULT_PATH)
     find_library(c10_LIBRARY c10 PATHS ${fewstep_torch_prefix}/lib NO_DEFAULT_PATH)
     set(Torch_DIR ${fewstep_torch_dir} CACHE PATH "The folder of TorchConfig.cmake" FORCE)
+    set(Caffe2_DIR ${fewstep_torch_dir}/../Caffe2 CACHE PATH "Beside Torch_DIR" FORCE)
     # A parent project that links fewstep::torch has to see `torch` too.
     set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
     find_package(Torch REQUIRED)

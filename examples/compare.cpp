@@ -32,7 +32,7 @@ void run(const std::filesystem::path& model, const std::filesystem::path& out, c
   const auto seeds = parse_seeds(seed_list);
   const auto network = load_unet(model);
   const UnetConfig& config = network->config();
-  const Tensor unit_noise = noise(seeds, {config.img_channels, config.img_resolution, config.img_resolution});
+  const Tensor unit_noise = tensor_noise(seeds, {config.img_channels, config.img_resolution, config.img_resolution});
 
   // Heun makes two evaluations a step: 50 steps are 100 evaluations. Last, because the others are measured against it.
   std::vector<Candidate> candidates{{"Euler (DDIM)", Euler{}, 5},

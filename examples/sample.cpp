@@ -93,7 +93,7 @@ void run(const Settings& s) {
     const auto last = std::min(first + s.batch, seeds.size());
     const std::vector<std::uint64_t> some(seeds.begin() + static_cast<std::ptrdiff_t>(first),
                                           seeds.begin() + static_cast<std::ptrdiff_t>(last));
-    const Tensor unit_noise = noise(some, {config.img_channels, config.img_resolution, config.img_resolution}, state);
+    const Tensor unit_noise = tensor_noise(some, {config.img_channels, config.img_resolution, config.img_resolution}, state);
     const auto result = [&] {
       if (s.trajectory.empty()) return sample(solver, denoise, schedule, unit_noise, options);
       Trajectory<Tensor> trajectory{{unit_noise * schedule[0]}};

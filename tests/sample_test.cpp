@@ -3,8 +3,9 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
-#include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -182,4 +183,39 @@ TEST_CASE("a damaged model is refused") {
   refused(with(R"(\"model_channels\": 8)", R"(\"model_channels\": 4)"), "shape");
   refused(with(R"("img_channels": "1")", R"("img_channels": "3")"), "shape");
   refused(with("SongUNet", "SingUNet"), "model_type");
+}
+
+TEST_CASE("the shipped model: clothes on an empty frame, of the class asked for, and more steps come nearer") {
+  const Scratch scratch;
+  const std::string shipped = "--model '" + std::string(FEWSTEP_SOURCE_DIR) + "/examples/models/fashion_mnist.safetensors' --seeds 0-7 ";
+  const auto draw = [&](const std::string& arguments) {
+    const auto done = scratch.sample(shipped + arguments + " --npy a.npy");
+    INFO(done.text);
+    REQUIRE(done.code == 0);
+    auto images = numbers(scratch.bytes("a.npy"));
+    REQUIRE(images.size() == 8 * 32 * 32);
+    return images;
+  };
+  const auto mean = [](const std::vector<float>& v) {
+    double sum = 0;
+    for (const float x : v) sum += x;
+    return sum / static_cast<double>(v.size());
+  };
+  const auto bags = draw("--class 8 --solver heun --steps 12"), sandals = draw("--class 5 --solver heun --steps 12");
+  CHECK(mean(bags) > mean(sandals) + 0.15);  // a bag covers far more of the picture
+  double frame = 0;
+  for (std::size_t i = 0; i < bags.size(); ++i) {
+    CHECK(std::abs(bags[i]) < 1.2f);
+    const std::size_t row = i / 32 % 32, column = i % 32;
+    if (row < 2 || row > 29 || column < 2 || column > 29) frame = std::max(frame, std::abs(bags[i] + 1.0));
+  }
+  CHECK(frame < 0.1);
+
+  const auto distance = [&](const std::vector<float>& a) {
+    double sum = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - bags[i]) * (a[i] - bags[i]);
+    return std::sqrt(sum / static_cast<double>(a.size()));
+  };
+  CHECK(distance(draw("--class 8 --solver dpmpp --steps 16")) < distance(draw("--class 8 --solver dpmpp --steps 5")));
+  CHECK(distance(draw("--class 8 --solver ipndm --order 3 --steps 5")) < distance(draw("--class 8 --solver euler --steps 5")));
 }

@@ -79,10 +79,11 @@ TEST_CASE("weights of three-step history on per-sample tensors equal those on do
 
 TEST_CASE("states keep their dtype; low precision stays near double") {
   const TensorMixtureDenoiser exact(test::mixture());
-  const Tensor z = noise({1, 2}, {4});
+  const Tensor z = tensor_noise({1, 2}, {4});
   const Tensor want = sample(Dpmpp{}, exact, karras({.steps = 6}), z.to(torch::kFloat64)).x;
-  for (const auto [type, slack] : {std::pair{torch::kFloat32, 1e-4}, std::pair{torch::kBFloat16, 0.1}}) {
-    const auto seen_type = [type = type](const Tensor& x, const Tensor& sigma) {
+  for (const auto& [dtype, slack] : {std::pair{torch::kFloat32, 1e-4}, std::pair{torch::kBFloat16, 0.1}}) {
+    const torch::ScalarType type = dtype;  // clang 14 captures no structured bindings
+    const auto seen_type = [type](const Tensor& x, const Tensor& sigma) {
       CHECK(x.scalar_type() == type);
       CHECK(sigma.scalar_type() == torch::kFloat64);
       return x / (1 + sigma.to(x.scalar_type()));
@@ -112,7 +113,7 @@ TEST_CASE("types without arithmetic are one clear error") {
 TEST_CASE("no gradients unless wanted, and the result is an ordinary tensor either way") {
   Tensor scale = torch::tensor(0.5, torch::requires_grad());
   const auto denoise = [&](const Tensor& x, const Tensor&) { return x * scale; };
-  const Tensor z = noise({1}, {3});
+  const Tensor z = tensor_noise({1}, {3});
   const Tensor plain = sample(Ipndm{}, denoise, karras({.steps = 4}), z).x;
   CHECK_FALSE(plain.requires_grad());
   CHECK_FALSE(plain.is_inference());
@@ -124,7 +125,7 @@ TEST_CASE("no gradients unless wanted, and the result is an ordinary tensor eith
 
 TEST_CASE("gradients through a predicted ratio equal central differences") {
   const TensorMixtureDenoiser exact(test::mixture());
-  const Tensor z = noise({1, 2}, {4}).to(torch::kFloat64);
+  const Tensor z = tensor_noise({1, 2}, {4}).to(torch::kFloat64);
   const auto loss = [&](const Tensor& ratio) {
     return sample(DpmSolver2{Learned{ratio}}, exact, karras({.steps = 4}), z, {.gradients = true}).x.square().sum();
   };
@@ -140,7 +141,7 @@ TEST_CASE("gradients through a predicted ratio equal central differences") {
 TEST_CASE("detach makes constants of state and history") {
   Tensor scale = torch::tensor(0.5, torch::requires_grad());
   const auto denoise = [&](const Tensor& x, const Tensor&) { return x * scale; };
-  Run run(Ipndm{}, denoise, karras({.steps = 4}), noise({1}, {3}) * 80);
+  Run run(Ipndm{}, denoise, karras({.steps = 4}), tensor_noise({1}, {3}) * 80);
   run.advance();
   CHECK(run.x.requires_grad());
   run.detach();
@@ -158,7 +159,7 @@ TEST_CASE("saved handles stay as they were") {
   test::for_each_configuration([&](const std::string& label, const auto& solver) {
     INFO(label);
     handles.clear(), copies.clear();
-    const Tensor z = noise({1}, {3});
+    const Tensor z = tensor_noise({1}, {3});
     const Tensor before = z.clone();
     sample(solver, denoise, karras({.steps = 5}), z, {}, [&](const Snapshot<Tensor>& s) {
       handles.push_back(s.x);
@@ -170,9 +171,9 @@ TEST_CASE("saved handles stay as they were") {
 }
 
 TEST_CASE("noise is a function of the sample's seed, and the numbers of a CPU generator") {
-  CHECK(torch::equal(noise({7, 8}, {2, 3})[1], noise({8}, {2, 3})[0]));
+  CHECK(torch::equal(tensor_noise({7, 8}, {2, 3})[1], tensor_noise({8}, {2, 3})[0]));
   torch::manual_seed(8);
-  CHECK(torch::equal(noise({8}, {2, 3})[0], torch::randn({2, 3})));
+  CHECK(torch::equal(tensor_noise({8}, {2, 3})[0], torch::randn({2, 3})));
 }
 
 TEST_CASE("mixtures with full covariances agree between backends") {
