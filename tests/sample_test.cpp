@@ -203,13 +203,18 @@ TEST_CASE("the shipped model: clothes on an empty frame, of the class asked for,
   };
   const auto bags = draw("--class 8 --solver heun --steps 12"), sandals = draw("--class 5 --solver heun --steps 12");
   CHECK(mean(bags) > mean(sandals) + 0.15);  // a bag covers far more of the picture
+  std::size_t outside = 0, framing = 0;
   double frame = 0;
   for (std::size_t i = 0; i < bags.size(); ++i) {
-    CHECK(std::abs(bags[i]) < 1.2f);
+    REQUIRE(std::isfinite(bags[i]));
+    outside += std::abs(bags[i]) > 1.2f;
     const std::size_t row = i / 32 % 32, column = i % 32;
-    if (row < 2 || row > 29 || column < 2 || column > 29) frame = std::max(frame, std::abs(bags[i] + 1.0));
+    if (row >= 2 && row <= 29 && column >= 2 && column <= 29) continue;
+    frame += std::abs(bags[i] + 1.0);
+    ++framing;
   }
-  CHECK(frame < 0.1);
+  CHECK(outside < bags.size() / 100);
+  CHECK(frame / static_cast<double>(framing) < 0.02);
 
   const auto distance = [&](const std::vector<float>& a) {
     double sum = 0;
