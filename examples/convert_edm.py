@@ -42,7 +42,7 @@ class Inert:
     def __setstate__(self, state):
         self.state = state
 
-    # Containers among the stubbed classes are filled item by item.
+    # Containers among the inert classes are filled item by item.
     def __setitem__(self, key, value):
         pass
 

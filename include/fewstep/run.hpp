@@ -6,11 +6,12 @@
 #include "model.hpp"
 #include "schedule.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <limits>
-#include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
