@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstddef>
 #include <stdexcept>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -41,12 +42,17 @@ template <class D, class X>
 concept WritesShared = requires(D& d, const X& x, double t, X& out) { d(x, t, out); };
 
 template <class R, class X>
-concept Pair = requires(R&& r, X& out, Features<X>& f) {
+concept Named = requires(R&& r, X& out, Features<X>& f) {
   out = std::forward<R>(r).denoised;
   f = std::forward<R>(r).feature;
 };
 template <class R, class X>
-concept Output = std::convertible_to<R, X> || Pair<R, X>;
+concept Paired = requires(R&& r, X& out, Features<X>& f) {
+  out = std::get<0>(std::forward<R>(r));
+  f = std::get<1>(std::forward<R>(r));
+};
+template <class R, class X>
+concept Output = std::convertible_to<R, X> || Named<R, X> || Paired<R, X>;
 
 /// How a backend hands noise levels to a callable that returns its result: for tensors a tensor, else Time<X> itself.
 template <class X>
@@ -71,8 +77,11 @@ concept ReturnsShared = requires(D& d, const X& x, double t) {
 }  // namespace detail
 
 /// A denoiser that accepts one noise level per sample. One of
-///   d(x, sigma, out, features)    d(x, sigma, out)     sigma: const Time<X>&
-///   d(x, sigma) -> X, or -> anything with members `denoised` and `feature`     (tensors: sigma is a tensor, [] or [B])
+///   d(x, sigma, out, features)    d(x, sigma, out)     sigma: const Time<X>&; the first may return false: no features
+///   d(x, sigma) -> X, -> std::pair(X, features), or -> anything with members `denoised` and `feature`
+///                                                      (tensors: sigma is a tensor, [] or [B])
+/// One that evaluates its network several times says so by `int evaluations_per_call()`, the most that a call takes, and,
+/// where that depends on the level, `int evaluations_at(const Time<X>&)`.
 template <class D, class X>
 concept PerSampleDenoiser = State<X> && (detail::WritesFeatures<D, X> || detail::Writes<D, X> || detail::Returns<D, X>);
 
@@ -90,8 +99,13 @@ bool take(R&& result, X& out, Features<X>& features) {
     out = std::forward<R>(result);
     return false;
   } else {
-    features = std::forward<R>(result).feature;
-    out = std::forward<R>(result).denoised;
+    if constexpr (Named<R, X>) {
+      features = std::forward<R>(result).feature;
+      out = std::forward<R>(result).denoised;
+    } else {
+      features = std::get<1>(std::forward<R>(result));
+      out = std::get<0>(std::forward<R>(result));
+    }
     return true;
   }
 }
@@ -100,8 +114,10 @@ bool take(R&& result, X& out, Features<X>& features) {
 template <State X, Denoiser<X> D>
 bool denoise(D& d, const X& x, const Time<X>& sigma, X& out, Features<X>& features) {
   if constexpr (WritesFeatures<D, X>) {
-    d(x, sigma, out, features);
-    return true;
+    if constexpr (std::convertible_to<decltype(d(x, sigma, out, features)), bool>)
+      return d(x, sigma, out, features);
+    else
+      return d(x, sigma, out, features), true;
   } else if constexpr (Writes<D, X>) {
     d(x, sigma, out);
     return false;
@@ -118,6 +134,22 @@ bool denoise(D& d, const X& x, const Time<X>& sigma, X& out, Features<X>& featur
       return take<X>(d(x, sigma.value()), out, features);
     }
   }
+}
+
+/// Evaluations of the network in one call: the most, and at a given level.
+template <class D>
+int evaluations_per_call(const D& denoise) {
+  if constexpr (requires { { denoise.evaluations_per_call() } -> std::convertible_to<int>; })
+    return denoise.evaluations_per_call();
+  else
+    return 1;
+}
+template <class D, class T>
+int evaluations_at(const D& denoise, const T& sigma) {
+  if constexpr (requires { { denoise.evaluations_at(sigma) } -> std::convertible_to<int>; })
+    return denoise.evaluations_at(sigma);
+  else
+    return evaluations_per_call(denoise);
 }
 
 /// Whether a solver or predictor may ask for one noise level per sample.

@@ -58,13 +58,15 @@ class Model {
     if (stop_ && stop_()) throw detail::Cancelled{};
     has_features_ = detail::denoise(*denoise_, x, sigma, out, features_);
     ++evaluations_;
+    total_evaluations_ += detail::evaluations_at(*denoise_, sigma);
   }
 
   /// Features of the latest evaluation; null where there are none.
   const Features<X>* features() const { return has_features_ ? &features_ : nullptr; }
 
-  /// Calls made, one after another; the denoiser may evaluate its network several times in each.
+  /// Calls made, one after another, and evaluations of the network in them.
   int evaluations() const { return evaluations_; }
+  int total_evaluations() const { return total_evaluations_; }
 
   void rebind(D& denoise) { denoise_ = &denoise; }
 
@@ -79,7 +81,7 @@ class Model {
   std::function<bool()> stop_;
   Features<X> features_{};
   bool has_features_ = false;
-  int evaluations_ = 0;
+  int evaluations_ = 0, total_evaluations_ = 0;
 };
 
 /// A model on a rescaled clock: at level t its network is fed clock * t, while slopes still divide by t. A factor, not a

@@ -48,7 +48,7 @@ struct Options {
   bool gradients = false;
 };
 
-/// Network evaluations of a run, known beforehand. `per_call`: of the denoiser (guidance: 2).
+/// Network evaluations of a run, known beforehand. `per_call`: of the denoiser (guidance: 2; with an interval: at most).
 template <class S>
 int evaluations(const S& solver, const Schedule& schedule, const Options& options = {}, int per_call = 1) {
   const std::size_t last = std::min(options.last_step, schedule.steps());
@@ -71,16 +71,6 @@ struct Result {
   int total_evaluations;  // of its network, where a call takes several
   std::size_t steps;      // completed; with Status::non_finite under every_step: the index of the step that failed
 };
-
-namespace detail {
-template <class D>
-int evaluations_per_call(const D& denoise) {
-  if constexpr (requires { { denoise.evaluations_per_call() } -> std::convertible_to<int>; })
-    return denoise.evaluations_per_call();
-  else
-    return 1;
-}
-}  // namespace detail
 
 /// One trajectory, advanced by hand: the loop inside sample(), and the one for training. Copying a Run copies its place
 /// and history. D may be a reference type: an lvalue denoiser is referred to, a temporary kept.
@@ -181,7 +171,7 @@ class Run {
   Status status() const { return status_; }
   const Schedule& schedule() const { return schedule_; }
   int evaluations() const { return model_.evaluations(); }
-  int total_evaluations() const { return evaluations() * detail::evaluations_per_call(denoise_); }
+  int total_evaluations() const { return model_.total_evaluations(); }
   Snapshot<X> snapshot() const {  // of the step just made
     return {index_ - 1, schedule_.steps(), schedule_[index_ - 1], schedule_[index_], evaluations(), x};
   }
