@@ -128,13 +128,14 @@ AnySolver<X> solver_of(const json& c) {
     s.ratio = p.at("r").get<double>();
     return make_solver<X>("dpm2", s);
   }
-  if (name == "ipndm" || name == "dpmpp") s.order = p.at("max_order").get<int>();
-  if (name == "ipndm") return make_solver<X>("ipndm", s);
-  if (name == "dpmpp") {
-    s.form = p.at("predict_x0").get<bool>() ? Form::data : Form::noise;
-    s.lower_order_final = p.at("lower_order_final").get<bool>();
-    return make_solver<X>("dpmpp", s);
+  if (name == "ipndm") {
+    s.order = p.at("max_order").get<int>();
+    return make_solver<X>("ipndm", s);
   }
+  if (name == "dpmpp")  // the recorded third order is the published one
+    return compat::Dpmpp{{.order = p.at("max_order").get<int>(),
+                          .form = p.at("predict_x0").get<bool>() ? Form::data : Form::noise,
+                          .lower_order_final = p.at("lower_order_final").get<bool>()}};
   throw Skip{"solver " + name};
 }
 

@@ -66,6 +66,13 @@ inline constexpr struct combine_fn {
   }
 } combine{};
 
+namespace detail {
+template <State X>
+void copy(X& to, const X& from) {
+  combine(to, std::tuple<>{}, [] { return std::tuple{unit}; }, from);
+}
+}  // namespace detail
+
 /// out <- f(t...), for the whole batch or per sample.
 template <State X, class F, class... T>
 void map_time(Time<X>& out, F f, const T&... t) {

@@ -4,6 +4,7 @@
 #include "any_solver.hpp"
 #include "noise_table.hpp"
 #include "observers.hpp"
+#include "plugin/amed.hpp"
 #include "registry.hpp"
 #include "run.hpp"
 #include "solvers/compat.hpp"

@@ -41,7 +41,7 @@ struct Options {
   /// When to look for NaN and infinity; only every_step can name the step.
   Check check = Check::end;
   /// The part of the schedule to run: steps [first_step, last_step). History starts empty.
-  std::size_t first_step = 0, last_step = std::numeric_limits<std::size_t>::max();
+  std::size_t first_step = 0, last_step = (std::numeric_limits<std::size_t>::max)();
   /// Asked before each evaluation; true ends the run with the last completed step.
   std::function<bool()> stop = {};
   /// Record gradients in sample() and integrate(). Run leaves that to the caller.
@@ -51,7 +51,7 @@ struct Options {
 /// Network evaluations of a run, known beforehand. `per_call`: of the denoiser (guidance: 2; with an interval: at most).
 template <class S>
 int evaluations(const S& solver, const Schedule& schedule, const Options& options = {}, int per_call = 1) {
-  const std::size_t last = std::min(options.last_step, schedule.steps());
+  const std::size_t last = (std::min)(options.last_step, schedule.steps());
   int calls = options.final_denoise ? 1 : 0;
   for (std::size_t i = options.first_step; i < last; ++i) {
     if (schedule[i + 1] == 0)
@@ -86,7 +86,7 @@ class Run {
         schedule_(std::move(schedule)), options_(std::move(options)),
         model_(denoise_, solver_.target(), options_.thresholding, options_.stop), memory_(solver_.memory(valid(x))),
         first_(algebra<X>::like(x)), backup_(algebra<X>::like(x)), index_(options_.first_step) {
-    options_.last_step = std::min(options_.last_step, schedule_.steps());
+    options_.last_step = (std::min)(options_.last_step, schedule_.steps());
     require(options_.first_step < options_.last_step, "first_step", options_.first_step,
             "less than " + std::to_string(options_.last_step));
     require(!options_.analytic_first_step || schedule_.decreasing(), "analytic_first_step", true,
@@ -118,7 +118,7 @@ class Run {
     const bool to_zero = schedule_[index_ + 1] == 0;
     // Only a step of several evaluations can be left half done.
     const bool guarded = options_.stop && solver_.evaluations() > 1 && !to_zero;
-    if (guarded) copy(backup_, x);
+    if (guarded) detail::copy(backup_, x);
     try {
       if (to_zero) {
         model_.denoised(x, from_, first_);
@@ -187,9 +187,6 @@ class Run {
     algebra<X>::validate(x);
     return x;
   }
-  static void copy(X& to, const X& from) {
-    combine(to, std::tuple<>{}, [] { return std::tuple{unit}; }, from);
-  }
 
   S solver_;
   D denoise_;
@@ -246,7 +243,7 @@ template <State X, class S, class D, class O = Silent>
 Result<X> sample(const S& solver, D&& denoise, const Schedule& schedule, X noise, const Options& options = {},
                  O&& observe = {}) {
   algebra<X>::validate(noise);
-  const Time<X> level(schedule[std::min(options.first_step, schedule.steps())]);
+  const Time<X> level(schedule[(std::min)(options.first_step, schedule.steps())]);
   X x = algebra<X>::like(noise);
   combine(x, times(level), [](const auto& s) { return std::tuple{s}; }, noise);
   return integrate(solver, std::forward<D>(denoise), schedule, std::move(x), options, std::forward<O>(observe));

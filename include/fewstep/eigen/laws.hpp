@@ -1,0 +1,46 @@
+#pragma once
+
+#include "../laws/probe.hpp"
+#include "algebra.hpp"
+
+#include <limits>
+#include <vector>
+
+namespace fewstep::laws {
+
+template <class Scalar, int N, int Batch, int Layout, int MaxN, int MaxBatch>
+struct probe<Eigen::Array<Scalar, N, Batch, Layout, MaxN, MaxBatch>> {
+  using X = Eigen::Array<Scalar, N, Batch, Layout, MaxN, MaxBatch>;
+  static constexpr bool resizable = Batch == Eigen::Dynamic;
+  static constexpr std::size_t samples = resizable ? 3 : Batch, numbers = N == Eigen::Dynamic ? 4 : N;
+  static constexpr double epsilon = std::numeric_limits<Scalar>::epsilon();
+  static constexpr bool bitwise = true;
+
+  static X make(const Rows& rows) { return array<X>(rows); }
+  static Rows read(const X& x) {
+    Rows rows(static_cast<std::size_t>(x.cols()));
+    for (Eigen::Index b = 0; b < x.cols(); ++b)
+      for (Eigen::Index i = 0; i < x.rows(); ++i) rows[static_cast<std::size_t>(b)].push_back(x(i, b));
+    return rows;
+  }
+  static Time<X> levels(const std::vector<double>& values) {
+    Time<X> t(0.);
+    const auto batch = static_cast<Eigen::Index>(values.size());
+    for (Eigen::Index b = 0; b < batch; ++b) t.each(batch)[b] = values[static_cast<std::size_t>(b)];
+    return t;
+  }
+  static double level(const Time<X>& t, std::size_t b) { return t[static_cast<Eigen::Index>(b)]; }
+  static Features<X> features(const Rows& rows) { return array<Features<X>>(rows); }
+
+ private:
+  template <class A>
+  static A array(const Rows& rows) {
+    A x(static_cast<Eigen::Index>(rows[0].size()), static_cast<Eigen::Index>(rows.size()));
+    for (Eigen::Index b = 0; b < x.cols(); ++b)
+      for (Eigen::Index i = 0; i < x.rows(); ++i)
+        x(i, b) = static_cast<typename A::Scalar>(rows[static_cast<std::size_t>(b)][static_cast<std::size_t>(i)]);
+    return x;
+  }
+};
+
+}  // namespace fewstep::laws

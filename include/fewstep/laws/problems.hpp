@@ -1,0 +1,76 @@
+// Problems whose flow is known exactly.
+#pragma once
+
+#include "probe.hpp"
+
+#include <cmath>
+#include <cstddef>
+#include <numbers>
+#include <utility>
+
+namespace fewstep::laws {
+
+/// Data that are, in each number on its own, +peak or -peak with equal chance, blurred by `deviation`; peak 0: a Gaussian.
+struct TwoPeaks {
+  double peak = 1, deviation = 0.5;
+
+  /// E[clean | x, sigma].
+  double operator()(double x, double sigma) const {
+    const double own = deviation * deviation, noise = sigma * sigma, total = own + noise;
+    return (own * x + noise * peak * std::tanh(peak * x / total)) / total;
+  }
+
+  /// Where the exact flow carries x: in one dimension it keeps the probability of what lies beyond.
+  double flow(double x, double from, double to) const {
+    if (x < 0) return -flow(-x, from, to);
+    const double share = beyond(x, from);
+    double low = 0, high = 10 * (peak + std::hypot(deviation, to)), y = high / 2;
+    for (int i = 0; i < 100; ++i) {  // Newton's method, halving the interval where it would leave it
+      const double excess = beyond(y, to) - share;
+      (excess > 0 ? low : high) = y;
+      const double next = y + excess / density(y, to);
+      const double last = std::exchange(y, next > low && next < high ? next : low + (high - low) / 2);
+      if (std::abs(y - last) <= 1e-15 * y) break;
+    }
+    return y;
+  }
+
+ private:
+  double beyond(double x, double sigma) const {
+    const double width = std::numbers::sqrt2 * std::hypot(deviation, sigma);
+    return std::erfc((x - peak) / width) / 2 + std::erfc((x + peak) / width) / 2;
+  }
+  double density(double x, double sigma) const {
+    const double total = deviation * deviation + sigma * sigma;
+    const auto bell = [&](double d) { return std::exp(-d * d / (2 * total)); };
+    return (bell(x - peak) + bell(x + peak)) / std::sqrt(2 * std::numbers::pi * total);
+  }
+};
+
+/// A function of one number and its noise level as a denoiser of states X; slow, for tests. Its features, where the probe
+/// can make them, are half the denoised numbers.
+template <State X, class F>
+struct Elementwise {
+  F f;
+
+  bool operator()(const X& x, const Time<X>& sigma, X& out, Features<X>& features) const {
+    Rows rows = probe<X>::read(x);
+    for (std::size_t b = 0; b < rows.size(); ++b)
+      for (double& v : rows[b]) v = f(v, probe<X>::level(sigma, b));
+    out = probe<X>::make(rows);
+    if constexpr (requires { probe<X>::features(rows); }) {
+      for (auto& row : rows)
+        for (double& v : row) v /= 2;
+      features = probe<X>::features(rows);
+      return true;
+    }
+    return false;
+  }
+};
+
+template <State X, class F>
+Elementwise<X, F> elementwise(F f) {
+  return {f};
+}
+
+}  // namespace fewstep::laws

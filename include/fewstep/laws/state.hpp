@@ -1,0 +1,105 @@
+// The laws of an algebra, for state types of one's own.
+#pragma once
+
+#include "probe.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace fewstep::laws {
+
+/// combine adds what it should, with shared levels and levels per sample, also where the result is one of the terms.
+template <State X>
+std::string combination() {
+  const Rows a = detail::start<X>(3), b = detail::start<X>(-2);
+  const auto weights = [](const auto& t, const auto& s) { return std::tuple{unit, s - t, 0.25 * s}; };
+  for (const bool each : {false, true}) {
+    std::vector<double> values;
+    for (std::size_t k = 0; k < a.size(); ++k) values.push_back(1.5 + (each ? static_cast<double>(k) : 0));
+    const Time<X> t = each ? probe<X>::levels(values) : Time<X>(1.5), s(0.5);
+    Rows want = a;
+    for (std::size_t k = 0; k < a.size(); ++k)
+      for (std::size_t i = 0; i < a[k].size(); ++i) want[k][i] = a[k][i] + (0.5 - values[k]) * b[k][i] + 0.125 * a[k][i];
+    const X x = probe<X>::make(a), y = probe<X>::make(b);
+    X apart = algebra<X>::like(x), first = probe<X>::make(a), second = probe<X>::make(b);
+    combine(apart, times(t, s), weights, x, y, x);
+    combine(first, times(t, s), weights, first, y, first);
+    combine(second, times(t, s), weights, x, second, x);
+    for (const X* out : {&apart, &first, &second}) {
+      const std::string failure = detail::compare(probe<X>::read(*out), want, 20 * probe<X>::epsilon);
+      if (!failure.empty()) return detail::text(each ? "a level per sample: " : "a shared level: ", failure);
+    }
+    if (!detail::compare(probe<X>::read(x), probe<X>::read(probe<X>::make(a)), 0).empty()) return "a term has changed";
+  }
+  return {};
+}
+
+/// Levels are kept and mapped as doubles.
+template <State X>
+std::string mapping() {
+  std::vector<double> values;
+  for (std::size_t k = 0; k < probe<X>::samples; ++k) values.push_back(0.1 + static_cast<double>(k));
+  const Time<X> each = probe<X>::levels(values), shared(0.3);
+  Time<X> out(1.);
+  algebra<X>::fit(out, probe<X>::make(detail::start<X>(1)));
+  if (!algebra<X>::is_one(out)) return "is_one() does not know the level 1";
+  if (algebra<X>::is_one(shared)) return "is_one() takes 0.3 for 1";
+  const auto f = [](const auto& a, const auto& b) { return a / b; };
+  map_time<X>(out, f, shared, shared);
+  if (probe<X>::level(out, 0) != 1) return "0.3 / 0.3 is not 1";
+  map_time<X>(out, f, each, shared);
+  for (std::size_t k = 0; k < values.size(); ++k)
+    if (std::abs(probe<X>::level(out, k) - values[k] / 0.3) > 1e-15 * values[k] / 0.3)
+      return detail::text("level ", k, " is ", probe<X>::level(out, k), " instead of ", values[k] / 0.3);
+  return {};
+}
+
+/// finite() finds a NaN and an infinity wherever they are.
+template <State X>
+std::string finiteness() {
+  const Rows good = detail::start<X>(1e30);
+  if (!algebra<X>::finite(probe<X>::make(good))) return "numbers of 1e30 are taken for infinite";
+  for (std::size_t b = 0; b < good.size(); ++b)
+    for (std::size_t i = 0; i < good[b].size(); ++i)
+      for (const double bad : {std::numeric_limits<double>::quiet_NaN(), -std::numeric_limits<double>::infinity()}) {
+        Rows rows = good;
+        rows[b][i] = bad;
+        if (algebra<X>::finite(probe<X>::make(rows))) return detail::text(bad, " as number ", i, " of sample ", b, " goes unseen");
+      }
+  return {};
+}
+
+/// threshold() clamps each sample to [-s, s] and divides by s, s = max(floor, quantile of its own |x|).
+template <State X>
+std::string thresholds() {
+  const Rows rows = detail::start<X>(3);
+  for (const double quantile : {0., 0.7, 1.}) {
+    X x = probe<X>::make(rows);
+    algebra<X>::threshold(x, quantile, 1);
+    Rows want = rows;
+    for (auto& row : want) {
+      std::vector<double> sorted;
+      for (const double v : row) sorted.push_back(std::abs(v));
+      std::sort(sorted.begin(), sorted.end());
+      const double place = quantile * static_cast<double>(sorted.size() - 1), below = std::floor(place);
+      const auto at = static_cast<std::size_t>(below), next = (std::min)(at + 1, sorted.size() - 1);
+      const double s = (std::max)(1., sorted[at] + (place - below) * (sorted[next] - sorted[at]));
+      for (double& v : row) v = std::clamp(v, -s, s) / s;
+    }
+    const std::string failure = detail::compare(probe<X>::read(x), want, 20 * probe<X>::epsilon);
+    if (!failure.empty()) return detail::text("quantile ", quantile, ": ", failure);
+  }
+  return {};
+}
+
+template <State X>
+std::vector<Verdict> check_state() {
+  return {{"combination", combination<X>()}, {"mapping", mapping<X>()}, {"finiteness", finiteness<X>()}, {"thresholds", thresholds<X>()}};
+}
+
+}  // namespace fewstep::laws

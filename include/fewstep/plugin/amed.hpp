@@ -1,0 +1,69 @@
+#pragma once
+
+#include "../model.hpp"
+#include "predictor.hpp"
+
+#include <tuple>
+
+namespace fewstep {
+
+/// AMED-Plugin: any solver with one predicted level inserted into each step. With m = t^(1-r) s^r,
+///   y = S(x; t -> m),   x' = k y + c (S(y; m -> s) - k y),   k = carry(target, m, s)
+/// r (ratio), c (direction) and the clock of the second half's evaluations from the predictor, at the left end's features.
+/// Both halves enter S's history. With the constant r and c = clock = 1 this is S on the refined grid.
+/// Evaluations per step: twice those of S.
+/// Source: Zhou et al. 2024, arXiv 2312.00094, section 3.4.
+template <class S, class P>
+struct Amed {
+  S solver;
+  P predictor{};
+
+  template <State X>
+  struct Stages {
+    Memory<S, X> inner;
+    X second, before;
+    Prediction<X> to{};
+    Time<X> mid{0.}, fed{0.};
+    void detach() { inner.detach(); }
+  };
+
+  static constexpr bool per_sample = detail::per_sample<S> || detail::per_sample<P>;
+  Target target() const { return solver.target(); }
+  int evaluations() const { return 2 * solver.evaluations(); }
+  void validate() const {
+    if constexpr (requires { solver.validate(); }) solver.validate();
+    if constexpr (requires { predictor.validate(); }) predictor.validate();
+  }
+  template <State X>
+  Stages<X> memory(const X& x) const {
+    static_assert(Solver<S, X>, "Amed: the wrapped type must model Solver for this state");
+    static_assert(TimePredictor<P, X>, "Amed: the predictor must model TimePredictor for this state");
+    Stages<X> m{solver.memory(x), algebra<X>::like(x), algebra<X>::like(x)};
+    algebra<X>::fit(m.mid, x);
+    algebra<X>::fit(m.fed, x);
+    return m;
+  }
+
+  template <State X, class M>
+  void step(const Step<X>& n, X& x, X& first, M& model, Stages<X>& m) const {
+    predictor(n, model.features(), m.to);
+    map_time<X>(m.mid, detail::geometric, m.to.ratio, n.from, n.to);
+    solver.step(Step<X>{n.from, m.mid, 2 * n.index, 2 * n.count}, x, first, model, m.inner);
+
+    Rescaled<X, M> warped{model, m.to.clock, m.fed};
+    warped(x, m.mid, m.second);
+    const bool scaled = !algebra<X>::is_one(m.to.direction);
+    if (scaled) detail::copy(m.before, x);
+    solver.step(Step<X>{m.mid, n.to, 2 * n.index + 1, 2 * n.count}, x, m.second, warped, m.inner);
+    if (!scaled) return;
+    combine(x, times(m.to.direction, m.mid, n.to), [target = solver.target()](const auto& c, const auto& t, const auto& s) {
+      return std::tuple{c, (1. - c) * carry(target, t, s)};
+    }, x, m.before);
+  }
+};
+template <class S>
+Amed(S) -> Amed<S, FixedRatio>;
+template <class S, class P>
+Amed(S, P) -> Amed<S, P>;
+
+}  // namespace fewstep

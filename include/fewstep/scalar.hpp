@@ -1,0 +1,50 @@
+// A state that is one number: the smallest one there is, for measuring solvers, and an example of an algebra.
+#pragma once
+
+#include "algebra.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <tuple>
+
+namespace fewstep {
+
+template <std::floating_point X>
+struct algebra<X> {
+  using time = double;
+  struct features {};
+  struct inference {
+    explicit inference(bool) {}
+  };
+
+  static void validate(const X&) {}
+  static X like(const X&) { return 0; }
+  static void fit(time&, const X&) {}
+  static bool is_one(time t) { return t == 1; }
+  static void detach(auto&) {}
+  static void release(X&) {}
+  static bool finite(X x) {  // by bit pattern, as -ffast-math takes std::isfinite to be true
+    constexpr std::uint64_t exponent = 0x7ff0000000000000u;
+    return (std::bit_cast<std::uint64_t>(static_cast<double>(x)) & exponent) != exponent;
+  }
+  static void threshold(X& x, double, double floor) {
+    const X s = (std::max)(static_cast<X>(floor), std::abs(x));
+    x = std::clamp(x, -s, s) / s;
+  }
+
+  static void map(time& out, auto f, auto... t) { out = f(t...); }
+
+  template <class... T, class W, class... V>
+  static void combine(X& out, const std::tuple<T...>& at, W weights, const V&... v) {
+    std::apply([&](const auto&... w) { out = (term(w, v) + ...); }, std::apply(weights, at));
+  }
+
+ private:
+  static X term(unit_t, X v) { return v; }
+  static X term(double w, X v) { return static_cast<X>(w) * v; }
+};
+
+}  // namespace fewstep

@@ -1,0 +1,43 @@
+#pragma once
+
+#include "../laws/probe.hpp"
+#include "algebra.hpp"
+
+#include <limits>
+#include <vector>
+
+namespace fewstep::laws {
+
+/// Tensors [3, 4] in float64.
+template <>
+struct probe<torch::Tensor> {
+  static constexpr bool resizable = true;
+  static constexpr std::size_t samples = 3, numbers = 4;
+  static constexpr double epsilon = std::numeric_limits<double>::epsilon();
+  static constexpr bool bitwise = false;  // vectorised kernels fuse what the remaining elements' do not
+
+  static torch::Tensor make(const Rows& rows) {
+    std::vector<torch::Tensor> samples_;
+    for (const auto& row : rows) samples_.push_back(torch::tensor(row, torch::kFloat64));
+    return torch::stack(samples_);
+  }
+  static Rows read(const torch::Tensor& x) {
+    Rows rows;
+    for (std::int64_t b = 0; b < x.size(0); ++b) {
+      const torch::Tensor row = x[b].detach().contiguous();
+      rows.emplace_back(row.data_ptr<double>(), row.data_ptr<double>() + row.numel());
+    }
+    return rows;
+  }
+  static Time<torch::Tensor> levels(const std::vector<double>& values) {
+    return Time<torch::Tensor>(torch::tensor(values, torch::kFloat64));
+  }
+  static double level(const Time<torch::Tensor>& t, std::size_t b) {
+    return t.per_sample() ? t.each()[static_cast<std::int64_t>(b)].item<double>() : t.value();
+  }
+  static torch::Tensor features(const Rows& rows) { return make(rows); }
+  static void track(torch::Tensor& x) { x.requires_grad_(); }
+  static bool tracked(const torch::Tensor& x) { return x.requires_grad(); }
+};
+
+}  // namespace fewstep::laws
