@@ -21,6 +21,12 @@ namespace fewstep {
 ///   threshold(x, q, floor)     per sample: x <- clamp(x, -s, s) / s, s = max(floor, q-quantile of |x|)
 ///   map(out, f, times...)      out <- f(times...), once or per sample
 ///   combine(out, times, w, terms...)   out <- sum_k w_k(times...) terms_k; out may be one of the terms
+/// Optional, for the adaptors of denoisers that name them:
+///   clamp(x, low, high)        every number of x limited to [low, high]
+///   blend(x, y, mask)          x <- mask y + (1 - mask) x; y and mask as x, or of one sample
+///   match_deviation(x, like, amount)   per sample: x <- x (1 + amount (deviation of like / deviation of x - 1))
+///   twice(x), twice(t)         a batch, or its levels, one after the other
+///   half(x, i)                 the first (0) or second (1) half of a doubled batch, or of its features
 template <class X>
 struct algebra;
 

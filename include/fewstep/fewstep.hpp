@@ -2,7 +2,7 @@
 #pragma once
 
 #include "any_solver.hpp"
-#include "noise_table.hpp"
+#include "denoisers.hpp"
 #include "observers.hpp"
 #include "plugin/amed.hpp"
 #include "registry.hpp"

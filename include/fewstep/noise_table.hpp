@@ -2,11 +2,14 @@
 #pragma once
 
 #include "errors.hpp"
+#include "noise_process.hpp"
 #include "schedule.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <functional>
+#include <numbers>
 #include <utility>
 #include <vector>
 
@@ -37,6 +40,34 @@ class NoiseTable {
     return NoiseTable(betas);
   }
 
+  /// Evenly spaced, as in DDPM (0.0001 to 0.02, 1000; Ho et al. 2020, arXiv 2006.11239).
+  static NoiseTable linear(double first, double last, std::size_t count) {
+    std::vector<double> betas;
+    for (std::size_t i = 0; i < count; ++i)
+      betas.push_back(first + (last - first) * static_cast<double>(i) / static_cast<double>(count - 1));
+    return NoiseTable(betas);
+  }
+
+  /// alpha^2 = cos^2((pi/2)(t + s)/(1 + s)) but for a factor, betas no larger than max_beta (Nichol & Dhariwal 2021,
+  /// arXiv 2102.09672, equation 17).
+  static NoiseTable cosine(std::size_t count, double s = 0.008, double max_beta = 0.999) {
+    require(s >= 0 && std::isfinite(s), "s", s, "numbers of 0 or more");
+    std::vector<double> betas;
+    const auto angle = [&](std::size_t i) {
+      return std::numbers::pi / 2 * (static_cast<double>(i) / static_cast<double>(count) + s) / (1 + s);
+    };
+    for (std::size_t i = 0; i < count; ++i) {
+      const double a = angle(i), b = angle(i + 1);  // 1 - cos^2 b/cos^2 a, without its cancellation
+      betas.push_back((std::min)(std::sin(b - a) * std::sin(b + a) / (std::cos(a) * std::cos(a)), max_beta));
+    }
+    return NoiseTable(betas);
+  }
+
+  std::size_t size() const { return log_alpha_.size(); }
+  /// The levels at the first and last training step: where a schedule for the network should end and begin.
+  double sigma_min() const { return sigma(1 / count()); }
+  double sigma_max() const { return sigma(1); }
+
   /// sigma/alpha at time t in (0, 1].
   double sigma(double t) const {
     const double place = t * count() - 1;
@@ -60,6 +91,23 @@ class NoiseTable {
   }
 
   std::vector<double> log_alpha_;  // decreasing
+};
+
+/// The process of such a network (noise_process.hpp). label = t M - 1, within [0, M - 1] whatever the level, as networks
+/// take it whose training steps count from 0; `rounded`: to the nearest of them.
+struct Discrete {
+  NoiseTable table;
+  bool rounded = false;
+
+  static constexpr bool variance_preserving = true;
+  double sigma(double t) const { return table.sigma(t); }
+  double time(double sigma) const { return table.time(sigma); }
+  double label(double sigma) const {
+    const double count = static_cast<double>(table.size()), step = std::clamp(time(sigma) * count - 1, 0., count - 1);
+    return rounded ? std::round(step) : step;
+  }
+  template <class T>
+  auto alpha(const T& sigma) const { return detail::variance_preserving_alpha(sigma); }
 };
 
 struct DiscreteOptions {

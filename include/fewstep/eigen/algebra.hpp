@@ -11,6 +11,7 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <string>
 #include <tuple>
 #include <type_traits>
 
@@ -83,11 +84,54 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
       std::sort(sorted.data(), sorted.data() + sorted.size());
       const double place = quantile * static_cast<double>(sorted.size() - 1);
       const auto below = static_cast<Eigen::Index>(place);
-      const Eigen::Index above = std::min(below + 1, sorted.size() - 1);
+      const Eigen::Index above = (std::min)(below + 1, sorted.size() - 1);
       const double q = sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
-      const auto s = static_cast<Scalar>(std::max(floor, q));
+      const auto s = static_cast<Scalar>((std::max)(floor, q));
       x.col(b) = x.col(b).cwiseMax(-s).cwiseMin(s) / s;
     }
+  }
+
+  static void clamp(X& x, double low, double high) {
+    x = x.cwiseMax(static_cast<Scalar>(low)).cwiseMin(static_cast<Scalar>(high));
+  }
+  static void blend(X& x, const X& y, const X& mask) {
+    const auto fits = [&](const X& v) { return v.rows() == x.rows() && (v.cols() == x.cols() || v.cols() == 1); };
+    const auto shape = [](const X& v) { return std::to_string(v.rows()) + " x " + std::to_string(v.cols()); };
+    require(fits(y), "the shape of `known`", shape(y), shape(x) + ", or one column");
+    require(fits(mask), "the shape of `mask`", shape(mask), shape(x) + ", or one column");
+    for (Eigen::Index b = 0; b < x.cols(); ++b) {
+      const auto m = mask.col(mask.cols() == 1 ? 0 : b);
+      x.col(b) = m * y.col(y.cols() == 1 ? 0 : b) + (1 - m) * x.col(b);
+    }
+  }
+  static void match_deviation(X& x, const X& like, double amount) {
+    const auto deviation = [](const auto& v) { return std::sqrt(static_cast<double>((v - v.mean()).square().mean())); };
+    for (Eigen::Index b = 0; b < x.cols(); ++b) {
+      const double have = deviation(x.col(b));
+      if (have > 0) x.col(b) *= static_cast<Scalar>(1 + amount * (deviation(like.col(b)) / have - 1));
+    }
+  }
+  static X twice(const X& x)
+    requires(Cols == Eigen::Dynamic && MaxCols == Eigen::Dynamic)
+  {
+    X both(x.rows(), 2 * x.cols());
+    both.leftCols(x.cols()) = x;
+    both.rightCols(x.cols()) = x;
+    return both;
+  }
+  static time twice(const time& t)
+    requires(Cols == Eigen::Dynamic && MaxCols == Eigen::Dynamic)
+  {
+    time both = t;
+    if (t.per_sample()) {
+      auto& each = both.each(2 * t.size());
+      for (Eigen::Index b = 0; b < each.size(); ++b) each[b] = t[b % t.size()];
+    }
+    return both;
+  }
+  template <class A>
+  static A half(const A& both, Eigen::Index i) {  // of states and of features
+    return both.middleCols(i * (both.cols() / 2), both.cols() / 2);
   }
 
   template <class F, class... T>

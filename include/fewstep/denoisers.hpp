@@ -1,0 +1,12 @@
+// All that makes denoisers of networks, and denoisers of denoisers.
+#pragma once
+
+#include "denoisers/clamped.hpp"
+#include "denoisers/conditioned.hpp"
+#include "denoisers/edm.hpp"
+#include "denoisers/flow.hpp"
+#include "denoisers/guidance.hpp"
+#include "denoisers/inpainted.hpp"
+#include "denoisers/predictions.hpp"
+#include "noise_process.hpp"
+#include "noise_table.hpp"

@@ -1,0 +1,90 @@
+// What every adaptor of denoisers shares: how it is called, and what it passes on.
+#pragma once
+
+#include "../concepts.hpp"
+
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace fewstep {
+
+namespace detail {
+
+/// T is a level that all of D... take: Time<X>, or a double where one of them knows shared levels only.
+template <class T, class X, class... D>
+concept LevelFor = (std::same_as<T, Time<X>> && (PerSampleDenoiser<D, X> && ...)) ||
+                   (std::same_as<T, double> && !(PerSampleDenoiser<D, X> && ...) && (Denoiser<D, X> && ...));
+
+}  // namespace detail
+
+/// A denoiser made of others by a rule, which has
+///   rule(x, sigma, out, features, inner...) -> bool: features were given
+/// and, unless one call takes the evaluations of all inner ones together,
+///   rule.evaluations_per_call(inner...), rule.evaluations_at(sigma, inner...).
+/// Takes per-sample levels where all inner ones do. Holds no buffers: it may be shared between threads where the inner
+/// ones may, and takes its temporary states from the heap at each call (fixed-size states and tensors: as these do).
+template <class Rule, class... D>
+struct Adaptor {
+  Rule rule;
+  std::tuple<D...> inner;
+
+  template <State X, detail::LevelFor<X, const D...> T>
+  bool operator()(const X& x, const T& sigma, X& out, Features<X>& features) const {
+    return apply(*this, x, level<X>(sigma), out, features);
+  }
+  template <State X, detail::LevelFor<X, D...> T>
+  bool operator()(const X& x, const T& sigma, X& out, Features<X>& features) {
+    return apply(*this, x, level<X>(sigma), out, features);
+  }
+  template <State X, detail::LevelFor<X, const D...> T>
+  void operator()(const X& x, const T& sigma, X& out) const {
+    Features<X> unused{};
+    (*this)(x, sigma, out, unused);
+  }
+  template <State X, detail::LevelFor<X, D...> T>
+  void operator()(const X& x, const T& sigma, X& out) {
+    Features<X> unused{};
+    (*this)(x, sigma, out, unused);
+  }
+
+  int evaluations_per_call() const {
+    return std::apply([this](const auto&... d) {
+      if constexpr (requires { rule.evaluations_per_call(d...); })
+        return rule.evaluations_per_call(d...);
+      else
+        return (detail::evaluations_per_call(d) + ...);
+    }, inner);
+  }
+  /// @param sigma  Time<X>
+  template <class T>
+  int evaluations_at(const T& sigma) const {
+    return std::apply([&](const auto&... d) {
+      if constexpr (requires { rule.evaluations_at(sigma, d...); })
+        return rule.evaluations_at(sigma, d...);
+      else
+        return (detail::evaluations_at(d, sigma) + ...);
+    }, inner);
+  }
+
+ private:
+  template <class X>
+  static const Time<X>& level(const Time<X>& sigma) { return sigma; }
+  template <class X>
+    requires(!std::same_as<Time<X>, double>)
+  static Time<X> level(double sigma) { return Time<X>(sigma); }
+
+  template <class Self, class X>
+  static bool apply(Self& self, const X& x, const Time<X>& sigma, X& out, Features<X>& features) {
+    return std::apply([&](auto&... d) { return self.rule(x, sigma, out, features, d...); }, self.inner);
+  }
+};
+
+namespace detail {
+template <class Rule, class... D>
+Adaptor<Rule, D...> adapt(Rule rule, D... inner) {
+  return {std::move(rule), std::tuple<D...>(std::move(inner)...)};
+}
+}  // namespace detail
+
+}  // namespace fewstep

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "../algebra.hpp"
+#include "../errors.hpp"
+#include "adaptor.hpp"
+
+#include <cmath>
+#include <utility>
+
+namespace fewstep {
+
+struct Clamp {
+  double low, high;
+
+  template <State X, class D>
+  bool operator()(const X& x, const Time<X>& sigma, X& out, Features<X>& features, D& denoise) const {
+    static_assert(requires { algebra<X>::clamp(out, low, high); }, "clamped: algebra<X> has no member clamp(x, low, high)");
+    const bool given = detail::denoise(denoise, x, sigma, out, features);
+    algebra<X>::clamp(out, low, high);
+    return given;
+  }
+};
+
+/// D limited to [low, high], number by number: for data that has bounds, such as images in [-1, 1].
+/// @throws std::invalid_argument unless low < high.
+template <class D>
+auto clamped(D denoise, double low, double high) {
+  require(!std::isnan(low), "low", low, "numbers");
+  require(high > low, "high", high, "numbers above low");
+  return detail::adapt(Clamp{low, high}, std::move(denoise));
+}
+
+}  // namespace fewstep

@@ -1,0 +1,142 @@
+// Classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598, equation 6, whose w is scale - 1).
+#pragma once
+
+#include "../algebra.hpp"
+#include "../errors.hpp"
+#include "adaptor.hpp"
+
+#include <cmath>
+#include <limits>
+#include <tuple>
+#include <utility>
+
+namespace fewstep {
+
+struct GuidanceOptions {
+  /// D = Du + scale (Dc - Du): 1 is the conditional alone.
+  double scale = 1;
+  /// Levels outside [sigma_low, sigma_high] take the conditional alone (Kynkaanniemi et al. 2024, arXiv 2404.07724).
+  double sigma_low = 0, sigma_high = std::numeric_limits<double>::infinity();
+  /// From 0 to 1: how far the guided image's standard deviation, per sample, is brought back to the conditional's
+  /// (Lin et al. 2023, arXiv 2305.08891, equations 15 and 16).
+  double rescale = 0;
+
+  /// @throws std::invalid_argument naming the option that does not fit.
+  void validate() const {
+    require(std::isfinite(scale), "GuidanceOptions::scale", scale, "finite numbers");
+    require(sigma_low >= 0, "GuidanceOptions::sigma_low", sigma_low, "numbers of 0 or more");
+    require(sigma_high >= sigma_low, "GuidanceOptions::sigma_high", sigma_high, "numbers of sigma_low or more");
+    require(rescale >= 0 && rescale <= 1, "GuidanceOptions::rescale", rescale, "0 to 1");
+  }
+};
+
+namespace detail {
+
+template <class X>
+concept MatchesDeviation = requires(X& x) { algebra<X>::match_deviation(x, x, 0.); };
+template <class X>
+concept Doubles = requires(const X& x, const Time<X>& t, const Features<X>& f) {
+  algebra<X>::twice(x);
+  algebra<X>::twice(t);
+  algebra<X>::half(x, 0);
+  algebra<X>::half(f, 0);
+};
+
+/// The share of the conditional: `scale` inside the interval, 1 outside.
+template <class T>
+auto guidance_share(const GuidanceOptions& o, const T& s) {
+  return 1. + (o.scale - 1.) * (s / s) * (s >= o.sigma_low) * (s <= o.sigma_high);  // s/s: 1 in the type of s
+}
+
+/// conditional <- guided.
+template <State X>
+void guide(const GuidanceOptions& o, const Time<X>& sigma, X& conditional, X& other) {
+  combine(other, times(sigma), [&o](const auto& s) {
+    const auto share = guidance_share(o, s);
+    return std::tuple{share, 1. - share};
+  }, conditional, other);
+  if (o.rescale > 0) {
+    static_assert(MatchesDeviation<X>, "guidance with rescale: algebra<X> has no member match_deviation(x, like, amount)");
+    algebra<X>::match_deviation(other, conditional, o.rescale);
+  }
+  std::swap(conditional, other);
+}
+
+}  // namespace detail
+
+struct Guidance {
+  GuidanceOptions options;
+
+  template <State X, class C, class U>
+  bool operator()(const X& x, const Time<X>& sigma, X& out, Features<X>& features, C& conditional, U& unconditional) const {
+    const bool given = detail::denoise(conditional, x, sigma, out, features);
+    if (!wanted(sigma)) return given;
+    X other = algebra<X>::like(x);
+    Features<X> unused{};
+    detail::denoise(unconditional, x, sigma, other, unused);
+    detail::guide(options, sigma, out, other);
+    return given;
+  }
+
+  template <class C, class U>
+  int evaluations_per_call(const C& conditional, const U& unconditional) const {
+    return detail::evaluations_per_call(conditional) +
+           (options.scale == 1 ? 0 : detail::evaluations_per_call(unconditional));
+  }
+  template <class T, class C, class U>
+  int evaluations_at(const T& sigma, const C& conditional, const U& unconditional) const {
+    return detail::evaluations_at(conditional, sigma) +
+           (wanted(sigma) ? detail::evaluations_at(unconditional, sigma) : 0);
+  }
+
+ private:
+  template <class T>
+  bool wanted(const T& sigma) const {
+    return options.scale != 1 &&
+           (sigma.per_sample() || (sigma.value() >= options.sigma_low && sigma.value() <= options.sigma_high));
+  }
+};
+
+struct BatchGuidance {
+  GuidanceOptions options;
+
+  template <State X, class D>
+  bool operator()(const X& x, const Time<X>& sigma, X& out, Features<X>& features, D& network) const {
+    static_assert(detail::Doubles<X>, "guided_batch: algebra<X> has no members twice(x), twice(t), half(x, i), or X has a "
+                                      "fixed number of samples");
+    const X both = algebra<X>::twice(x);
+    X result = algebra<X>::like(both);
+    Features<X> all{};
+    const bool given = detail::denoise(network, both, algebra<X>::twice(sigma), result, all);
+    if (given) features = algebra<X>::half(all, 1);
+    X other = algebra<X>::half(result, 0);
+    out = algebra<X>::half(result, 1);
+    if (options.scale != 1) detail::guide(options, sigma, out, other);
+    return given;
+  }
+
+  template <class D>
+  int evaluations_per_call(const D& network) const { return 2 * detail::evaluations_per_call(network); }
+  template <class T, class D>
+  int evaluations_at(const T& sigma, const D& network) const { return 2 * detail::evaluations_at(network, sigma); }
+};
+
+/// Two denoisers, one of them where that is enough: at a level shared by the batch and outside the interval, or at scale 1.
+/// With per-sample levels both are evaluated. Features are the conditional's.
+/// @throws std::invalid_argument for options that do not fit.
+template <class C, class U>
+auto guided(C conditional, U unconditional, GuidanceOptions options) {
+  options.validate();
+  return detail::adapt(Guidance{options}, std::move(conditional), std::move(unconditional));
+}
+
+/// One denoiser of a doubled batch, the first half unconditional, the second conditional: what it is conditioned on must
+/// be as long. Counts as two evaluations, outside the interval too. Features are the conditional half's.
+/// @throws std::invalid_argument for options that do not fit.
+template <class D>
+auto guided_batch(D network, GuidanceOptions options) {
+  options.validate();
+  return detail::adapt(BatchGuidance{options}, std::move(network));
+}
+
+}  // namespace fewstep

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "../algebra.hpp"
+#include "adaptor.hpp"
+
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace fewstep {
+
+/// What makes a denoiser of a raw network F,
+///   D(x, sigma) = skip(sigma) x + out(sigma) F(in(sigma) x, label(sigma)).
+/// Rule has label, in, out and, unless it is 0, skip: functions of a noise level, written so that they run on doubles and
+/// tensors (label may take doubles only). What returns `unit` is neither multiplied nor copied.
+template <class Rule>
+struct Precondition {
+  Rule rule;
+
+  template <State X, class F>
+  bool operator()(const X& x, const Time<X>& sigma, X& out, Features<X>& features, F& network) const {
+    const Rule& r = rule;
+    Time<X> label(0.);
+    map_time<X>(label, [&r](const auto& s) -> decltype(r.label(s)) { return r.label(s); }, sigma);
+    bool given = false;
+    if constexpr (std::is_same_v<decltype(r.in(1.)), unit_t>) {
+      given = detail::denoise(network, x, std::as_const(label), out, features);
+    } else {
+      X input = algebra<X>::like(x);
+      combine(input, times(sigma), [&r](const auto& s) { return std::tuple{r.in(s)}; }, x);
+      given = detail::denoise(network, std::as_const(input), std::as_const(label), out, features);
+    }
+    if constexpr (requires { r.skip(1.); })
+      combine(out, times(sigma), [&r](const auto& s) { return std::tuple{r.skip(s), r.out(s)}; }, x, out);
+    else if constexpr (!std::is_same_v<decltype(r.out(1.)), unit_t>)
+      combine(out, times(sigma), [&r](const auto& s) { return std::tuple{r.out(s)}; }, out);
+    return given;
+  }
+
+  /// The network's level is its label.
+  template <class T, class F>
+  int evaluations_at(const T& sigma, const F& network) const {
+    return sigma.per_sample() ? detail::evaluations_per_call(network)
+                              : detail::evaluations_at(network, T(rule.label(sigma.value())));
+  }
+};
+
+/// `network`: any form of denoiser, called with the label in place of sigma; a second output goes on as features.
+template <class F, class Rule>
+using Preconditioned = Adaptor<Precondition<Rule>, F>;
+
+template <class F, class Rule>
+Preconditioned<F, Rule> precondition(F network, Rule rule) {
+  return detail::adapt(Precondition<Rule>{std::move(rule)}, std::move(network));
+}
+
+}  // namespace fewstep
