@@ -6,6 +6,7 @@
 #include "denoisers/edm.hpp"
 #include "denoisers/flow.hpp"
 #include "denoisers/guidance.hpp"
+#include "denoisers/guided_batch.hpp"
 #include "denoisers/inpainted.hpp"
 #include "denoisers/predictions.hpp"
 #include "noise_process.hpp"

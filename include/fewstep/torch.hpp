@@ -3,5 +3,6 @@
 
 #include "fewstep.hpp"
 #include "torch/algebra.hpp"
+#include "torch/classifier_guidance.hpp"
 #include "torch/gaussian_mixture.hpp"
 #include "torch/noise.hpp"

@@ -32,16 +32,6 @@ struct GuidanceOptions {
 
 namespace detail {
 
-template <class X>
-concept MatchesDeviation = requires(X& x) { algebra<X>::match_deviation(x, x, 0.); };
-template <class X>
-concept Doubles = requires(const X& x, const Time<X>& t, const Features<X>& f) {
-  algebra<X>::twice(x);
-  algebra<X>::twice(t);
-  algebra<X>::half(x, 0);
-  algebra<X>::half(f, 0);
-};
-
 /// The share of the conditional: `scale` inside the interval, 1 outside.
 template <class T>
 auto guidance_share(const GuidanceOptions& o, const T& s) {
@@ -56,7 +46,8 @@ void guide(const GuidanceOptions& o, const Time<X>& sigma, X& conditional, X& ot
     return std::tuple{share, 1. - share};
   }, conditional, other);
   if (o.rescale > 0) {
-    static_assert(MatchesDeviation<X>, "guidance with rescale: algebra<X> has no member match_deviation(x, like, amount)");
+    static_assert(requires { algebra<X>::match_deviation(other, conditional, o.rescale); },
+                  "guidance: algebra<X> has no member match_deviation(x, like, amount)");
     algebra<X>::match_deviation(other, conditional, o.rescale);
   }
   std::swap(conditional, other);
@@ -97,30 +88,6 @@ struct Guidance {
   }
 };
 
-struct BatchGuidance {
-  GuidanceOptions options;
-
-  template <State X, class D>
-  bool operator()(const X& x, const Time<X>& sigma, X& out, Features<X>& features, D& network) const {
-    static_assert(detail::Doubles<X>, "guided_batch: algebra<X> has no members twice(x), twice(t), half(x, i), or X has a "
-                                      "fixed number of samples");
-    const X both = algebra<X>::twice(x);
-    X result = algebra<X>::like(both);
-    Features<X> all{};
-    const bool given = detail::denoise(network, both, algebra<X>::twice(sigma), result, all);
-    if (given) features = algebra<X>::half(all, 1);
-    X other = algebra<X>::half(result, 0);
-    out = algebra<X>::half(result, 1);
-    if (options.scale != 1) detail::guide(options, sigma, out, other);
-    return given;
-  }
-
-  template <class D>
-  int evaluations_per_call(const D& network) const { return 2 * detail::evaluations_per_call(network); }
-  template <class T, class D>
-  int evaluations_at(const T& sigma, const D& network) const { return 2 * detail::evaluations_at(network, sigma); }
-};
-
 /// Two denoisers, one of them where that is enough: at a level shared by the batch and outside the interval, or at scale 1.
 /// With per-sample levels both are evaluated. Features are the conditional's.
 /// @throws std::invalid_argument for options that do not fit.
@@ -128,15 +95,6 @@ template <class C, class U>
 auto guided(C conditional, U unconditional, GuidanceOptions options) {
   options.validate();
   return detail::adapt(Guidance{options}, std::move(conditional), std::move(unconditional));
-}
-
-/// One denoiser of a doubled batch, the first half unconditional, the second conditional: what it is conditioned on must
-/// be as long. Counts as two evaluations, outside the interval too. Features are the conditional half's.
-/// @throws std::invalid_argument for options that do not fit.
-template <class D>
-auto guided_batch(D network, GuidanceOptions options) {
-  options.validate();
-  return detail::adapt(BatchGuidance{options}, std::move(network));
 }
 
 }  // namespace fewstep

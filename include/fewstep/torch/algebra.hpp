@@ -7,6 +7,9 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <tuple>
 #include <type_traits>
@@ -91,12 +94,37 @@ struct algebra<torch::Tensor> {
     x = (torch::minimum(torch::maximum(flat, -s), s) / s).to(x.scalar_type()).view_as(x);
   }
 
+  static void clamp(X& x, double low, double high) { x = x.clamp(low, high); }
+  static void blend(X& x, const X& y, const X& mask) {
+    const auto fits = [&](const X& v) {
+      return v.defined() && v.dim() == x.dim() && v.sizes().slice(1) == x.sizes().slice(1) &&
+             (v.size(0) == x.size(0) || v.size(0) == 1);
+    };
+    const auto shape = [](const X& v) { return v.defined() ? v.sizes() : at::IntArrayRef(); };
+    require(fits(y), "the shape of `known`", shape(y), "that of the state, or with one sample");
+    require(fits(mask), "the shape of `mask`", shape(mask), "that of the state, or with one sample");
+    const X m = mask.to(x.options());
+    x = m * y.to(x.options()) + (1 - m) * x;
+  }
+  static void match_deviation(X& x, const X& like, double amount) {
+    std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
+    shape[0] = x.size(0);
+    const auto deviation = [&](const X& v) { return v.reshape({v.size(0), -1}).std(1, false).view(shape); };
+    const X have = deviation(x);
+    x = x * torch::where(have > 0, 1 + amount * (deviation(like) / have - 1), torch::ones_like(have));
+  }
+  static X twice(const X& x) { return torch::cat({x, x}); }
+  static time twice(const time& t) { return t.per_sample() ? time(torch::cat({t.each(), t.each()})) : t; }
+  static X half(const X& both, std::int64_t i) { return both.narrow(0, i * (both.size(0) / 2), both.size(0) / 2); }
+
   template <class F, class... T>
   static void map(time& out, F f, const T&... t) {
-    if ((t.per_sample() || ...))
+    if (!(t.per_sample() || ...))
+      out = time(f(t.value()...));
+    else if constexpr (std::invocable<F&, decltype(flat(t))...>)
       out = time(f(flat(t)...));
     else
-      out = time(f(t.value()...));
+      out = time(on_host(f, flat(t)...));
   }
 
   template <class... T, class W, class... V>
@@ -116,6 +144,22 @@ struct algebra<torch::Tensor> {
     std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
     shape[0] = t.each().size(0);
     return t.each().view(shape);
+  }
+
+  /// For functions of doubles alone, such as tables: one number per sample goes to the host and back.
+  template <class F, class... V>
+  static X on_host(F f, const V&... levels) {
+    const auto host = torch::broadcast_tensors({levels.detach().to(torch::kCPU, torch::kFloat64)...});
+    X out = torch::empty_like(host[0], at::MemoryFormat::Contiguous);
+    std::vector<X> in;
+    for (const X& level : host) in.push_back(level.contiguous());
+    for (std::int64_t b = 0; b < out.numel(); ++b)
+      out.data_ptr<double>()[b] = [&]<std::size_t... I>(std::index_sequence<I...>) {
+        return static_cast<double>(f(in[I].template data_ptr<double>()[b]...));
+      }(std::index_sequence_for<V...>{});
+    for (const X& level : {levels...})
+      if (level.dim() > 0) return out.to(level.options());
+    return out;
   }
 
   template <class Ws, class... V>
