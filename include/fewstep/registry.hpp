@@ -66,7 +66,7 @@ inline std::size_t edit_distance(std::string_view a, std::string_view b) {
     for (std::size_t j = 0; j < b.size(); ++j) {
       const std::size_t swap = diagonal + (a[i] == b[j] ? 0 : 1);
       diagonal = row[j + 1];
-      row[j + 1] = std::min({swap, row[j] + 1, diagonal + 1});
+      row[j + 1] = (std::min)({swap, row[j] + 1, diagonal + 1});
     }
   }
   return row.back();

@@ -74,7 +74,7 @@ inline std::uint64_t byte_count(Dtype dtype, const std::vector<std::int64_t>& sh
   for (const std::int64_t extent : shape) {
     if (extent < 0) throw std::runtime_error("shape has the negative extent " + std::to_string(extent));
     const auto factor = static_cast<std::uint64_t>(extent);
-    if (factor != 0 && count > std::numeric_limits<std::uint64_t>::max() / factor)
+    if (factor != 0 && count > (std::numeric_limits<std::uint64_t>::max)() / factor)
       throw std::runtime_error("shape is too large");
     count *= factor;
   }
@@ -192,7 +192,7 @@ inline Safetensors read_safetensors(const std::filesystem::path& path) {
     for (const auto& [begin, end] : ranges) {
       if (begin != covered)
         throw std::runtime_error(std::string(begin < covered ? "tensors overlap" : "there is a gap") + " at data byte " +
-                                 std::to_string(std::min(begin, covered)));
+                                 std::to_string((std::min)(begin, covered)));
       covered = end;
     }
     if (covered != data_size)
