@@ -1,0 +1,16 @@
+// A denoiser of one level for the batch, under a predictor that asks for one per sample.
+// error: per_sample<S> \|\| PerSampleDenoiser<
+#include "mistakes.hpp"
+
+struct Middle {
+  static constexpr bool per_sample = true;
+  void operator()(const Step<Array>&, const Features<Array>*, Prediction<Array>& out) const { out.ratio = Time<Array>(0.5); }
+};
+
+#ifdef WRONG
+Array denoise(const Array& x, double) { return x; }
+#else
+Array denoise(const Array& x, const Time<Array>&) { return x; }
+#endif
+
+int main() { sample(DpmSolver2{Middle{}}, denoise, schedule, z); }

@@ -1,0 +1,18 @@
+// A solver whose memory cannot be cut off from gradients.
+// error: 'Solver<
+// error: detach
+#include "mistakes.hpp"
+
+struct Still {
+  struct Memory {
+#ifndef WRONG
+    void detach() {}
+#endif
+  };
+  static Target target() { return Target::slope; }
+  static int evaluations() { return 1; }
+  Memory memory(const Array&) const { return {}; }
+  void step(const Step<Array>&, Array&, Array&, auto&, Memory&) const {}
+};
+
+int main() { sample(Still{}, shrink, schedule, z); }

@@ -1,0 +1,17 @@
+// A solver whose step takes two noise levels in place of what it is given.
+// error: 'Solver<
+// error: solver\.step\(
+#include "mistakes.hpp"
+
+struct Still {
+  static Target target() { return Target::slope; }
+  static int evaluations() { return 1; }
+  NoMemory memory(const Array&) const { return {}; }
+#ifdef WRONG
+  void step(double, double, Array&) const {}
+#else
+  void step(const Step<Array>&, Array&, Array&, auto&, NoMemory&) const {}
+#endif
+};
+
+int main() { sample(Still{}, shrink, schedule, z); }

@@ -1,0 +1,3 @@
+#include "core.hpp"
+
+static_assert(sizeof(fewstep::Schedule) > 0);

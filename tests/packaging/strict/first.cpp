@@ -1,0 +1,5 @@
+#include "verdicts.hpp"
+
+int second();
+
+int main() { return wrong_verdicts() + second(); }

@@ -1,0 +1,3 @@
+#include "verdicts.hpp"
+
+int second() { return wrong_verdicts(); }
