@@ -1,6 +1,10 @@
 // After the first step an Eigen run takes nothing from the heap. Counted below operator new, which Eigen goes round.
 #include "support/catch.hpp"
-#include "support/types.hpp"
+#include "support/configurations.hpp"
+
+#include <fewstep/eigen.hpp>
+#include <fewstep/eigen/laws.hpp>
+#include <fewstep/laws/solver.hpp>
 
 #include <cstddef>
 
@@ -16,31 +20,34 @@ extern "C" void* malloc(std::size_t size) {
 }
 
 using namespace fewstep;
-using test::Array;
 
-TEST_CASE("no allocation after the first step, every solver, shared and per-sample levels") {
-  const auto shrink = [](const Array& x, const Time<Array>& sigma, Array& out) {
-    for (Eigen::Index b = 0; b < x.cols(); ++b) out.col(b) = x.col(b) / (1 + sigma[b]);
-  };
-  struct TwoRatios {
-    void operator()(const Step<Array>&, const Eigen::ArrayXXd*, Prediction<Array>& out) const { out.ratio.each(2) << 0.3, 0.6; }
-  };
+namespace {
+
+struct OnePerSample {
+  static constexpr bool per_sample = true;
+  template <class X>
+  void operator()(const Step<X>&, const Features<X>*, Prediction<X>& out) const {
+    out.ratio.each(laws::probe<X>::samples).setConstant(0.3);
+    out.direction.each(laws::probe<X>::samples).setConstant(1.02);
+    out.clock.each(laws::probe<X>::samples).setConstant(0.98);
+  }
+};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("no allocation after the first step", "", Eigen::ArrayXXd, Eigen::ArrayXXf, (Eigen::Array<double, 4, 2>)) {
+  using X = TestType;
+  const auto count = [] { return taken; };
   const auto check = [&](const std::string& label, const auto& solver) {
     INFO(label);
-    Run run(solver, shrink, karras({.steps = 12}), Array(noise({1, 2}, 16) * 80));
-    run.advance();
-    const std::size_t before = taken;
-    while (run.advance()) {}
-    const std::size_t after = taken;
-    CHECK(after == before);
-    CHECK(run.index() == 12);
+    CHECK(laws::allocation<X>(solver, count) == "");
   };
-  test::for_each_configuration([&](const std::string& label, const auto& solver) {
+  for (const auto& [label, solver] : test::configurations<X>()) {
     check(label, solver);
-    check(label + " behind AnySolver", AnySolver<Array>(solver));
-  });
+    check(label + ", plugged per sample", AnySolver<X>(Amed{solver, OnePerSample{}}));
+  }
+  check("dpm2 per sample", DpmSolver2{OnePerSample{}});
   const std::size_t before = taken;
-  const Array made = Array::Zero(4, 4);
-  CHECK(taken > before + static_cast<std::size_t>(made(0, 0)));  // the counter counts
-  check("dpm2 with a ratio per sample", DpmSolver2{TwoRatios{}});
+  const Eigen::ArrayXd made = Eigen::ArrayXd::Zero(4);
+  CHECK(taken > before + static_cast<std::size_t>(made[0]));  // the counter counts
 }

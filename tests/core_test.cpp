@@ -1,4 +1,4 @@
-// The core's promises, over every solver of the list.
+// The core's promises beside the laws (laws_test.cpp) and properties (property_test.cpp) of solvers.
 #include "support/catch.hpp"
 #include "support/types.hpp"
 
@@ -38,128 +38,9 @@ struct One {
   double ratio, direction, clock;
 };
 
-/// 1e-13 of |x|; a solver that takes a slope at the low end of a step divides the rounding of x by that level, which no
-/// arrangement of the sum undoes: visible only where one step spans more than three decades.
-template <class S>
-double tolerance(const S& solver, const Schedule& s) {
-  double widest = 1;
-  for (std::size_t i = 0; i < s.steps(); ++i)
-    if (s[i + 1] > 0) widest = std::max(widest, s[i] / s[i + 1]);
-  return solver.evaluations() == 1 ? 1e-13 : std::max(1e-13, 1e-16 * widest);
-}
-
 bool equal(const Array& a, const Array& b) { return a.rows() == b.rows() && a.cols() == b.cols() && (a == b).all(); }
 
 }  // namespace
-
-TEST_CASE("schedules: ends exact, strictly decreasing, steps + 1 levels") {
-  for (const auto& [name, make] : test::schedules())
-    for (const End end : {End::sigma_min, End::zero})
-      for (int steps = 1; steps <= 40; ++steps) {
-        INFO(name << ", " << steps << " steps");
-        const Schedule s = make(steps, end);
-        REQUIRE(s.size() == static_cast<std::size_t>(steps) + 1);
-        CHECK(s[0] == (name == "huge and tiny" ? 1e4 : 80));
-        const double last = name == "huge and tiny" ? 1e-8 : 0.002;
-        CHECK(s[s.steps()] == (end == End::zero ? 0 : last));
-        if (end == End::zero && steps > 1) CHECK(s[s.steps() - 1] == last);
-      }
-  CHECK(Schedule({3, 2, 0.1}).levels() == std::vector<double>{3, 2, 0.1});
-  CHECK_FALSE(Schedule({1, 2}).decreasing());
-}
-
-TEST_CASE("constant denoiser, every solver x schedule x steps x end: exact, finite, evaluations as declared") {
-  Array x0(3, 2);
-  x0 << 70, -90, 3, 4, -80, 100;
-  const double c = 0.3;
-  test::for_each_configuration([&](const std::string& label, const auto& solver) {
-    for (const auto& [name, make] : test::schedules())
-      for (const End end : {End::sigma_min, End::zero})
-        for (int steps = 1; steps <= 20; ++steps) {
-          INFO(label << ", " << name << ", " << steps << " steps, end " << (end == End::zero ? "0" : "sigma_min"));
-          const Schedule s = make(steps, end);
-          const auto r = integrate(solver, test::Constant{c}, s, x0);
-          REQUIRE(r.status == Status::complete);
-          CHECK(r.evaluations == evaluations(solver, s));
-          const Array exact = end == End::zero ? Array::Constant(3, 2, c) : Array(c + (s[s.steps()] / s[0]) * (x0 - c));
-          if (end == End::zero)
-            CHECK(equal(r.x, exact));
-          else
-            CHECK((r.x - exact).abs().maxCoeff() <= tolerance(solver, s) * x0.abs().maxCoeff());
-
-          const Options afs{.analytic_first_step = true, .final_denoise = end != End::zero};
-          const auto free_start = integrate(solver, test::Constant{c}, s, x0, afs);
-          CHECK(free_start.status == Status::complete);
-          CHECK(free_start.evaluations == evaluations(solver, s, afs));
-          CHECK(equal(free_start.x, Array::Constant(3, 2, c)));  // both ways end in one evaluation of D
-        }
-  });
-}
-
-TEST_CASE("every solver converges to the exact flow of a mixture") {
-  const MixtureDenoiser denoise(test::mixture());
-  const Array x0 = noise({1, 2, 3}, 4) * 80;
-  const auto reference = integrate(Heun{}, denoise, karras({.steps = 2000}), x0);
-  test::for_each_configuration([&](const std::string& label, const auto& solver) {
-    INFO(label);
-    const auto error = [&](int steps) { return (integrate(solver, denoise, karras({.steps = steps}), x0).x - reference.x).abs().maxCoeff(); };
-    const double coarse = error(40), fine = error(160);
-    INFO("error at 40 steps " << coarse << ", at 160 " << fine);
-    CHECK(fine < 0.1);
-    CHECK(fine < coarse / 2);
-  });
-}
-
-TEST_CASE("a batch equals runs of one, bit by bit") {
-  const MixtureDenoiser denoise(test::mixture());
-  const std::vector<std::uint64_t> seeds{5, 6, 7};
-  const Schedule s = karras({.steps = 6});
-  test::for_each_configuration([&](const std::string& label, const auto& solver) {
-    INFO(label);
-    const auto all = sample(solver, denoise, s, noise(seeds, 4));
-    for (std::size_t b = 0; b < seeds.size(); ++b)
-      CHECK(equal(all.x.col(static_cast<Eigen::Index>(b)), sample(solver, denoise, s, noise({seeds[b]}, 4)).x));
-  });
-}
-
-TEST_CASE("runs: solvers are values without state, resuming continues, sub-ranges start afresh") {
-  const MixtureDenoiser denoise(test::mixture());
-  const Schedule s = karras({.steps = 7});
-  const Array x0 = noise({1, 2}, 4) * s[0];
-  test::for_each_configuration([&](const std::string& label, const auto& solver) {
-    INFO(label);
-    const Array whole = integrate(solver, denoise, s, x0).x;
-    Run first(solver, denoise, s, x0), second(solver, denoise, s, x0);
-    for (int i = 0; i < 3; ++i) first.advance();
-    while (second.advance()) {}
-    Run resumed(first);
-    while (resumed.advance()) {}
-    while (first.advance()) {}
-    CHECK(equal(first.x, whole));
-    CHECK(equal(second.x, whole));
-    CHECK(equal(resumed.x, whole));
-    CHECK(resumed.evaluations() == evaluations(solver, s));
-
-    const auto begin = integrate(solver, denoise, s, x0, {.last_step = 3});
-    CHECK(begin.steps == 3);
-    const auto end = integrate(solver, denoise, s, begin.x, {.first_step = 3});
-    CHECK(begin.evaluations + end.evaluations == evaluations(solver, s));
-    CHECK((end.x - whole).abs().maxCoeff() < 1);
-
-    const AnySolver<Array> any(solver);
-    CHECK(equal(integrate(any, denoise, s, x0).x, whole));
-  });
-}
-
-TEST_CASE("inversion: increasing levels bring a sample back to its noise") {
-  const MixtureDenoiser denoise(test::mixture());
-  std::vector<double> levels = karras({.steps = 400}).levels();
-  const Array x0 = noise({1, 2}, 4) * 80;
-  const auto down = integrate(Heun{}, denoise, Schedule(levels), x0);
-  std::reverse(levels.begin(), levels.end());
-  const auto up = integrate(Heun{}, denoise, Schedule(levels), down.x);
-  CHECK((up.x - x0).abs().maxCoeff() < 0.05 * x0.abs().maxCoeff());
-}
 
 TEST_CASE("forms of denoiser") {
   const Schedule s = karras({.steps = 4});

@@ -2,7 +2,11 @@
 #include "support/catch.hpp"
 #include "support/types.hpp"
 
+#include <fewstep/laws/denoiser.hpp>
+#include <fewstep/laws/solver.hpp>
+#include <fewstep/laws/state.hpp>
 #include <fewstep/torch.hpp>
+#include <fewstep/torch/laws.hpp>
 
 using namespace fewstep;
 using test::Array;
@@ -29,6 +33,14 @@ struct PerSample {
   }
 };
 
+/// A ratio per sample from that sample's features.
+struct FromFeatures {
+  static constexpr bool per_sample = true;
+  void operator()(const Step<Tensor>&, const Tensor* features, Prediction<Tensor>& out) const {
+    out.ratio = features ? Time<Tensor>(0.5 + 0.4 * features->sum(1).tanh()) : Time<Tensor>(0.5);
+  }
+};
+
 /// dpm2 with a ratio that carries gradients.
 struct Learned {
   static constexpr bool per_sample = true;
@@ -37,6 +49,26 @@ struct Learned {
 };
 
 }  // namespace
+
+TEST_CASE("the laws, every solver, plain and plugged") {
+  const auto hold = [](const std::vector<laws::Verdict>& verdicts) {
+    for (const auto& verdict : verdicts) {
+      INFO(verdict.law);
+      CHECK(verdict.failure == "");
+    }
+  };
+  hold(laws::check_state<Tensor>());
+  hold(laws::check_denoiser<Tensor>(laws::elementwise<Tensor>(laws::TwoPeaks{})));
+  const auto solvers = test::configurations<Tensor>();
+  const auto scalars = test::configurations<double>();
+  for (std::size_t i = 0; i < solvers.size(); ++i) {
+    INFO(solvers[i].label);
+    hold(laws::check<Tensor>(solvers[i].solver));
+    CHECK(laws::backends<Tensor>(solvers[i].solver, scalars[i].solver) == "");
+    hold(laws::check<Tensor>(AnySolver<Tensor>(Amed{solvers[i].solver, FromFeatures{}})));
+  }
+  hold(laws::check<Tensor>(AnySolver<Tensor>(DpmSolver2{FromFeatures{}})));
+}
 
 TEST_CASE("both backends agree in double, every solver, shared levels") {
   const MixtureDenoiser eigen(test::mixture());
@@ -137,21 +169,6 @@ TEST_CASE("gradients through a predicted ratio equal central differences") {
     const double slope = ((loss(ratio.detach() + nudge) - loss(ratio.detach() - nudge)) / 2e-6).item<double>();
     CHECK(ratio.grad()[b].item<double>() == Approx(slope).epsilon(1e-6));
   }
-}
-
-TEST_CASE("detach makes constants of state and history") {
-  Tensor scale = torch::tensor(0.5, torch::requires_grad());
-  const auto denoise = [&](const Tensor& x, const Tensor&) { return x * scale; };
-  Run run(Ipndm{}, denoise, karras({.steps = 4}), tensor_noise({1}, {3}) * 80);
-  run.advance();
-  CHECK(run.x.requires_grad());
-  run.detach();
-  CHECK_FALSE(run.x.requires_grad());
-  {
-    const torch::NoGradGuard off;
-    run.advance();
-  }
-  CHECK_FALSE(run.x.requires_grad());  // the history carries no gradients either
 }
 
 TEST_CASE("saved handles stay as they were") {

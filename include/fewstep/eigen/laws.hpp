@@ -25,8 +25,8 @@ struct probe<Eigen::Array<Scalar, N, Batch, Layout, MaxN, MaxBatch>> {
   }
   static Time<X> levels(const std::vector<double>& values) {
     Time<X> t(0.);
-    const auto batch = static_cast<Eigen::Index>(values.size());
-    for (Eigen::Index b = 0; b < batch; ++b) t.each(batch)[b] = values[static_cast<std::size_t>(b)];
+    auto& each = t.each(static_cast<Eigen::Index>(values.size()));
+    for (Eigen::Index b = 0; b < each.size(); ++b) each[b] = values[static_cast<std::size_t>(b)];
     return t;
   }
   static double level(const Time<X>& t, std::size_t b) { return t[static_cast<Eigen::Index>(b)]; }

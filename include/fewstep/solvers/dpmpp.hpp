@@ -20,8 +20,8 @@ enum class Form { data, noise };
 ///   x' = a x + p1 m0 + p2 E1 + 2 p3 E2,   E1 = D + r0/(r0+r1) (D - D'),   E2 = (D - D')/(r0+r1),
 ///   D = (m0 - m1)/r0,   D' = (m1 - m2)/r1,
 ///   data: a = s/t, p_k = h phi_k(-h);   noise: a = 1, p_k = -s h phi_k(h).
-/// Order 1 keeps p1 alone; order 2 takes E1 = D with the weight p1/2.
-/// E2 is half the second derivative: the published code has p3 E2, which is of second order (compat::Dpmpp).
+/// Order 1 keeps p1 alone; order 2 takes E1 = D with the weight p1/2. The published code has p3 E2, although E2 is but half
+/// the second derivative, and is of second order (compat::Dpmpp).
 /// Evaluations per step: 1.  Order: `order`; the first steps use what history there is.  lower_order_final: once at
 /// full order, no step uses a higher order than there are steps left.
 /// Source: Lu et al. 2022, arXiv 2211.01095, algorithm 2 and appendix B; arXiv 2206.00927 (noise form).
@@ -29,7 +29,6 @@ struct Dpmpp {
   int order = 2;
   Form form = Form::data;
   bool lower_order_final = true;
-
   Target target() const { return form == Form::data ? Target::denoised : Target::slope; }
   static constexpr int evaluations() { return 1; }
   void validate() const { require(order >= 1 && order <= 3, "Dpmpp::order", order, "1 to 3"); }
@@ -74,10 +73,8 @@ struct Dpmpp {
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& m, M&, History<X>& past) const {
-    if (form == Form::data)
-      update(order_of(n, past), n, x, m, past, data_1, data_2, data_3);
-    else
-      update(order_of(n, past), n, x, m, past, noise_1, noise_2, noise_3);
+    if (form == Form::data) update(order_of(n, past), n, x, m, past, data_1, data_2, data_3);
+    else update(order_of(n, past), n, x, m, past, noise_1, noise_2, noise_3);
     past.push(m, n.from);
   }
 

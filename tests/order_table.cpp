@@ -1,0 +1,91 @@
+// order_table [README.md]: measures the order of every solver and prints the README's two tables; given the README, fails
+// where what it declares is more than 0.2 off, or a solver has no row.
+#include "support/configurations.hpp"
+
+#include <fewstep/laws/order.hpp>
+
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+using namespace fewstep;
+
+namespace {
+
+struct Row {
+  std::string solver;
+  std::vector<double> orders;  // per grid: exact start, as shipped
+};
+
+std::vector<Row> measure(const laws::TwoPeaks& problem) {
+  std::vector<Row> rows;
+  test::for_each_configuration([&](const std::string& label, const auto& solver) {
+    rows.push_back({label, {}});
+    for (const auto& grid : laws::grids())
+      for (const auto start : {laws::Start::exact, laws::Start::shipped})
+        rows.back().orders.push_back(laws::order(AnySolver<double>(solver), problem, grid, start));
+  });
+  return rows;
+}
+
+std::string head(const std::string& problem) {
+  std::string line = "| " + problem + " |", rule = "|---|";
+  for (const auto& grid : laws::grids()) line += " " + std::string(grid.name) + " |", rule += "---|";
+  return line + "\n" + rule + "\n";
+}
+
+std::string text(const Row& row) {
+  std::string line = "| " + row.solver + " |";
+  for (std::size_t i = 0; i < row.orders.size(); i += 2) {
+    char cell[32];
+    std::snprintf(cell, sizeof cell, " %.1f / %.1f |", row.orders[i], row.orders[i + 1]);
+    line += cell;
+  }
+  return line;
+}
+
+/// How many figures of the table under `head` in `page` are missing or more than 0.2 from those measured.
+int differences(const std::string& page, const std::string& head, const std::vector<Row>& rows) {
+  const auto at = page.find(head);
+  if (at == std::string::npos) return std::fprintf(stderr, "not found:\n%s", head.c_str()), 1;
+  int wrong = 0;
+  for (const Row& row : rows) {
+    std::istringstream table(page.substr(at + head.size()));
+    std::string line, name = "| " + row.solver + " |";
+    while (std::getline(table, line) && line.rfind('|', 0) == 0 && line.rfind(name, 0) != 0) {}
+    bool good = line.rfind(name, 0) == 0;
+    std::istringstream cells(good ? line.substr(name.size()) : "");
+    for (const double measured : row.orders) {
+      double declared = 0;
+      char mark;
+      good = good && cells >> declared >> mark && std::abs(declared - measured) <= 0.2;
+    }
+    if (!good) std::fprintf(stderr, "declared  %s\nmeasured  %s\n", line.c_str(), text(row).c_str()), ++wrong;
+  }
+  return wrong;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string page;
+  if (argc > 1) {
+    std::ifstream file(argv[1]);
+    std::ostringstream all;
+    all << file.rdbuf();
+    page = all.str();
+    if (!file || page.empty()) return std::fprintf(stderr, "error: %s cannot be read\n", argv[1]), 1;
+  }
+  int wrong = 0;
+  for (const auto& [name, problem] : {std::pair{"two peaks", laws::TwoPeaks{}}, std::pair{"Gaussian", laws::TwoPeaks{.peak = 0}}}) {
+    const auto rows = measure(problem);
+    std::printf("%s", head(name).c_str());
+    for (const Row& row : rows) std::printf("%s\n", text(row).c_str());
+    std::printf("\n");
+    if (argc > 1) wrong += differences(page, head(name), rows);
+  }
+  return wrong ? 1 : 0;
+}

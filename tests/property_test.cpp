@@ -1,0 +1,133 @@
+// Every solver of the list, plain and plugged, on every schedule: what must hold whatever the settings. On states that are one
+// number, where it takes no time; laws_test.cpp says that other states do the same.
+#include "support/catch.hpp"
+#include "support/configurations.hpp"
+
+#include <fewstep/laws/problems.hpp>
+#include <fewstep/laws/solver.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+using namespace fewstep;
+
+namespace {
+
+/// 1e-13 of |x|; a solver that takes a slope at the low end of a step divides the rounding of x by that level, which no
+/// arrangement of the sum undoes: visible only where one step spans more than three decades.
+double tolerance(const AnySolver<double>& solver, const Schedule& s) {
+  double widest = 1;
+  for (std::size_t i = 0; i < s.steps(); ++i)
+    if (s[i + 1] > 0) widest = std::max(widest, s[i] / s[i + 1]);
+  return solver.evaluations() == 1 ? 1e-13 : std::max(1e-13, 1e-16 * widest);
+}
+
+template <class F>
+void for_each_case(F f) {
+  for (const auto& [label, solver] : test::configurations<double>())
+    for (const auto& [name, make] : test::schedules())
+      for (const End end : {End::sigma_min, End::zero})
+        for (int steps = 1; steps <= 20; ++steps) {
+          INFO(label << ", " << name << ", " << steps << " steps, end " << (end == End::zero ? "0" : "sigma_min"));
+          f(solver, make(steps, end), end);
+        }
+}
+
+}  // namespace
+
+TEST_CASE("schedules: ends exact, strictly decreasing, steps + 1 levels") {
+  for (const auto& [name, make] : test::schedules())
+    for (const End end : {End::sigma_min, End::zero})
+      for (int steps = 1; steps <= 40; ++steps) {
+        INFO(name << ", " << steps << " steps");
+        const Schedule s = make(steps, end);
+        REQUIRE(s.size() == static_cast<std::size_t>(steps) + 1);
+        CHECK(s[0] == (name == "huge and tiny" ? 1e4 : 80));
+        const double last = name == "huge and tiny" ? 1e-8 : 0.002;
+        CHECK(s[s.steps()] == (end == End::zero ? 0 : last));
+        if (end == End::zero && steps > 1) CHECK(s[s.steps() - 1] == last);
+      }
+  CHECK(Schedule({3, 2, 0.1}).levels() == std::vector<double>{3, 2, 0.1});
+  CHECK_FALSE(Schedule({1, 2}).decreasing());
+}
+
+TEST_CASE("constant denoiser: exact, evaluations as declared") {
+  const double c = 0.3, x0 = -90;
+  const auto denoise = [&](double, double) { return c; };
+  for_each_case([&](const AnySolver<double>& solver, const Schedule& s, End end) {
+    const auto r = integrate(solver, denoise, s, x0);
+    CHECK(r.status == Status::complete);
+    CHECK(r.evaluations == evaluations(solver, s));
+    if (end == End::zero)
+      CHECK(r.x == c);
+    else
+      CHECK(std::abs(r.x - (c + s[s.steps()] / s[0] * (x0 - c))) <= tolerance(solver, s) * std::abs(x0));
+
+    const Options afs{.analytic_first_step = true, .final_denoise = end != End::zero};
+    const auto free_start = integrate(solver, denoise, s, x0, afs);
+    CHECK(free_start.status == Status::complete);
+    CHECK(free_start.evaluations == evaluations(solver, s, afs));
+    CHECK(free_start.x == c);  // both ways end in one evaluation of D
+  });
+}
+
+TEST_CASE("two peaks: finite after every step, evaluations as declared, with and without an analytic start") {
+  const laws::TwoPeaks problem;
+  const auto denoise = [&](double x, double sigma) { return problem(x, sigma); };
+  for_each_case([&](const AnySolver<double>& solver, const Schedule& s, End) {
+    for (const bool afs : {false, true}) {
+      const Options o{.analytic_first_step = afs, .check = Check::every_step};
+      const auto r = sample(solver, denoise, s, 0.7, o);
+      CHECK(r.status == Status::complete);
+      CHECK(r.steps == s.steps());
+      CHECK(r.evaluations == evaluations(solver, s, o));
+    }
+  });
+}
+
+TEST_CASE("sub-ranges: the first steps equal the whole run's, the rest a run of its own, a copied run the original") {
+  const laws::TwoPeaks problem;
+  const auto denoise = [&](double x, double sigma) { return problem(x, sigma); };
+  for_each_case([&](const AnySolver<double>& solver, const Schedule& s, End) {
+    if (s.steps() > 6) return;
+    const double x0 = 0.7 * s[0];
+    const double whole = integrate(solver, denoise, s, x0).x;
+    for (std::size_t k = 1; k < s.steps(); ++k) {
+      Run run(solver, denoise, s, x0);
+      while (run.index() < k) run.advance();
+      const auto begin = integrate(solver, denoise, s, x0, {.last_step = k});
+      CHECK(begin.x == run.x);
+      Run copy(run);
+      while (run.advance()) {}
+      while (copy.advance()) {}
+      CHECK(run.x == whole);
+      CHECK(copy.x == whole);
+
+      const auto rest = integrate(solver, denoise, s, begin.x, {.first_step = k});
+      CHECK(rest.x == integrate(solver, denoise, Schedule({s.begin() + static_cast<std::ptrdiff_t>(k), s.end()}), begin.x).x);
+      CHECK(begin.evaluations + rest.evaluations == evaluations(solver, s));
+    }
+  });
+}
+
+TEST_CASE("inversion: increasing levels lead back, as far as the order of the solver goes") {
+  const laws::TwoPeaks problem;
+  const auto denoise = [&](double x, double sigma) { return problem(x, sigma); };
+  for (const auto& [label, solver] : test::configurations<double>()) {
+    INFO(label);
+    std::vector<double> levels = karras({.steps = 200, .sigma_min = 0.1, .sigma_max = 10}).levels();
+    const double sample = integrate(solver, denoise, Schedule(levels), 4.).x;
+    std::reverse(levels.begin(), levels.end());
+    CHECK(integrate(solver, denoise, Schedule(levels), sample).x == Approx(4).epsilon(0.05));
+  }
+}
+
+TEST_CASE("the laws, every solver as its own type") {
+  test::for_each_configuration([&](const std::string& label, const auto& solver) {
+    for (const auto& [law, failure] : laws::check<double>(solver)) {
+      INFO(label << ": " << law);
+      CHECK(failure == "");
+    }
+  });
+}

@@ -1,0 +1,66 @@
+// Every solver of the list at every order and form it has, and the schedules to try it on.
+#pragma once
+
+#include <fewstep/fewstep.hpp>
+
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace fewstep::test {
+
+struct NamedSchedule {
+  std::string name;
+  std::function<Schedule(int steps, End end)> make;
+};
+
+inline std::vector<NamedSchedule> schedules() {
+  return {{"karras", [](int n, End e) { return karras({.steps = n, .end = e}); }},
+          {"karras rho 1", [](int n, End e) { return karras({.steps = n, .rho = 1, .end = e}); }},
+          {"log_uniform", [](int n, End e) { return log_uniform({.steps = n, .end = e}); }},
+          {"time_uniform", [](int n, End e) { return time_uniform({.steps = n, .end = e}); }},
+          {"time_uniform rho 2", [](int n, End e) { return time_uniform({.steps = n, .rho = 2, .end = e}); }},
+          {"huge and tiny", [](int n, End e) { return karras({.steps = n, .sigma_min = 1e-8, .sigma_max = 1e4, .end = e}); }}};
+}
+
+/// f(label, solver).
+template <class F>
+void for_each_configuration(F f) {
+  for_each_solver([&](const auto& entry) {
+    const bool ordered = entry.settings.find("order") != std::string_view::npos;
+    const bool formed = entry.settings.find("form") != std::string_view::npos;
+    for (int order = 1; order <= (ordered ? 9 : 1); ++order)
+      for (const Form form : {Form::data, Form::noise}) {
+        if (form == Form::noise && !formed) continue;
+        SolverSettings s;
+        if (ordered) s.order = order;
+        if (formed) s.form = form;
+        const auto solver = entry.make(s);
+        try {
+          if constexpr (requires { solver.validate(); }) solver.validate();
+        } catch (const std::invalid_argument&) {
+          continue;
+        }
+        f(std::string(entry.name) + (ordered ? " " + std::to_string(order) : "") + (form == Form::noise ? " noise" : ""), solver);
+      }
+  });
+}
+
+template <class X>
+struct Configuration {
+  std::string label;
+  AnySolver<X> solver;
+};
+
+/// The same behind one type, so that a test compiles once; with each plugged by a constant ratio.
+template <class X>
+std::vector<Configuration<X>> configurations() {
+  std::vector<Configuration<X>> list;
+  for_each_configuration([&](const std::string& label, const auto& solver) { list.push_back({label, solver}); });
+  for (std::size_t i = 0, plain = list.size(); i < plain; ++i)
+    list.push_back({list[i].label + ", plugged", Amed{list[i].solver, FixedRatio{0.4}}});
+  return list;
+}
+
+}  // namespace fewstep::test
