@@ -2,10 +2,13 @@
 # Installs what is missing, builds everything and runs every test.
 #   tests/run.sh [--build DIR] [cmake arguments, such as -DTorch_DIR=...]
 # Leaves golden_check and unet_check in the build folder (default: build/ of this checkout).
+#   tests/run.sh --sanitize [--build DIR] [cmake arguments]
+# runs them under the compiler's sanitizers instead, without LibTorch, in DIR/address and DIR/thread.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../cmake/bootstrap.sh"
 
 build=$fewstep_source/build
+sanitize=false
 cmake_arguments=()
 while (($#)); do
   case $1 in
@@ -14,14 +17,35 @@ while (($#)); do
       build=$2
       shift
       ;;
+    --sanitize) sanitize=true ;;
     -D?*) cmake_arguments+=("$1") ;;
-    *) fail "unknown argument '$1'; allowed: --build DIR, -DNAME=VALUE" ;;
+    *) fail "unknown argument '$1'; allowed: --build DIR, --sanitize, -DNAME=VALUE" ;;
   esac
   shift
 done
 
-need_packages
-need_torch "${cmake_arguments[@]}"
-configure "$build" -DFEWSTEP_TESTS=ON -DFEWSTEP_EXAMPLES=ON "${cmake_arguments[@]}"
-cmake --build "$build" --parallel "$(build_jobs)" --target all all_verify_interface_header_sets
-ctest --test-dir "$build" --output-on-failure --no-tests=error --parallel "$(nproc)"
+# build_and_run FOLDER [target...]; with `tests` set, only the tests that it matches run.
+build_and_run() {
+  local folder=$1
+  shift
+  cmake --build "$folder" --parallel "$(build_jobs)" --target "$@"
+  ctest --test-dir "$folder" --output-on-failure --no-tests=error --parallel "$(nproc)" --tests-regex "${tests:-.}"
+}
+
+# LibTorch is left out: it is not compiled here, and a sanitizer sees only what is. g++ and clang both do.
+configure_sanitized() {
+  configure "$1" -DFEWSTEP_TESTS=ON -DFEWSTEP_EXAMPLES=OFF -DFEWSTEP_TORCH=OFF "${cmake_arguments[@]}" \
+    -DCMAKE_BUILD_TYPE=Sanitize -DCMAKE_CXX_FLAGS_SANITIZE="-O1 -g -fsanitize=$2 -fno-sanitize-recover=all"
+}
+
+need_packages libboost-dev pkgconf
+if $sanitize; then
+  configure_sanitized "$build/address" address,undefined
+  build_and_run "$build/address" all
+  configure_sanitized "$build/thread" thread
+  tests='^thread_test$' build_and_run "$build/thread" thread_test  # the others have one thread
+else
+  need_torch "${cmake_arguments[@]}"
+  configure "$build" -DFEWSTEP_TESTS=ON -DFEWSTEP_EXAMPLES=ON "${cmake_arguments[@]}"
+  build_and_run "$build" all all_verify_interface_header_sets
+fi
