@@ -1,5 +1,5 @@
 // A state that the library has not been told about.
-// error: 'State<
+// error: 'State['<]
 #include "mistakes.hpp"
 
 #ifdef WRONG
