@@ -3,6 +3,7 @@
 #include "support/types.hpp"
 
 #include <fewstep/denoisers.hpp>
+#include <fewstep/scalar.hpp>
 
 #include <cmath>
 #include <functional>
@@ -202,6 +203,19 @@ TEST_CASE("a flow in its own coordinates: the same trajectory, and a start at t 
   for (std::size_t i = 0; i < 4; ++i)
     CHECK(largest(exploding.states[i] / (1 + levels[i + 1]) - native.states[i]) < 1e-12);
 
+  // The analytic start is the same too, behind other adaptors and for solvers of either target.
+  const auto start_of = [&](const auto& solver, const auto& denoise, const Schedule& s, const Array& x) {
+    return integrate(solver, clamped(denoise, -9, 9), s, x, {.analytic_first_step = true, .last_step = 2}).x;
+  };
+  const Array scaled = start * (1 + levels[0]);
+  CHECK(largest(start_of(Euler{}, from_flow(u), Schedule(levels), scaled) / (1 + levels[2]) -
+                start_of(Euler{}, from_flow_native(u), Schedule(times), start)) < 1e-12);
+  CHECK(largest(start_of(Dpmpp{.order = 1}, from_flow(u), Schedule(levels), scaled) / (1 + levels[2]) -
+                start_of(Dpmpp{.order = 1}, from_flow_native(u), Schedule(times), start)) < 1e-12);
+  const auto free = integrate(Euler{}, from_flow_native(u), Schedule({1, 0.5}), start, {.analytic_first_step = true});
+  CHECK(largest(free.x - 0.5 * start) < 1e-15);
+  CHECK(free.evaluations == 0);
+
   // Euler is the flow sampler, x <- x + (t' - t) u, from pure noise to the data.
   Array x = start, slope = start;
   const Schedule whole({1, 0.75, 0.5, 0.25, 0});
@@ -298,6 +312,9 @@ TEST_CASE("networks in every form of call, and with what they return beside") {
   const auto pair = from_epsilon([](const Array& z, const Level&) { return std::pair<Array, Array>(0.5 * z, z); }, VpLinear{});
   CHECK(largest(at(pair, x, sigma) - want) < 1e-15);
   CHECK(feature(pair) == Approx(1 / std::sqrt(2.)));
+  const auto shared_pair = from_epsilon([](const Array& z, double) { return std::pair<Array, Array>(0.5 * z, z); }, VpLinear{});
+  CHECK(largest(at(clamped(shared_pair, -9, 9), x, sigma) - want) < 1e-15);
+  CHECK(feature(clamped(shared_pair, -9, 9)) == Approx(1 / std::sqrt(2.)));
   int calls = 0;
   auto counting = from_epsilon([calls](const Array& z, double) mutable -> Array { return ++calls, 0.5 * z; }, VpLinear{});
   static_assert(Denoiser<decltype(counting), Array> && !Denoiser<const decltype(counting), Array>);
@@ -435,7 +452,19 @@ TEST_CASE("clamped, inpainted, conditioned") {
   CHECK(feature(whole) == 3);
 }
 
-TEST_CASE("fixed-size and float states through the adaptors") {
+TEST_CASE("a state of one number, fixed-size and float states through the adaptors") {
+  const auto narrow = [](double x, double sigma) { return x * 0.04 / (0.04 + sigma * sigma); };
+  const auto wide = [](double x, double sigma) { return x / (1 + sigma * sigma); };
+  const auto one = guided(from_x0(narrow, Ve{}), edm_preconditioned(wide), {.scale = 2, .sigma_high = 5});
+  const auto each = [](auto f) { return [f](const Array& x, double s) -> Array { return x.unaryExpr([&](double v) { return f(v, s); }); }; };
+  const auto many = guided(from_x0(each(narrow), Ve{}), edm_preconditioned(each(wide)), {.scale = 2, .sigma_high = 5});
+  const auto a = sample(Heun{}, one, karras({.steps = 5}), 0.7);
+  const auto b = sample(Heun{}, many, karras({.steps = 5}), Array(Array::Constant(1, 1, 0.7)));
+  CHECK(a.x == Approx(b.x(0, 0)).epsilon(1e-14));
+  CHECK(a.total_evaluations == b.total_evaluations);
+  CHECK_THAT(message_of([&] { sample(Heun{}, guided(narrow, wide, {.scale = 2, .rescale = 1}), karras({.steps = 5}), 0.7); }),
+             Contains("GuidanceOptions::rescale is 1; allowed: 0 for a state whose algebra"));
+
   using Small = Eigen::Array<float, 3, 1>;
   const auto half = [](const Small& x, double) -> Small { return 0.5f * x; };
   const auto model = clamped(guided(from_v(half, VpLinear{}), from_flow(half), {.scale = 2, .rescale = 0.5}), -2, 2);

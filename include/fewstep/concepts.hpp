@@ -39,6 +39,8 @@ concept WritesFeatures =
 template <class D, class X>
 concept Writes = requires(D& d, const X& x, const Time<X>& t, X& out) { d(x, t, out); };
 template <class D, class X>
+concept WritesSharedFeatures = requires(D& d, const X& x, double t, X& out, Features<X>& f) { d(x, t, out, f); };
+template <class D, class X>
 concept WritesShared = requires(D& d, const X& x, double t, X& out) { d(x, t, out); };
 
 template <class R, class X>
@@ -81,15 +83,17 @@ concept ReturnsShared = requires(D& d, const X& x, double t) {
 ///   d(x, sigma) -> X, -> std::pair(X, features), or -> anything with members `denoised` and `feature`
 ///                                                      (tensors: sigma is a tensor, [] or [B])
 /// One that evaluates its network several times says so by `int evaluations_per_call()`, the most that a call takes, and,
-/// where that depends on the level, `int evaluations_at(const Time<X>&)`.
+/// where that depends on the level, `int evaluations_at(const Time<X>&)`. One whose x is not x0 + sigma noise has an
+/// analytic start of its own: analytic_start(sigma), the weight of x in D that the run's is in its coordinates.
 template <class D, class X>
 concept PerSampleDenoiser = State<X> && (detail::WritesFeatures<D, X> || detail::Writes<D, X> || detail::Returns<D, X>);
 
 /// D(x, sigma) = E[clean | x, sigma]: a per-sample denoiser, or one for a level shared by the batch,
-///   d(x, double, out)    d(x, double) -> X, or with features.
+///   d(x, double, out, features)    d(x, double, out)    d(x, double) -> X, or with features.
 /// Spell sigma's type: a generic lambda is tried with Time<X> first and fails inside its own body.
 template <class D, class X>
-concept Denoiser = PerSampleDenoiser<D, X> || (State<X> && (detail::WritesShared<D, X> || detail::ReturnsShared<D, X>));
+concept Denoiser = PerSampleDenoiser<D, X> || (State<X> && (detail::WritesSharedFeatures<D, X> || detail::WritesShared<D, X> ||
+                                                            detail::ReturnsShared<D, X>));
 
 namespace detail {
 
@@ -113,11 +117,14 @@ bool take(R&& result, X& out, Features<X>& features) {
 /// Calls any form of denoiser; true when it gave features.
 template <State X, Denoiser<X> D>
 bool denoise(D& d, const X& x, const Time<X>& sigma, X& out, Features<X>& features) {
-  if constexpr (WritesFeatures<D, X>) {
-    if constexpr (std::convertible_to<decltype(d(x, sigma, out, features)), bool>)
-      return d(x, sigma, out, features);
+  const auto write = [&](const auto& level) {
+    if constexpr (std::convertible_to<decltype(d(x, level, out, features)), bool>)
+      return static_cast<bool>(d(x, level, out, features));
     else
-      return d(x, sigma, out, features), true;
+      return d(x, level, out, features), true;
+  };
+  if constexpr (WritesFeatures<D, X>) {
+    return write(sigma);
   } else if constexpr (Writes<D, X>) {
     d(x, sigma, out);
     return false;
@@ -127,7 +134,9 @@ bool denoise(D& d, const X& x, const Time<X>& sigma, X& out, Features<X>& featur
     if (sigma.per_sample())
       throw std::invalid_argument("denoiser takes one noise level for the batch, the solver asks for one per sample; "
                                   "allowed: a denoiser of per-sample levels");
-    if constexpr (WritesShared<D, X>) {
+    if constexpr (WritesSharedFeatures<D, X>) {
+      return write(sigma.value());
+    } else if constexpr (WritesShared<D, X>) {
       d(x, sigma.value(), out);
       return false;
     } else {

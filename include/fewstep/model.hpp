@@ -34,16 +34,17 @@ class Model {
   /// The same with the network fed another level than the one that the slope is divided by (AMED's clock).
   void operator()(const X& x, const Time<X>& fed, const Time<X>& sigma, X& out) {
     denoised(x, fed, out);
-    if (target_ == Target::slope)
-      combine(out, times(sigma), [](const auto& s) { return std::tuple{1. / s, -1. / s}; }, x, out);
-    else
-      threshold(out);
+    aim(x, sigma, out);
   }
 
   /// The target for data ~ N(0, 1), D = x / (1 + sigma^2): spends no evaluation and gives no features (AFS; Dockhorn et
   /// al. 2022, arXiv 2210.05475, with the slope x / sqrt(1 + sigma^2) of the AMED code).
   void analytic(const X& x, const Time<X>& sigma, X& out) {
     has_features_ = false;
+    if constexpr (requires { denoise_->analytic_start(1.); }) {
+      combine(out, times(sigma), [this](const auto& s) { return std::tuple{denoise_->analytic_start(s)}; }, x);
+      return aim(x, sigma, out);
+    }
     const auto root = [](const auto& s) { using std::sqrt; return sqrt(1. + s * s); };
     if (target_ == Target::slope) {
       combine(out, times(sigma), [root](const auto& s) { return std::tuple{1. / root(s)}; }, x);
@@ -71,6 +72,13 @@ class Model {
   void rebind(D& denoise) { denoise_ = &denoise; }
 
  private:
+  /// D -> the target.
+  void aim(const X& x, const Time<X>& sigma, X& out) const {
+    if (target_ == Target::slope)
+      combine(out, times(sigma), [](const auto& s) { return std::tuple{1. / s, -1. / s}; }, x, out);
+    else
+      threshold(out);
+  }
   void threshold(X& out) const {
     if (thresholding_) algebra<X>::threshold(out, thresholding_->quantile, thresholding_->floor);
   }

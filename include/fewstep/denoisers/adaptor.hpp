@@ -3,8 +3,9 @@
 
 #include "../concepts.hpp"
 
+#include <concepts>
+#include <optional>
 #include <tuple>
-#include <type_traits>
 #include <utility>
 
 namespace fewstep {
@@ -16,12 +17,22 @@ template <class T, class X, class... D>
 concept LevelFor = (std::same_as<T, Time<X>> && (PerSampleDenoiser<D, X> && ...)) ||
                    (std::same_as<T, double> && !(PerSampleDenoiser<D, X> && ...) && (Denoiser<D, X> && ...));
 
+/// The level that all samples share; nothing where each has its own.
+template <class T>
+std::optional<double> shared_level(const T& t) {
+  if constexpr (std::same_as<T, double>)
+    return t;
+  else
+    return t.per_sample() ? std::optional<double>() : t.value();
+}
+
 }  // namespace detail
 
 /// A denoiser made of others by a rule, which has
 ///   rule(x, sigma, out, features, inner...) -> bool: features were given
 /// and, unless one call takes the evaluations of all inner ones together,
-///   rule.evaluations_per_call(inner...), rule.evaluations_at(sigma, inner...).
+///   rule.evaluations_per_call(inner...), rule.evaluations_at(sigma, inner...)
+/// and, where x is not x0 + sigma noise, rule.analytic_start(sigma) (concepts.hpp).
 /// Takes per-sample levels where all inner ones do. Holds no buffers: it may be shared between threads where the inner
 /// ones may, and takes its temporary states from the heap at each call (fixed-size states and tensors: as these do).
 template <class Rule, class... D>
@@ -48,8 +59,17 @@ struct Adaptor {
     (*this)(x, sigma, out, unused);
   }
 
+  /// In the coordinates of the rule, else of the first inner denoiser.
+  template <class T>
+    requires requires(const Rule& r, const T& t) { r.analytic_start(t); }
+  auto analytic_start(const T& sigma) const { return rule.analytic_start(sigma); }
+  template <class T>
+    requires(!requires(const Rule& r, const T& t) { r.analytic_start(t); } &&
+             requires(const std::tuple_element_t<0, std::tuple<D...>>& d, const T& t) { d.analytic_start(t); })
+  auto analytic_start(const T& sigma) const { return std::get<0>(inner).analytic_start(sigma); }
+
   int evaluations_per_call() const {
-    return std::apply([this](const auto&... d) {
+    return std::apply([&](const auto&... d) {
       if constexpr (requires { rule.evaluations_per_call(d...); })
         return rule.evaluations_per_call(d...);
       else

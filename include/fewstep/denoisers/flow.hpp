@@ -5,6 +5,7 @@
 #include "../noise_process.hpp"
 #include "preconditioned.hpp"
 
+#include <cmath>
 #include <utility>
 
 namespace fewstep {
@@ -33,6 +34,13 @@ struct FromFlowNative {
   unit_t skip(const T&) const { return unit; }
   template <class T>
   auto out(const T& t) const { return (flow.noise_at == NoiseAt::one ? -1. : 1.) * t; }
+  /// That of x_t/(1 - t), free of cancellation at t = 1, where it is 0.
+  template <class T>
+  auto analytic_start(const T& t) const {
+    using std::sqrt;
+    const auto root = sqrt((1. - t) * (1. - t) + t * t);
+    return (1. - t) / (root * (root + t));
+  }
 };
 
 /// A flow as a denoiser of x0 + sigma noise, sigma = t/(1 - t), so that every schedule, guidance interval and analytic start
@@ -48,8 +56,7 @@ Preconditioned<F, FromFlow> from_flow(F network, Flow flow = {}) {
 
 /// A flow in its own coordinates: the run's state is x_t and its level t, in (0, 1] from the noise whatever `noise_at` says,
 /// e.g. Schedule({1, 0.75, 0.5, 0.25, 0}). The slope (x - D)/t is u itself, so Euler is the usual flow sampler; solvers that
-/// count in log sigma (dpmpp) count in log t. Guidance intervals are in t.
-/// Not with Options::analytic_first_step, which holds x to be x0 + sigma noise.
+/// count in log sigma (dpmpp) count in log t. Guidance intervals are in t. An analytic first step from t = 1 has the slope x.
 template <class F>
 Preconditioned<F, FromFlowNative> from_flow_native(F network, Flow flow = {}) {
   return precondition(std::move(network), FromFlowNative{detail::checked_process(flow)});

@@ -45,10 +45,10 @@ void guide(const GuidanceOptions& o, const Time<X>& sigma, X& conditional, X& ot
     const auto share = guidance_share(o, s);
     return std::tuple{share, 1. - share};
   }, conditional, other);
-  if (o.rescale > 0) {
-    static_assert(requires { algebra<X>::match_deviation(other, conditional, o.rescale); },
-                  "guidance: algebra<X> has no member match_deviation(x, like, amount)");
-    algebra<X>::match_deviation(other, conditional, o.rescale);
+  if constexpr (requires { algebra<X>::match_deviation(other, conditional, o.rescale); }) {
+    if (o.rescale > 0) algebra<X>::match_deviation(other, conditional, o.rescale);
+  } else {
+    require(o.rescale == 0, "GuidanceOptions::rescale", o.rescale, "0 for a state whose algebra has no match_deviation");
   }
   std::swap(conditional, other);
 }
@@ -83,8 +83,8 @@ struct Guidance {
  private:
   template <class T>
   bool wanted(const T& sigma) const {
-    return options.scale != 1 &&
-           (sigma.per_sample() || (sigma.value() >= options.sigma_low && sigma.value() <= options.sigma_high));
+    const auto level = detail::shared_level(sigma);
+    return options.scale != 1 && (!level || (*level >= options.sigma_low && *level <= options.sigma_high));
   }
 };
 

@@ -37,11 +37,15 @@ struct Precondition {
     return given;
   }
 
+  template <class T>
+    requires requires(const Rule& r, const T& t) { r.analytic_start(t); }
+  auto analytic_start(const T& sigma) const { return rule.analytic_start(sigma); }
+
   /// The network's level is its label.
   template <class T, class F>
   int evaluations_at(const T& sigma, const F& network) const {
-    return sigma.per_sample() ? detail::evaluations_per_call(network)
-                              : detail::evaluations_at(network, T(rule.label(sigma.value())));
+    const auto level = detail::shared_level(sigma);
+    return level ? detail::evaluations_at(network, T(rule.label(*level))) : detail::evaluations_per_call(network);
   }
 };
 
