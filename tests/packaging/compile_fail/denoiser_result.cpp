@@ -1,6 +1,6 @@
 // A denoiser that returns no batch.
 // error: 'Denoiser<
-// lines: 70, since clang goes through every form that a denoiser may have
+// lines: 80, since clang goes through every form that a denoiser may have
 #include "mistakes.hpp"
 
 #ifdef WRONG

@@ -2,4 +2,4 @@
 
 int second();
 
-int main() { return wrong_verdicts() + second(); }
+int main() { return wrong_verdicts() + second() == 0 ? 0 : 1; }
