@@ -101,7 +101,7 @@ TEST_CASE("stopping between evaluations returns the last completed step") {
   const MixtureDenoiser denoise(test::mixture());
   const Schedule s = karras({.steps = 5});
   const Array x0 = noise({1}, 4) * 80;
-  test::for_each_configuration([&](const std::string& label, const auto& solver) {
+  for (const auto& [label, solver] : test::configurations<Array>()) {
     for (int allowed = 0; allowed < evaluations(solver, s); ++allowed) {
       INFO(label << ", stopped after " << allowed);
       int asked = 0;
@@ -111,7 +111,7 @@ TEST_CASE("stopping between evaluations returns the last completed step") {
       REQUIRE(r.steps == static_cast<std::size_t>(allowed / solver.evaluations()));
       CHECK(equal(r.x, r.steps == 0 ? x0 : integrate(solver, denoise, s, x0, {.last_step = r.steps}).x));
     }
-  });
+  }
 }
 
 TEST_CASE("what the denoiser throws passes through and leaves everything reusable") {

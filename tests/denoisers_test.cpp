@@ -175,13 +175,13 @@ TEST_CASE("every form of one model gives one trajectory") {
   const Array z = noise({1, 2}, 4);
   for (const GaussianMixture& data : {gaussian, test::mixture()}) {
     const Any exact = MixtureDenoiser(data);
-    test::for_each_configuration([&](const std::string& label, const auto& solver) {
+    for (const auto& [label, solver] : test::configurations<Array>()) {
       const Array want = sample(solver, exact, s, z).x;
       for (const Variant& form : forms(data)) {
         INFO(label << ", " << form.name);
         CHECK(largest(sample(solver, form.denoise, s, z).x - want) < 1e-12 * largest(want));
       }
-    });
+    }
     const Array want = sample(DpmSolver2{PerSample{}}, exact, s, z).x;
     for (const Variant& form : forms(data)) {
       INFO("per-sample levels, " << form.name);
@@ -395,7 +395,7 @@ TEST_CASE("guidance counts every evaluation, beforehand and while running") {
   const Schedule s = karras({.steps = 8});
   const Array z = noise({1}, 3);
   const auto check = [&](const auto& denoise, bool always_all) {
-    test::for_each_configuration([&](const std::string& label, const auto& solver) {
+    for (const auto& [label, solver] : test::configurations<Array>()) {
       INFO(label);
       c = u = 0;
       const auto r = sample(solver, denoise, s, z);
@@ -406,7 +406,7 @@ TEST_CASE("guidance counts every evaluation, beforehand and while running") {
         CHECK(r.total_evaluations == most);
       else
         CHECK((r.total_evaluations < most && r.total_evaluations > r.evaluations));
-    });
+    }
   };
   check(guided(conditional, unconditional, {.scale = 3}), true);
   check(guided(conditional, unconditional, {.scale = 1}), true);

@@ -74,7 +74,7 @@ TEST_CASE("both backends agree in double, every solver, shared levels") {
   const MixtureDenoiser eigen(test::mixture());
   const TensorMixtureDenoiser exact(test::mixture());
   const Array z = noise({1, 2, 3}, 4);
-  test::for_each_configuration([&](const std::string& label, const auto& solver) {
+  for (const auto& [label, solver] : test::configurations<Tensor>()) {
     for (const bool afs : {false, true}) {
       INFO(label << (afs ? " with AFS" : ""));
       const Options o{.analytic_first_step = afs, .final_denoise = afs, .thresholding = Thresholding{.quantile = 0.7, .floor = 0.9}};
@@ -83,7 +83,7 @@ TEST_CASE("both backends agree in double, every solver, shared levels") {
       CHECK(distance(tensor(a.x), b.x) < 1e-12);
       CHECK(a.evaluations == b.evaluations);
     }
-  });
+  }
 }
 
 TEST_CASE("both backends agree with per-sample levels") {
@@ -174,7 +174,7 @@ TEST_CASE("gradients through a predicted ratio equal central differences") {
 TEST_CASE("saved handles stay as they were") {
   const auto denoise = [](const Tensor& x, const Tensor&) { return x * 0.3; };
   std::vector<Tensor> handles, copies;
-  test::for_each_configuration([&](const std::string& label, const auto& solver) {
+  for (const auto& [label, solver] : test::configurations<Tensor>()) {
     INFO(label);
     handles.clear(), copies.clear();
     const Tensor z = tensor_noise({1}, {3});
@@ -185,7 +185,7 @@ TEST_CASE("saved handles stay as they were") {
     });
     CHECK(torch::equal(z, before));
     for (std::size_t i = 0; i < handles.size(); ++i) CHECK(torch::equal(handles[i], copies[i]));
-  });
+  }
 }
 
 TEST_CASE("noise is a function of the sample's seed, and the numbers of a CPU generator") {
