@@ -52,6 +52,10 @@ int differences(const std::string& page, const std::string& head, const std::vec
   const auto at = page.find(head);
   if (at == std::string::npos) return std::fprintf(stderr, "not found:\n%s", head.c_str()), 1;
   int wrong = 0;
+  std::istringstream every(page.substr(at + head.size()));
+  std::size_t declared_rows = 0;
+  for (std::string line; std::getline(every, line) && line.rfind('|', 0) == 0;) ++declared_rows;
+  if (declared_rows != rows.size()) std::fprintf(stderr, "%zu rows declared, %zu solvers\n", declared_rows, rows.size()), ++wrong;
   for (const Row& row : rows) {
     std::istringstream table(page.substr(at + head.size()));
     std::string line, name = "| " + row.solver + " |";

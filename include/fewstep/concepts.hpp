@@ -76,6 +76,12 @@ concept ReturnsShared = requires(D& d, const X& x, double t) {
   { d(x, t) } -> Output<X>;
 };
 
+/// Each in one value, as a compiler would list every form that a callable does not have.
+template <class D, class X>
+inline constexpr bool has_per_sample_form = WritesFeatures<D, X> || Writes<D, X> || Returns<D, X>;
+template <class D, class X>
+inline constexpr bool has_shared_form = WritesSharedFeatures<D, X> || WritesShared<D, X> || ReturnsShared<D, X>;
+
 }  // namespace detail
 
 /// A denoiser that accepts one noise level per sample. One of
@@ -86,14 +92,13 @@ concept ReturnsShared = requires(D& d, const X& x, double t) {
 /// where that depends on the level, `int evaluations_at(const Time<X>&)`. One whose x is not x0 + sigma noise has an
 /// analytic start of its own: analytic_start(sigma), the weight of x in D that the run's is in its coordinates.
 template <class D, class X>
-concept PerSampleDenoiser = State<X> && (detail::WritesFeatures<D, X> || detail::Writes<D, X> || detail::Returns<D, X>);
+concept PerSampleDenoiser = State<X> && detail::has_per_sample_form<D, X>;
 
 /// D(x, sigma) = E[clean | x, sigma]: a per-sample denoiser, or one for a level shared by the batch,
 ///   d(x, double, out, features)    d(x, double, out)    d(x, double) -> X, or with features.
 /// Spell sigma's type: a generic lambda is tried with Time<X> first and fails inside its own body.
 template <class D, class X>
-concept Denoiser = PerSampleDenoiser<D, X> || (State<X> && (detail::WritesSharedFeatures<D, X> || detail::WritesShared<D, X> ||
-                                                            detail::ReturnsShared<D, X>));
+concept Denoiser = PerSampleDenoiser<D, X> || (State<X> && detail::has_shared_form<D, X>);
 
 namespace detail {
 

@@ -37,7 +37,6 @@ struct Amed {
   template <State X>
   Stages<X> memory(const X& x) const {
     static_assert(Solver<S, X>, "Amed: the wrapped type must model Solver for this state");
-    static_assert(TimePredictor<P, X>, "Amed: the predictor must model TimePredictor for this state");
     Stages<X> m{solver.memory(x), algebra<X>::like(x), algebra<X>::like(x)};
     algebra<X>::fit(m.mid, x);
     algebra<X>::fit(m.fed, x);
@@ -46,7 +45,7 @@ struct Amed {
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& first, M& model, Stages<X>& m) const {
-    predictor(n, model.features(), m.to);
+    detail::predict(predictor, n, model.features(), m.to);
     map_time<X>(m.mid, detail::geometric, m.to.ratio, n.from, n.to);
     solver.step(Step<X>{n.from, m.mid, 2 * n.index, 2 * n.count}, x, first, model, m.inner);
 

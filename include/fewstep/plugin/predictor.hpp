@@ -32,6 +32,13 @@ struct FixedRatio {
 };
 
 namespace detail {
+/// Asks a predictor; one that is none is said to be none, and nothing else.
+template <State X, class P>
+void predict(const P& predictor, const Step<X>& n, const Features<X>* features, Prediction<X>& out) {
+  static_assert(TimePredictor<P, X>, "the predictor must model TimePredictor for this state");
+  if constexpr (TimePredictor<P, X>) predictor(n, features, out);
+}
+
 inline constexpr auto geometric = [](const auto& r, const auto& t, const auto& s) {
   using std::pow;
   return t * pow(s / t, r);

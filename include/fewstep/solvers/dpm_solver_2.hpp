@@ -46,8 +46,7 @@ struct DpmSolver2 {
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& d, M& model, Stages<X>& m) const {
-    static_assert(TimePredictor<P, X>, "DpmSolver2: the predictor must model TimePredictor for this state");
-    predictor(n, model.features(), m.to);
+    detail::predict(predictor, n, model.features(), m.to);
     map_time<X>(m.mid, detail::geometric, m.to.ratio, n.from, n.to);
     combine(m.guess, times(n.from, m.mid), [](const auto& t, const auto& mid) { return std::tuple{unit, mid - t}; }, x, d);
     Rescaled<X, M>{model, m.to.clock, m.fed}(m.guess, m.mid, m.slope);

@@ -1,6 +1,5 @@
 // A denoiser that takes no noise level.
 // error: 'Denoiser<
-// lines: 60, since clang goes through every form that a denoiser may have
 #include "mistakes.hpp"
 
 #ifdef WRONG

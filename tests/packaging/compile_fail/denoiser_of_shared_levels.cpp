@@ -1,6 +1,5 @@
 // A denoiser of one level for the batch, under a predictor that asks for one per sample.
 // error: per_sample<S> \|\| PerSampleDenoiser<
-// lines: 35, since clang goes through every form that a per-sample denoiser may have
 #include "mistakes.hpp"
 
 struct Middle {

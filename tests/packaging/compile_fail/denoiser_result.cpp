@@ -1,6 +1,5 @@
 // A denoiser that returns no batch.
 // error: 'Denoiser<
-// lines: 80, since clang goes through every form that a denoiser may have
 #include "mistakes.hpp"
 
 #ifdef WRONG
