@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Breaks the arithmetic of solvers, schedules and the plugin in one place at a time and counts how often the tests notice.
 
-    tests/mutate.py [--list] [--jobs N] [--only SUBSTRING]
+    tests/mutate.py [--list] [--verbose] [--jobs N] [--only SUBSTRING]
 
 A mutant is the library with one sign flipped, one number raised by one (an index, a count, a coefficient), or one step's ends exchanged. It is caught if
 a test program fails to compile or to pass. Survivors must stand in mutate.txt with the reason; the exit status is 1 if one
@@ -110,6 +110,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true", help="only print the mutants")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--verbose", action="store_true", help="say of each mutant which program caught it")
     parser.add_argument("--only", default="", help="only headers whose path contains this")
     arguments = parser.parse_args()
     every = [m for m in mutants() if arguments.only in str(m[0])]
@@ -135,6 +136,8 @@ def main():
         survivors, unexplained = 0, 0
         with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
             for done, ((path, row, line, mutated), caught) in enumerate(pool.map(judge, every), 1):
+                if arguments.verbose:
+                    print(f"[{done}/{len(every)}] {caught or 'nobody'}: {path}:{row + 1}: {mutated.strip()}", flush=True)
                 if caught:
                     continue
                 survivors += 1
