@@ -76,6 +76,29 @@ TEST_CASE("a predictor that answers per sample equals runs of one with its ratio
   static_assert(Denoiser<decltype(shared_only), Array> && !PerSampleDenoiser<decltype(shared_only), Array>);
 }
 
+TEST_CASE("a table of predictions, row by row; predictors that do not fit are one clear line") {
+  const MixtureDenoiser denoise(test::mixture());
+  const Schedule s = karras({.steps = 2});
+  const Array z = noise({1, 2}, 4);
+  const TablePredictor table{{{0.3, 1.02, 0.9}, {0.6, 1, 1}}};
+  const auto got = sample(AmedSolver{table}, denoise, s, z);
+  const Array mid = sample(AmedSolver{One{0.3, 1.02, 0.9}}, denoise, s, z, {.last_step = 1}).x;
+  CHECK(equal(got.x, integrate(AmedSolver{FixedRatio{0.6}}, denoise, s, mid, {.first_step = 1}).x));
+
+  using Catch::Matchers::Contains;
+  CHECK_THAT(message_of([&] { sample(AmedSolver{table}, denoise, karras({.steps = 3}), z); }), Contains("the number of steps is 3; allowed: 2"));
+  CHECK_THAT(message_of([&] { sample(Amed{Euler{}, TablePredictor{{{1.2}}}}, denoise, karras({.steps = 1}), z); }),
+             Contains("TablePredictor::rows[0].ratio is 1.2; allowed: numbers between 0 and 1"));
+  AmedNetwork network{{std::vector<double>(6), std::vector<double>(2)}, {{0, 0}, {0}}, {{0, 0}, {0}}, {1}, AmedNetwork::Layer{{0, 0, 0}, {0}}, {}, {}};
+  const auto given = [](const Array& x, const Time<Array>&) { return std::pair<Array, Array>(x, x); };
+  CHECK_THAT(message_of([&] { sample(AmedSolver{AmedPredictor(network)}, given, s, z); }), Contains("number of features is 4; allowed: 3"));
+  network.ratio->weight.pop_back();
+  CHECK_THAT(message_of([&] { AmedPredictor{network}; }), Contains("fc_r's weights is 2; allowed: 1 x 3"));
+  network.ratio.reset();
+  network.clock_range = 0.2;
+  CHECK_THAT(message_of([&] { AmedPredictor{network}; }), Contains("clock_range is 0.2; allowed: 0 without its head"));
+}
+
 TEST_CASE("observers see every step once and can cancel") {
   const Schedule s = karras({.steps = 5});
   const Array x0 = noise({1}, 3) * 80;

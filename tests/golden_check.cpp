@@ -71,6 +71,29 @@ MixtureDenoiser mixture(const json& problems, const std::string& name) {
                           p.at("stds").get<std::vector<double>>()});
 }
 
+/// Stands for the bottleneck of a U-Net: tanh(W x / sqrt(1 + sigma^2) + b), where the problem has one.
+class Bottleneck {
+ public:
+  Bottleneck(const json& problems, const std::string& name) {
+    const json f = problems.at("features").value(name, json());
+    if (f.is_null()) return;
+    bias_ = f.at("b").get<std::vector<double>>();
+    for (const json& row : f.at("W")) weight_.push_back(row.get<std::vector<double>>());
+  }
+  void operator()(const X& x, const Time<X>& sigma, X& out) const {
+    out.resize(static_cast<Eigen::Index>(bias_.size()), x.cols());
+    for (Eigen::Index b = 0; b < x.cols(); ++b)
+      for (std::size_t i = 0; i < bias_.size(); ++i) {
+        const Eigen::Map<const Eigen::ArrayXd> row(weight_[i].data(), x.rows());
+        out(static_cast<Eigen::Index>(i), b) = std::tanh((row * x.col(b)).sum() / std::sqrt(1 + sigma[b] * sigma[b]) + bias_[i]);
+      }
+  }
+
+ private:
+  std::vector<std::vector<double>> weight_;
+  std::vector<double> bias_;
+};
+
 NoiseTable table_of(const json& problems, const std::string& name) {
   const json& g = problems.at("discrete_grids").at(name);
   return NoiseTable::scaled_linear(g.at("beta_start"), g.at("beta_end"), g.at("num_train_timesteps").get<std::size_t>());
@@ -139,23 +162,34 @@ AnySolver<X> solver_of(const json& c) {
   throw Skip{"solver " + name};
 }
 
-Outcome solver_case(const json& c, const json& problems) {
-  const AnySolver<X> solver = solver_of(c);
+/// The options, denoiser and comparison that the records of solvers with and without a predictor share.
+Outcome trajectory_case(const json& c, const json& problems, const AnySolver<X>& solver) {
   const MixtureDenoiser exact = mixture(problems, c.at("problem"));
+  const Bottleneck bottleneck(problems, c.at("problem"));
   const Schedule schedule(c.at("t_steps").get<std::vector<double>>());
   Options options{.analytic_first_step = c.at("afs"), .final_denoise = c.at("denoise_to_zero"), .check = Check::off};
   if (c.at("params").value("dynamic_thresholding", false)) options.thresholding = Thresholding{};
 
   std::vector<double> levels, states;
-  const auto denoise = [&](const X& x, const Time<X>& sigma, X& out) {
-    levels.push_back(sigma[0]);
+  const auto denoise = [&](const X& x, const Time<X>& sigma, X& out, X& features) {
+    for (Eigen::Index b = 0; b < x.cols(); ++b) levels.push_back(sigma[b]);
     exact(x, sigma, out);
+    bottleneck(x, sigma, features);
   };
   const auto keep = [&](const X& x) { states.insert(states.end(), x.data(), x.data() + x.size()); };
   X x = columns(c.at("latents")) * schedule[0];
   keep(x);
   const auto result = integrate(solver, denoise, schedule, x, options, [&](const Snapshot<X>& s) { keep(s.x); });
   if (options.final_denoise) keep(result.x);
+
+  std::vector<double> recorded;  // one level per sample and call, where a record has one per call
+  const auto record = [&](const std::vector<double>& call) {
+    for (Eigen::Index b = 0; b < x.cols(); ++b) recorded.push_back(call[call.size() == 1 ? 0 : static_cast<std::size_t>(b)]);
+  };
+  if (c.contains("eval_sigmas"))
+    for (const double s : c.at("eval_sigmas")) record({s});
+  else
+    for (const json& e : c.at("evals")) record(e.at("sigma").get<std::vector<double>>());
 
   Outcome o;
   o.tolerance = c.at("tol");
@@ -165,11 +199,60 @@ Outcome solver_case(const json& c, const json& problems) {
   if (result.evaluations != nfe || evaluations(solver, schedule, options) != nfe) {
     o.error = infinity;
     o.note = "NFE " + std::to_string(result.evaluations) + " instead of " + std::to_string(nfe);
-  } else if (!(difference(levels, c.at("eval_sigmas").get<std::vector<double>>(), 0) <= 1e-12)) {
+  } else if (!(difference(levels, recorded, 0) <= (c.contains("evals") ? o.tolerance : 1e-12))) {
     o.error = infinity;
     o.note = "evaluated at other levels";
   }
   return o;
+}
+
+Outcome solver_case(const json& c, const json& problems) { return trajectory_case(c, problems, solver_of(c)); }
+
+AmedNetwork network_of(const json& p) {
+  const json& layers = p.at("layers");
+  AmedNetwork n;
+  if (layers.contains("fc_r")) n.ratio.emplace();
+  if (layers.contains("fc_scale_dir")) n.direction.emplace();
+  if (layers.contains("fc_scale_time")) n.clock.emplace();
+  n.direction_range = p.at("scale_dir");
+  n.clock_range = p.at("scale_time");
+  n.frequencies = p.at("frequencies").get<std::vector<double>>();
+  AmedNetwork::for_each_layer(n, [&](const std::string& name, AmedNetwork::Layer& layer) {
+    layer.weight = layers.at(name).at("weight").at("data").get<std::vector<double>>();
+    layer.bias = layers.at(name).at("bias").at("data").get<std::vector<double>>();
+  });
+  return n;
+}
+
+AmedPredictor predictor_of(const json& predictors, const std::string& name) {
+  for (const json& p : predictors.at("predictors"))
+    if (p.at("name") == name) return AmedPredictor(network_of(p));
+  throw std::runtime_error("no predictor " + name);
+}
+
+Outcome predictor_case(const json& c, const json& predictors) {
+  const AmedPredictor predictor = predictor_of(predictors, c.at("predictor"));
+  const Time<X> from(c.at("t_cur").get<double>()), to(c.at("t_next").get<double>());
+  const X features = columns(c.at("features"));
+  Prediction<X> out;
+  predictor(Step<X>{from, to, 0, 1}, &features, out);
+  std::vector<double> computed, recorded;
+  for (const auto& [name, time] : {std::pair{"r", &out.ratio}, std::pair{"scale_dir", &out.direction}, std::pair{"scale_time", &out.clock}})
+    if (c.at("outputs").contains(name))
+      for (const double v : c.at("outputs").at(name)) {
+        recorded.push_back(v);
+        computed.push_back((*time)[static_cast<Eigen::Index>(computed.size()) % features.cols()]);
+      }
+  return {difference(computed, recorded, 1), c.at("tol"), {{"shape", {computed.size()}}, {"data", computed}}, {}};
+}
+
+/// The recorded names are those of the solver inside; direction and clock are checked by where they lead.
+Outcome amed_case(const json& c, const json& problems, const json& predictors) {
+  const AmedPredictor p = predictor_of(predictors, c.at("predictor"));
+  const std::string name = c.at("solver");
+  if (name == "amed") return trajectory_case(c, problems, AmedSolver{p});
+  if (name == "dpm") return trajectory_case(c, problems, DpmSolver2{p});
+  return trajectory_case(c, problems, Amed{solver_of(c), p});
 }
 
 }  // namespace
@@ -190,10 +273,12 @@ int main(int argc, char** argv) {
     const std::map<std::string, std::string> files{{"A", "schedules"}, {"B", "solvers"},  {"C", "amed_solvers"},
                                                    {"D", "training"},  {"E", "gits"},     {"F", "diffusers"}};
     const json problems = read_json(fs::path(dir) / "problems.json");
+    json predictors;
     std::map<std::string, Tally> tallies;
     json dump = json::object();
     for (const std::string& group : groups) {
       const json records = read_json(fs::path(dir) / (files.at(group) + ".json"));
+      if (group == "C") predictors = read_json(fs::path(dir) / "predictors.json");
       const auto run = [&](const std::string& row, const std::string& name, auto compute) {
         Tally& tally = tallies[group + " " + row];
         ++tally.cases;
@@ -219,10 +304,15 @@ int main(int argc, char** argv) {
           run(c.at("schedule_type"), c.at("name"), [&] { return schedule_case(c, problems); });
         } else if (solvers.empty() || std::find(solvers.begin(), solvers.end(), solver) != solvers.end()) {
           run(solver, c.at("name"), [&] {
-            if (group != "B") throw Skip{"group " + group};
-            return solver_case(c, problems);
+            if (group == "B") return solver_case(c, problems);
+            if (group == "C") return amed_case(c, problems, predictors);
+            throw Skip{"group " + group};
           });
         }
+      }
+      if (group == "C") {
+        const json outputs = read_json(fs::path(dir) / "predictor_outputs.json");
+        for (const json& c : outputs.at("cases")) run("predictor", c.at("name"), [&] { return predictor_case(c, predictors); });
       }
       for (const json& g : records.value("grid_functions", json::array()))
         run("grid functions", "A-grid-" + g.at("grid").get<std::string>(), [&] { return grid_case(g, problems); });

@@ -32,6 +32,18 @@ struct FromFeatures {
   }
 };
 
+/// A predictor of the published architecture with weights out of a formula, for as many features as the batch has numbers.
+AmedPredictor predictor(std::size_t features) {
+  double seed = 0;
+  const auto layer = [&](std::size_t out, std::size_t in, double scale = 1) {
+    AmedNetwork::Layer l{std::vector<double>(out * in), std::vector<double>(out)};
+    for (double& w : l.weight) w = scale * std::sin(seed += 1.7);
+    for (double& w : l.bias) w = 0.3 * std::sin(seed += 1.7);
+    return l;
+  };
+  return AmedPredictor({layer(6, features), layer(3, 6), layer(4, 4), {1, 0.01}, layer(1, 11, 0.2), {}, {}});
+}
+
 }  // namespace
 
 TEMPLATE_TEST_CASE("laws", "", Eigen::ArrayXXd, Eigen::ArrayXXf, (Eigen::Array<double, 4, 2>), (Eigen::Array<float, 3, 1>)) {
@@ -44,7 +56,8 @@ TEMPLATE_TEST_CASE("laws", "", Eigen::ArrayXXd, Eigen::ArrayXXf, (Eigen::Array<d
     INFO(solvers[i].label);
     hold(laws::check<X>(solvers[i].solver));
     CHECK(laws::backends<X>(solvers[i].solver, scalars[i].solver) == "");
-    hold(laws::check<X>(AnySolver<X>(Amed{solvers[i].solver, FromFeatures{}})));
+    hold(laws::check<X>(AnySolver<X>(Amed{solvers[i].solver, predictor(laws::probe<X>::numbers)})));
   }
   hold(laws::check<X>(AnySolver<X>(DpmSolver2{FromFeatures{}})));
+  hold(laws::check<X>(AnySolver<X>(AmedSolver{predictor(laws::probe<X>::numbers)})));
 }

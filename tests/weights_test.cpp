@@ -87,6 +87,10 @@ TEST_CASE("Adams-Bashforth weights of iPNDM") {
   }
 }
 
+TEST_CASE("AMED-Solver weights") {
+  for (const auto& [q, p, t, s] : grids()) agree(AmedSolver<>::weights(1.01, t, s), std::array<Real, 2>{1, Real(1.01) * (Real(s) - t)});
+}
+
 TEST_CASE("DPM-Solver-2 weights with a free ratio") {
   for (const auto& [q, p, t, s] : grids())
     for (const double r : {0.2, 0.5, 0.9}) {

@@ -64,9 +64,7 @@ class AnySolver {
     explicit Holder(S s) : solver(std::move(s)) {}
     Target target() const override { return solver.target(); }
     int evaluations() const override { return solver.evaluations(); }
-    void validate() const override {
-      if constexpr (requires { solver.validate(); }) solver.validate();
-    }
+    void validate() const override { detail::validate(solver); }
     std::unique_ptr<Recollection> memory(const X& x) const override {
       return std::make_unique<RecollectionOf<fewstep::Memory<S, X>>>(solver.memory(x));
     }

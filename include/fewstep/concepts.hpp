@@ -175,6 +175,12 @@ inline constexpr bool per_sample = [] {
     return false;
 }();
 
+/// Solvers and predictors whose settings may be wrong have validate().
+template <class T>
+void validate(const T& value) {
+  if constexpr (requires { value.validate(); }) value.validate();
+}
+
 /// Stands for the model when a solver is checked.
 template <State X>
 struct ModelArchetype {

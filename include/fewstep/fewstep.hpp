@@ -5,6 +5,7 @@
 #include "denoisers.hpp"
 #include "observers.hpp"
 #include "plugin/amed.hpp"
+#include "plugin/table_predictor.hpp"
 #include "registry.hpp"
 #include "run.hpp"
 #include "solvers/compat.hpp"

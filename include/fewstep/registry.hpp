@@ -4,6 +4,7 @@
 #include "any_solver.hpp"
 #include "errors.hpp"
 #include "schedule.hpp"
+#include "solvers/amed_solver.hpp"
 #include "solvers/dpm_solver_2.hpp"
 #include "solvers/dpmpp.hpp"
 #include "solvers/euler.hpp"
@@ -41,6 +42,8 @@ inline constexpr std::tuple solver_list{
     SolverEntry{"heun", "Heun", "", "arXiv 2206.00364", [](const SolverSettings&) { return Heun{}; }},
     SolverEntry{"dpm2", "DPM-Solver-2", "ratio", "arXiv 2206.00927",
                 [](const SolverSettings& s) { return DpmSolver2{FixedRatio{s.ratio.value_or(0.5)}}; }},
+    SolverEntry{"amed", "AMED-Solver", "ratio", "arXiv 2312.00094",
+                [](const SolverSettings& s) { return AmedSolver{FixedRatio{s.ratio.value_or(0.5)}}; }},
     SolverEntry{"dpmpp", "DPM-Solver++ multistep", "order form lower_order_final", "arXiv 2211.01095",
                 [](const SolverSettings& s) {
                   return Dpmpp{s.order.value_or(2), s.form.value_or(Form::data), s.lower_order_final.value_or(true)};
@@ -103,7 +106,7 @@ AnySolver<X> make_solver(std::string_view name, const SolverSettings& settings =
     only(settings.form.has_value(), "form");
     only(settings.lower_order_final.has_value(), "lower_order_final");
     const auto solver = entry.make(settings);
-    if constexpr (requires { solver.validate(); }) solver.validate();
+    detail::validate(solver);
     made.emplace(solver);
   });
   if (!made) detail::unknown_name("solver", name, known);

@@ -180,7 +180,7 @@ class Run {
 
  private:
   static S checked(S solver) {
-    if constexpr (requires { solver.validate(); }) solver.validate();
+    detail::validate(solver);
     return solver;
   }
   static const X& valid(const X& x) {

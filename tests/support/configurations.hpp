@@ -38,7 +38,7 @@ void for_each_configuration(F f) {
         if (formed) s.form = form;
         const auto solver = entry.make(s);
         try {
-          if constexpr (requires { solver.validate(); }) solver.validate();
+          detail::validate(solver);
         } catch (const std::invalid_argument&) {
           continue;
         }

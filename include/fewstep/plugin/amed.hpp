@@ -31,8 +31,8 @@ struct Amed {
   Target target() const { return solver.target(); }
   int evaluations() const { return 2 * solver.evaluations(); }
   void validate() const {
-    if constexpr (requires { solver.validate(); }) solver.validate();
-    if constexpr (requires { predictor.validate(); }) predictor.validate();
+    detail::validate(solver);
+    detail::validate(predictor);
   }
   template <State X>
   Stages<X> memory(const X& x) const {

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "../model.hpp"
-#include "../plugin/predictor.hpp"
+#include "../plugin/midpoint.hpp"
 
 #include <tuple>
 
@@ -16,27 +15,12 @@ template <class P = FixedRatio>
 struct DpmSolver2 {
   P predictor{};
 
-  template <State X>
-  struct Stages {
-    X guess, slope;
-    Prediction<X> to;
-    Time<X> mid{0.}, fed{0.};
-    void detach() {}
-  };
-
   static constexpr bool per_sample = detail::per_sample<P>;
   static constexpr Target target() { return Target::slope; }
   static constexpr int evaluations() { return 2; }
-  void validate() const {
-    if constexpr (requires { predictor.validate(); }) predictor.validate();
-  }
+  void validate() const { detail::validate(predictor); }
   template <State X>
-  Stages<X> memory(const X& x) const {
-    Stages<X> m{algebra<X>::like(x), algebra<X>::like(x), {}};
-    algebra<X>::fit(m.mid, x);
-    algebra<X>::fit(m.fed, x);
-    return m;
-  }
+  Midpoint<X> memory(const X& x) const { return Midpoint<X>(x); }
 
   static constexpr auto weights = [](const auto& r, const auto& c, const auto& t, const auto& s) {
     const auto h = c * (s - t);
@@ -45,11 +29,8 @@ struct DpmSolver2 {
   };
 
   template <State X, class M>
-  void step(const Step<X>& n, X& x, X& d, M& model, Stages<X>& m) const {
-    detail::predict(predictor, n, model.features(), m.to);
-    map_time<X>(m.mid, detail::geometric, m.to.ratio, n.from, n.to);
-    combine(m.guess, times(n.from, m.mid), [](const auto& t, const auto& mid) { return std::tuple{unit, mid - t}; }, x, d);
-    Rescaled<X, M>{model, m.to.clock, m.fed}(m.guess, m.mid, m.slope);
+  void step(const Step<X>& n, X& x, X& d, M& model, Midpoint<X>& m) const {
+    m.evaluate(predictor, n, x, d, model);
     combine(x, times(m.to.ratio, m.to.direction, n.from, n.to), weights, x, d, m.slope);
   }
 };

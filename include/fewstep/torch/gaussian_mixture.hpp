@@ -26,8 +26,8 @@ class TensorMixtureDenoiser {
       variances_ = torch::tensor(mixture.deviations, torch::kFloat64).square().view({n, 1}).expand({n, d});
     } else {
       std::tie(variances_, axes_) = torch::linalg_eigh(table(mixture.covariances).view({n, d, d}), "L");
-      require(variances_.min().item<double>() > -1e-12 * variances_.max().item<double>(),
-              "the smallest eigenvalue of GaussianMixture::covariances", variances_.min().item<double>(), "0 or more");
+      const double least = (variances_.min)().item<double>(), most = (variances_.max)().item<double>();
+      require(least > -1e-12 * most, "the smallest eigenvalue of GaussianMixture::covariances", least, "0 or more");
       variances_ = variances_.clamp_min(0);
     }
   }
