@@ -38,12 +38,12 @@ install_packages() {
   rm -f "$log"
 }
 
-# need_packages [package...]: the compiler, CMake, the libraries of tests and examples, and whatever else is named.
+# need_packages [package...]: the compiler, CMake, the libraries of the examples, and whatever else is named.
 # Tools found in another way (a newer CMake, clang in CXX) are taken as they are.
 need_packages() {
-  local libraries=(libeigen3-dev nlohmann-json3-dev libstb-dev libcli11-dev zlib1g-dev catch2 "$@")
+  local libraries=(libeigen3-dev nlohmann-json3-dev libstb-dev libcli11-dev zlib1g-dev "$@")
   if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
-    echo "== no apt-get here; needed are a C++20 compiler, CMake 3.24, LibTorch 1.13, Eigen 3.4, nlohmann-json, stb, CLI11, zlib, Catch2"
+    echo "== no apt-get here; needed are a C++20 compiler, CMake 3.24, LibTorch 1.13, Eigen 3.4, nlohmann-json, stb, CLI11, zlib${*:+, and what Debian calls $*}"
     return
   fi
   local missing=() package

@@ -23,7 +23,7 @@ done
 
 need_packages
 need_torch "${cmake_arguments[@]}"
-configure "$build" -DFEWSTEP_EXAMPLES=ON "${cmake_arguments[@]}"
+configure "$build" -DFEWSTEP_EXAMPLES=ON -DFEWSTEP_TESTS=OFF "${cmake_arguments[@]}"
 cmake --build "$build" --parallel "$(build_jobs)" --target quickstart sample compare
 
 echo

@@ -40,14 +40,14 @@ configure_sanitized() {
 }
 
 if $sanitize; then
-  need_packages libboost-dev clang libclang-rt-dev
+  need_packages catch2 libboost-dev clang libclang-rt-dev
   export CXX=${CXX:-clang++}
   configure_sanitized "$build/address" address,undefined
   build_and_run "$build/address" all
   configure_sanitized "$build/thread" thread
   tests='^thread_test$' build_and_run "$build/thread" thread_test  # the others have one thread
 else
-  need_packages libboost-dev pkgconf
+  need_packages catch2 libboost-dev pkgconf
   need_torch "${cmake_arguments[@]}"
   configure "$build" -DFEWSTEP_TESTS=ON -DFEWSTEP_EXAMPLES=ON "${cmake_arguments[@]}"
   build_and_run "$build" all all_verify_interface_header_sets
