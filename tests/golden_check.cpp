@@ -1,16 +1,17 @@
 // golden_check DIR [--groups A,B] [--solvers euler,...] [--require-all] [--dump FILE]: recomputes the recorded vectors of DIR
 // (golden/README.md) and compares. The last line is `total: C cases, P passed, S skipped, F failed`.
+#include "support/golden.hpp"
+
 #include <fewstep/eigen.hpp>
 #include <fewstep/io/atomic_write.hpp>
 
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <limits>
 #include <map>
 #include <set>
 #include <string>
@@ -19,22 +20,9 @@
 namespace {
 
 using namespace fewstep;
-using nlohmann::json;
+using namespace fewstep::golden;
 using X = Eigen::ArrayXXd;  // one column per sample: the rows of a [B, ...] tensor, transposed
 namespace fs = std::filesystem;
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
-
-struct Skip {
-  std::string reason;
-};
-
-struct Outcome {
-  double error = 0;  // largest |a - b| / (tolerance scale), in units of the recorded tolerance's scale
-  double tolerance = 0;
-  json dump;
-  std::string note;
-};
 
 struct Tally {
   int cases = 0, passed = 0, skipped = 0;
@@ -48,27 +36,10 @@ json read_json(const fs::path& path) {
   return json::parse(file);
 }
 
-/// The largest difference over max(floor, |b|); NaN and a wrong number of values count as infinite.
-double difference(const std::vector<double>& a, const std::vector<double>& b, double floor) {
-  if (a.size() != b.size()) return infinity;
-  double worst = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const double d = a[i] == b[i] ? 0 : std::abs(a[i] - b[i]) / std::max(floor, std::abs(b[i]));
-    if (!(d <= worst)) worst = std::isnan(d) ? infinity : d;
-  }
-  return worst;
-}
-
 X columns(const json& tensor) {
   const auto data = tensor.at("data").get<std::vector<double>>();
   const auto batch = tensor.at("shape").at(0).get<Eigen::Index>();
   return Eigen::Map<const X>(data.data(), static_cast<Eigen::Index>(data.size()) / batch, batch);
-}
-
-MixtureDenoiser mixture(const json& problems, const std::string& name) {
-  const json& p = problems.at("mixtures").at(name);
-  return MixtureDenoiser({p.at("weights").get<std::vector<double>>(), p.at("means").get<std::vector<std::vector<double>>>(),
-                          p.at("stds").get<std::vector<double>>()});
 }
 
 /// Stands for the bottleneck of a U-Net: tanh(W x / sqrt(1 + sigma^2) + b), where the problem has one.
@@ -94,33 +65,6 @@ class Bottleneck {
   std::vector<double> bias_;
 };
 
-NoiseTable table_of(const json& problems, const std::string& name) {
-  const json& g = problems.at("discrete_grids").at(name);
-  return NoiseTable::scaled_linear(g.at("beta_start"), g.at("beta_end"), g.at("num_train_timesteps").get<std::size_t>());
-}
-
-Schedule schedule_of(const json& c, const json& problems) {
-  const std::string type = c.at("schedule_type");
-  const auto quirk = c.value("quirk", std::string());
-  if (type == "discrete") {
-    const NoiseTable table = table_of(problems, c.at("grid"));
-    const DiscreteOptions options{.steps = c.at("num_steps").get<int>() - 1, .rho = c.at("schedule_rho"),
-                                  .sigma_min = c.at("sigma_min").get<double>(), .sigma_max = c.at("sigma_max").get<double>()};
-    if (quirk == "discrete_rho") return compat::discrete(table, options);
-    if (!quirk.empty()) throw Skip{"quirk " + quirk};
-    return discrete(table, options);
-  }
-  const ScheduleSettings settings{c.at("num_steps").get<int>() - 1, c.at("schedule_rho").get<double>(),
-                                  c.at("sigma_min").get<double>(), c.at("sigma_max").get<double>()};
-  if (type == "polynomial" || type == "time_uniform") return make_schedule(type, settings);
-  if (type == "logsnr") {
-    ScheduleSettings without = settings;
-    without.rho.reset();
-    return make_schedule(type, without);
-  }
-  throw Skip{"schedule " + type};
-}
-
 Outcome schedule_case(const json& c, const json& problems) {
   const Schedule schedule = schedule_of(c, problems);
   Outcome o;
@@ -140,31 +84,9 @@ Outcome grid_case(const json& g, const json& problems) {
   return {difference(computed, recorded, 0), g.at("rtol"), {{"shape", {computed.size()}}, {"data", computed}}, {}};
 }
 
-/// The recorded solver names are those of the published code.
-AnySolver<X> solver_of(const json& c) {
-  const std::string name = c.at("solver");
-  const json& p = c.at("params");
-  if (c.contains("quirk")) throw Skip{"quirk " + c.at("quirk").dump()};
-  SolverSettings s;
-  if (name == "euler" || name == "heun") return make_solver<X>(name);
-  if (name == "dpm") {
-    s.ratio = p.at("r").get<double>();
-    return make_solver<X>("dpm2", s);
-  }
-  if (name == "ipndm") {
-    s.order = p.at("max_order").get<int>();
-    return make_solver<X>("ipndm", s);
-  }
-  if (name == "dpmpp")  // the recorded third order is the published one
-    return compat::Dpmpp{{.order = p.at("max_order").get<int>(),
-                          .form = p.at("predict_x0").get<bool>() ? Form::data : Form::noise,
-                          .lower_order_final = p.at("lower_order_final").get<bool>()}};
-  throw Skip{"solver " + name};
-}
-
 /// The options, denoiser and comparison that the records of solvers with and without a predictor share.
 Outcome trajectory_case(const json& c, const json& problems, const AnySolver<X>& solver) {
-  const MixtureDenoiser exact = mixture(problems, c.at("problem"));
+  const MixtureDenoiser exact(mixture(problems, c.at("problem")));
   const Bottleneck bottleneck(problems, c.at("problem"));
   const Schedule schedule(c.at("t_steps").get<std::vector<double>>());
   Options options{.analytic_first_step = c.at("afs"), .final_denoise = c.at("denoise_to_zero"), .check = Check::off};
@@ -206,32 +128,10 @@ Outcome trajectory_case(const json& c, const json& problems, const AnySolver<X>&
   return o;
 }
 
-Outcome solver_case(const json& c, const json& problems) { return trajectory_case(c, problems, solver_of(c)); }
-
-AmedNetwork network_of(const json& p) {
-  const json& layers = p.at("layers");
-  AmedNetwork n;
-  if (layers.contains("fc_r")) n.ratio.emplace();
-  if (layers.contains("fc_scale_dir")) n.direction.emplace();
-  if (layers.contains("fc_scale_time")) n.clock.emplace();
-  n.direction_range = p.at("scale_dir");
-  n.clock_range = p.at("scale_time");
-  n.frequencies = p.at("frequencies").get<std::vector<double>>();
-  AmedNetwork::for_each_layer(n, [&](const std::string& name, AmedNetwork::Layer& layer) {
-    layer.weight = layers.at(name).at("weight").at("data").get<std::vector<double>>();
-    layer.bias = layers.at(name).at("bias").at("data").get<std::vector<double>>();
-  });
-  return n;
-}
-
-AmedPredictor predictor_of(const json& predictors, const std::string& name) {
-  for (const json& p : predictors.at("predictors"))
-    if (p.at("name") == name) return AmedPredictor(network_of(p));
-  throw std::runtime_error("no predictor " + name);
-}
+Outcome solver_case(const json& c, const json& problems) { return trajectory_case(c, problems, solver_of<X>(c)); }
 
 Outcome predictor_case(const json& c, const json& predictors) {
-  const AmedPredictor predictor = predictor_of(predictors, c.at("predictor"));
+  const AmedPredictor predictor(network_of(predictors, c.at("predictor")));
   const Time<X> from(c.at("t_cur").get<double>()), to(c.at("t_next").get<double>());
   const X features = columns(c.at("features"));
   Prediction<X> out;
@@ -248,12 +148,20 @@ Outcome predictor_case(const json& c, const json& predictors) {
 
 /// The recorded names are those of the solver inside; direction and clock are checked by where they lead.
 Outcome amed_case(const json& c, const json& problems, const json& predictors) {
-  const AmedPredictor p = predictor_of(predictors, c.at("predictor"));
+  const AmedPredictor p(network_of(predictors, c.at("predictor")));
   const std::string name = c.at("solver");
   if (name == "amed") return trajectory_case(c, problems, AmedSolver{p});
   if (name == "dpm") return trajectory_case(c, problems, DpmSolver2{p});
-  return trajectory_case(c, problems, Amed{solver_of(c), p});
+  return trajectory_case(c, problems, Amed{solver_of<X>(c), p});
 }
+
+#ifdef FEWSTEP_TORCH
+/// A case is as good as its worse backend.
+Outcome worse(Outcome eigen, const Outcome& tensor) {
+  if (!(tensor.error <= eigen.error)) eigen.error = tensor.error, eigen.note = "(tensors) " + tensor.note;
+  return eigen;
+}
+#endif
 
 }  // namespace
 
@@ -278,7 +186,7 @@ int main(int argc, char** argv) {
     json dump = json::object();
     for (const std::string& group : groups) {
       const json records = read_json(fs::path(dir) / (files.at(group) + ".json"));
-      if (group == "C") predictors = read_json(fs::path(dir) / "predictors.json");
+      if (group == "C" || group == "D") predictors = read_json(fs::path(dir) / "predictors.json");
       const auto run = [&](const std::string& row, const std::string& name, auto compute) {
         Tally& tally = tallies[group + " " + row];
         ++tally.cases;
@@ -299,20 +207,33 @@ int main(int argc, char** argv) {
         }
       };
       for (const json& c : records.at("cases")) {
-        const std::string solver = c.value("solver", std::string());
+        const std::string solver = c.value(group == "D" ? "sampler_stu" : "solver", std::string());
         if (group == "A") {
           run(c.at("schedule_type"), c.at("name"), [&] { return schedule_case(c, problems); });
         } else if (solvers.empty() || std::find(solvers.begin(), solvers.end(), solver) != solvers.end()) {
           run(solver, c.at("name"), [&] {
             if (group == "B") return solver_case(c, problems);
+#ifdef FEWSTEP_TORCH
+            if (group == "C")
+              return worse(amed_case(c, problems, predictors), tensor_amed_case(c, problems, predictors));
+            if (group == "D") return training_case(c, problems, predictors);
+#else
             if (group == "C") return amed_case(c, problems, predictors);
+            if (group == "D") throw Skip{"LibTorch"};
+#endif
             throw Skip{"group " + group};
           });
         }
       }
       if (group == "C") {
         const json outputs = read_json(fs::path(dir) / "predictor_outputs.json");
-        for (const json& c : outputs.at("cases")) run("predictor", c.at("name"), [&] { return predictor_case(c, predictors); });
+        for (const json& c : outputs.at("cases")) run("predictor", c.at("name"), [&] {
+#ifdef FEWSTEP_TORCH
+            return worse(predictor_case(c, predictors), tensor_predictor_case(c, predictors));
+#else
+            return predictor_case(c, predictors);
+#endif
+          });
       }
       for (const json& g : records.value("grid_functions", json::array()))
         run("grid functions", "A-grid-" + g.at("grid").get<std::string>(), [&] { return grid_case(g, problems); });

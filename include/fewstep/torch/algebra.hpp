@@ -35,7 +35,7 @@ struct algebra<torch::Tensor> {
     std::optional<c10::InferenceMode> guard_;
   };
 
-  /// A host double for the batch, or a tensor [batch] on the state's device.
+  /// A host double for the batch, or a tensor [batch] on the state's device; [1] is one value for all, with its gradients.
   class time {
    public:
     explicit time(double v) : value_(v) {}
@@ -59,7 +59,7 @@ struct algebra<torch::Tensor> {
   }
   /// The level as a tensor on x's device: [] for the batch (filled there, not copied), or [batch].
   static X native(const time& t, const X& x) {
-    return t.per_sample() ? t.each() : torch::full({}, t.value(), level_options(x));
+    return t.per_sample() ? t.each().expand({x.size(0)}) : torch::full({}, t.value(), level_options(x));
   }
 
   static void validate(const X& x) {

@@ -1,0 +1,98 @@
+#pragma once
+
+#include "../plugin/amed_network.hpp"
+#include "../plugin/predictor.hpp"
+#include "algebra.hpp"
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fewstep {
+
+/// AMED's predictor for tensors, with gradients: copies share their parameters. Features: [B, ...] of network().features()
+/// numbers per sample.
+class TensorAmedPredictor {
+ public:
+  static constexpr bool per_sample = true;
+
+  /// @param options  type and device of the parameters, in which it computes
+  /// @throws std::invalid_argument as AmedNetwork::validate.
+  explicit TensorAmedPredictor(const AmedNetwork& network, torch::TensorOptions options = torch::kFloat32) : network_(network) {
+    network.validate();
+    AmedNetwork::for_each_layer(network_, [&](const std::string&, const AmedNetwork::Layer& layer) {
+      const auto out = static_cast<std::int64_t>(layer.outputs()), in = static_cast<std::int64_t>(layer.inputs());
+      layers_.push_back({torch::tensor(layer.weight, torch::kFloat64).view({out, in}).to(options),
+                         torch::tensor(layer.bias, torch::kFloat64).to(options)});
+    });
+    frequencies_ = torch::tensor(network.frequencies, torch::kFloat64).to(options);
+  }
+
+  /// Weight and bias of each layer, in the order of AmedNetwork::for_each_layer.
+  std::vector<torch::Tensor> parameters() const {
+    std::vector<torch::Tensor> all;
+    for (const auto& [weight, bias] : layers_) all.insert(all.end(), {weight, bias});
+    return all;
+  }
+
+  /// The parameters as numbers.
+  AmedNetwork network() const {
+    AmedNetwork copy = network_;
+    const auto numbers = [](const torch::Tensor& t) {
+      const torch::Tensor plain = t.detach().to(torch::kCPU, torch::kFloat64).contiguous();
+      return std::vector<double>(plain.data_ptr<double>(), plain.data_ptr<double>() + plain.numel());
+    };
+    std::size_t k = 0;
+    AmedNetwork::for_each_layer(copy, [&](const std::string&, AmedNetwork::Layer& layer) {
+      layer.weight = numbers(layers_[k].weight);
+      layer.bias = numbers(layers_[k++].bias);
+    });
+    return copy;
+  }
+
+  /// @throws std::invalid_argument for features of another size.
+  void operator()(const Step<torch::Tensor>& n, const torch::Tensor* features, Prediction<torch::Tensor>& out) const {
+    torch::Tensor f = torch::zeros({1, static_cast<std::int64_t>(network_.features())}, frequencies_.options());
+    if (features) f = features->flatten(1).to(frequencies_.options());
+    require(f.size(1) == static_cast<std::int64_t>(network_.features()), "the number of features", f.size(1),
+            std::to_string(network_.features()) + ", as the predictor was trained with");
+    const torch::Tensor code = linear(1, torch::silu(linear(0, f)));
+    const torch::Tensor t = embedding(n.from), s = embedding(n.to);
+    const std::int64_t batch = std::max({code.size(0), t.size(0), s.size(0)});
+    const auto whole = [&](const torch::Tensor& x) { return x.expand({batch, x.size(1)}); };
+    const torch::Tensor o = torch::cat({whole(code), whole(t), whole(s)}, 1);
+    std::size_t head = 3;
+    const auto ask = [&] { return torch::sigmoid(linear(head++, o)).squeeze(1).to(level_type(o)); };
+    out = {};
+    if (network_.ratio) out.ratio = Time<torch::Tensor>(ask());
+    if (network_.direction) out.direction = Time<torch::Tensor>(1. + network_.direction_range * (2. * ask() - 1.));
+    if (network_.clock) out.clock = Time<torch::Tensor>(1. + network_.clock_range * (2. * ask() - 1.));
+  }
+
+ private:
+  struct Layer {
+    torch::Tensor weight, bias;
+  };
+
+  static torch::ScalarType level_type(const torch::Tensor& x) {
+    return torch::typeMetaToScalarType(algebra<torch::Tensor>::level_options(x).dtype());
+  }
+  torch::Tensor linear(std::size_t k, const torch::Tensor& x) const { return torch::linear(x, layers_[k].weight, layers_[k].bias); }
+
+  /// [1, n] for a shared level, [B, n] for one per sample.
+  torch::Tensor embedding(const Time<torch::Tensor>& t) const {
+    const torch::Tensor level = t.per_sample() ? t.each().to(frequencies_.options()).unsqueeze(1)
+                                               : torch::full({1, 1}, t.value(), frequencies_.options());
+    const torch::Tensor phase = level * frequencies_;
+    return torch::silu(linear(2, torch::cat({phase.sin(), phase.cos()}, 1)));
+  }
+
+  AmedNetwork network_;
+  std::vector<Layer> layers_;
+  torch::Tensor frequencies_;
+};
+
+}  // namespace fewstep

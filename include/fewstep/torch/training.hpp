@@ -1,0 +1,83 @@
+// Training a time predictor against a teacher of more steps (Zhou et al. 2024, arXiv 2312.00094, section 3.4 and algorithm 1).
+#pragma once
+
+#include "../run.hpp"
+#include "algebra.hpp"
+
+#include <torch/torch.h>
+
+#include <cmath>
+#include <cstddef>
+#include <functional>
+#include <vector>
+
+namespace fewstep {
+
+/// What a student's step starts from: what its last step gave, or the teacher's state there. The published code takes the
+/// teacher's for students of one step, which remember nothing.
+enum class Restart { student, teacher };
+
+/// The states of a run at every `stride`-th level after the first, for a student on those levels to meet.
+/// @throws std::invalid_argument unless the schedule's steps are a multiple of stride.
+template <class S, class D>
+std::vector<torch::Tensor> teacher_states(const S& teacher, D&& denoise, const Schedule& fine, std::size_t stride,
+                                          const torch::Tensor& x, const Options& options = {}) {
+  require(stride > 0 && fine.steps() % stride == 0, "stride", stride, "divisors of the teacher's steps, " + std::to_string(fine.steps()));
+  std::vector<torch::Tensor> states;
+  const torch::NoGradGuard no_grad;  // not inference mode: these states take part in the student's loss
+  Run run(teacher, denoise, fine, x, options);
+  while (run.advance())
+    if (run.index() % stride == 0) states.push_back(run.x);
+  return states;
+}
+
+/// One step of a greedy pass: its index, where it started and ended, and its loss, sum of squares over the batch size.
+struct GreedyStep {
+  std::size_t index;
+  const torch::Tensor &before, &after, &loss;
+};
+
+/// One pass of the published loop over one batch: after each step of the student, the loss to the teacher's state there goes
+/// to `update`, which calls backward and moves the parameters; no gradient reaches an earlier step.
+/// @param student  a solver whose predictor's parameters require gradients
+/// @param x  the state at the schedule's first level
+/// @param teacher  one state per step
+template <class S, class D, class Update>
+void greedy_pass(const S& student, D&& denoise, const Schedule& schedule, const Options& options, const torch::Tensor& x,
+                 const std::vector<torch::Tensor>& teacher, Restart restart, Update&& update) {
+  require(teacher.size() == schedule.steps(), "the number of teacher states", teacher.size(), std::to_string(schedule.steps()));
+  Run run(student, denoise, schedule, x, options);
+  const double batch = static_cast<double>(x.size(0));
+  while (!run.done()) {
+    const torch::Tensor before = run.x;
+    run.advance();
+    const torch::Tensor loss = (run.x - teacher[run.index() - 1]).square().sum() / batch;
+    update(GreedyStep{run.index() - 1, before, run.x, loss});
+    run.detach();
+    if (restart == Restart::teacher) run.x = teacher[run.index() - 1];
+  }
+}
+
+/// Adam without weight decay, gradients with NaN as 0 and infinities as +-1e5: as the published code trains.
+class PublishedAdam {
+ public:
+  explicit PublishedAdam(std::vector<torch::Tensor> parameters, double learning_rate = 5e-3)
+      : parameters_(std::move(parameters)), adam_(parameters_, torch::optim::AdamOptions(learning_rate)) {
+    for (torch::Tensor& p : parameters_) p.requires_grad_();
+  }
+
+  void step(const torch::Tensor& loss) {
+    adam_.zero_grad();
+    loss.backward();
+    for (torch::Tensor& p : parameters_)
+      if (p.grad().defined()) p.mutable_grad() = p.grad().nan_to_num(0, 1e5, -1e5);
+    adam_.step();
+  }
+  torch::optim::Adam& optimizer() { return adam_; }
+
+ private:
+  std::vector<torch::Tensor> parameters_;
+  torch::optim::Adam adam_;
+};
+
+}  // namespace fewstep
