@@ -29,7 +29,9 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
   class time {
    public:
     using Each = Eigen::Array<double, Cols, 1, 0, MaxCols, 1>;
-    explicit time(double v) : value_(v) {}
+    explicit time(double v) : value_(v) {
+      if constexpr (Cols != Eigen::Dynamic) each_.setConstant(v);  // a copy would read what was never written
+    }
     time(const time&) = default;
     time(time&&) = default;
     time& operator=(const time& o) {  // keeps its buffer
