@@ -6,7 +6,9 @@
 #include "support/progress.hpp"
 #include "support/seeds.hpp"
 
+#include <fewstep/io/amed_file.hpp>
 #include <fewstep/torch.hpp>
+#include <fewstep/torch/amed_predictor.hpp>
 
 #include <CLI/CLI.hpp>
 #include <torch/torch.h>
@@ -28,7 +30,7 @@ using torch::Tensor;
 namespace fs = std::filesystem;
 
 struct Settings {
-  fs::path model, out, npy, trajectory;
+  fs::path model, predictor, out, npy, trajectory;
   std::string solver = "dpmpp", schedule = "karras", seeds = "0-63", device = "cpu", dtype = "float32";
   SolverSettings solver_settings;
   ScheduleSettings schedule_settings;
@@ -55,6 +57,24 @@ Tensor label_row(const Settings& s, const UnetConfig& config, torch::Device devi
   return class_rows(torch::tensor({*s.label}), config.label_dim)[0].to(device);
 }
 
+std::string text_of(const std::vector<std::int64_t>& shape) {
+  std::string text;
+  for (const auto extent : shape) text += (text.empty() ? "" : " x ") + std::to_string(extent);
+  return text;
+}
+
+/// The solver with the predictor of a file, whose schedule and start the settings take over.
+AnySolver<Tensor> predicted_solver(Settings& s, const UnetConfig& config, torch::Device device) {
+  const io::AmedFile file = io::read_amed(s.predictor);
+  const std::vector<std::int64_t> shape{config.img_channels, config.img_resolution, config.img_resolution};
+  require(file.data_shape == shape, "predictor", s.predictor.string() + " for data of " + text_of(file.data_shape),
+          "predictors for this model's data, " + text_of(shape));
+  s.schedule = file.schedule;
+  s.schedule_settings = file.schedule_settings;
+  s.analytic_first_step = file.analytic_first_step;
+  return make_solver<Tensor>(file.solver, file.solver_settings, TensorAmedPredictor(file.network, torch::TensorOptions(device)));
+}
+
 /// Refused before anything is computed, rather than after.
 void check_output(const char* option, const fs::path& path, const char* extension) {
   if (path.empty()) return;
@@ -63,19 +83,21 @@ void check_output(const char* option, const fs::path& path, const char* extensio
   require(fs::is_directory(folder), option, path.string(), "files in a folder that exists");
 }
 
-void run(const Settings& s) {
+void run(Settings s) {
   require(!s.out.empty() || !s.npy.empty() || !s.trajectory.empty(), "the output", "missing",
           "one or more of --out, --npy, --trajectory");
   check_output("out", s.out, ".png");
   check_output("npy", s.npy, ".npy");
   check_output("trajectory", s.trajectory, ".npy");
   const auto seeds = parse_seeds(s.seeds);
-  const auto solver = make_solver<Tensor>(s.solver, s.solver_settings);
-  const Schedule schedule = make_schedule(s.schedule, s.schedule_settings);
-  const Options options{.analytic_first_step = s.analytic_first_step};
+  auto solver = make_solver<Tensor>(s.solver, s.solver_settings);
+  make_schedule(s.schedule, s.schedule_settings);
   const torch::Device device = parse_device(s.device);
   const auto network = network_for(s, device);
   const UnetConfig& config = network->config();
+  if (!s.predictor.empty()) solver = predicted_solver(s, config, device);
+  const Schedule schedule = make_schedule(s.schedule, s.schedule_settings);
+  const Options options{.analytic_first_step = s.analytic_first_step};
   require(s.out.empty() || config.img_channels == 1 || config.img_channels == 3, "out", s.out.string(),
           "--npy alone: a network of " + std::to_string(config.img_channels) + " channels makes no picture");
   const Tensor label = label_row(s, config, device);
@@ -136,12 +158,14 @@ int main(int argc, char** argv) {
   std::string solvers;
   for_each_solver([&](const auto& entry) { solvers += (solvers.empty() ? "" : ", ") + std::string(entry.name); });
   app.add_option("--model", s.model, "weights of the network (safetensors)")->required();
-  app.add_option("--solver", s.solver, solvers);
-  app.add_option("--order", s.solver_settings.order, "of solvers that have several: dpmpp 1 to 3, ipndm 1 to 4");
-  app.add_option("--steps", s.schedule_settings.steps, "steps of the solver")->check(CLI::Range(1, 10'000));
-  app.add_option("--schedule", s.schedule, "karras (polynomial), log_uniform (logsnr), time_uniform");
-  app.add_option("--rho", s.schedule_settings.rho, "the schedule's exponent (karras: 7, time_uniform: 1)");
-  app.add_flag("--afs", s.analytic_first_step, "analytic first step: saves the first evaluation");
+  auto* predictor = app.add_option("--predictor", s.predictor, "a trained time predictor (safetensors), with solver, steps and schedule");
+  for (CLI::Option* own : {app.add_option("--solver", s.solver, solvers),
+                           app.add_option("--order", s.solver_settings.order, "of solvers that have several: dpmpp 1 to 3, ipndm 1 to 4"),
+                           app.add_option("--steps", s.schedule_settings.steps, "steps of the solver")->check(CLI::Range(1, 10'000)),
+                           app.add_option("--schedule", s.schedule, "karras (polynomial), log_uniform (logsnr), time_uniform"),
+                           app.add_option("--rho", s.schedule_settings.rho, "the schedule's exponent (karras: 7, time_uniform: 1)"),
+                           static_cast<CLI::Option*>(app.add_flag("--afs", s.analytic_first_step, "analytic first step: saves the first evaluation"))})
+    own->excludes(predictor);
   app.add_option("--seeds", s.seeds, "one image each, such as 0-63,70,80-90");
   app.add_option("--class", s.label, "the class to draw; without it, all of them");
   app.add_option("--batch", s.batch, "images at a time")->check(CLI::Range(1, 65'536));

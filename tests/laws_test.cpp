@@ -32,6 +32,8 @@ struct FromFeatures {
   }
 };
 
+static_assert(Amed<Euler, FromFeatures>::per_sample && DpmSolver2<FromFeatures>::per_sample && !AmedSolver<>::per_sample);
+
 /// A predictor of the published architecture with weights out of a formula, for as many features as the batch has numbers.
 AmedPredictor predictor(std::size_t features) {
   double seed = 0;

@@ -1,6 +1,8 @@
 // The command `sample`, run as its users run it, on the small networks recorded in golden/.
 #include "support/catch.hpp"
 
+#include <fewstep/io/amed_file.hpp>
+
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -101,6 +103,39 @@ TEST_CASE("an image depends on its seed alone, not on its batch") {
 
   REQUIRE(scratch.sample("--model '" + rgb + "' --seeds 5 --class 4 --npy other.npy").code == 0);
   CHECK(numbers(scratch.bytes("other.npy")) != one);
+}
+
+TEST_CASE("a predictor's file says how to sample, and a model that does not fit is refused") {
+  const Scratch scratch;
+  using Layer = fewstep::AmedNetwork::Layer;
+  const auto zeros = [](std::size_t out, std::size_t in) { return Layer{std::vector<double>(out * in), std::vector<double>(out)}; };
+  fewstep::io::AmedFile file{.network = {zeros(8, 64), zeros(4, 8), zeros(4, 4), {1, 0.01}, zeros(1, 12), {}, {}},
+                             .schedule_settings = {.steps = 3},
+                             .analytic_first_step = true,
+                             .data_shape = {1, 32, 32}};
+  fewstep::io::write_amed(scratch.dir / "p.safetensors", file);
+  const auto done = scratch.sample("--model '" + grey + "' --predictor p.safetensors --seeds 0-2 --npy p.npy");
+  INFO(done.text);
+  REQUIRE(done.code == 0);
+  CHECK(done.text.find("evaluations          5\n") != std::string::npos);
+  // Without weights the ratio is 1/2: the solver's own.
+  REQUIRE(scratch.sample("--model '" + grey + "' --solver amed --steps 3 --afs --seeds 0-2 --npy same.npy").code == 0);
+  CHECK(numbers(scratch.bytes("p.npy")) == numbers(scratch.bytes("same.npy")));
+
+  const auto refused = [&](const std::string& arguments, const std::string& words) {
+    const auto failed = scratch.sample(arguments + " --npy no.npy");
+    INFO(failed.text);
+    CHECK(failed.code != 0);
+    CHECK(failed.text.find(words) != std::string::npos);
+    CHECK(std::count(failed.text.begin(), failed.text.end(), '\n') == 1);
+    CHECK_FALSE(fs::exists(scratch.dir / "no.npy"));
+  };
+  refused("--model '" + rgb + "' --predictor p.safetensors", "error: predictor is p.safetensors for data of 1 x 32 x 32; allowed: predictors for this model's data, 3 x 32 x 32");
+  refused("--model '" + grey + "' --predictor p.safetensors --steps 4", "--predictor excludes --steps");
+  refused("--model '" + grey + "' --predictor '" + grey + "'", "not a time predictor");
+  file.network = {zeros(8, 16), zeros(4, 8), zeros(4, 4), {1, 0.01}, zeros(1, 12), {}, {}};
+  fewstep::io::write_amed(scratch.dir / "p.safetensors", file);
+  refused("--model '" + grey + "' --predictor p.safetensors", "the number of features is 64; allowed: 16");
 }
 
 TEST_CASE("sample computes in the types it offers") {

@@ -13,7 +13,7 @@ namespace fewstep {
 ///   inference                  RAII: how a run without gradients is executed; constructible from bool (off: do nothing)
 ///   validate(x)                throws std::invalid_argument for a state that cannot be used
 ///   like(x)                    storage for another state of x's shape
-///   fit(t, x)                  lets t hold one value per sample of x without allocating later
+///   fit(t, x)                  lets t hold one value per sample of x without allocating later; one value for all is spread
 ///   is_one(t)                  known to be the number 1 everywhere
 ///   detach(x), detach(t)       cuts the history of gradients, where there is one
 ///   release(x)                 makes x an ordinary state again after `inference`

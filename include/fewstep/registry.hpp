@@ -3,6 +3,7 @@
 
 #include "any_solver.hpp"
 #include "errors.hpp"
+#include "plugin/amed.hpp"
 #include "schedule.hpp"
 #include "solvers/amed_solver.hpp"
 #include "solvers/dpm_solver_2.hpp"
@@ -17,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace fewstep {
@@ -111,6 +113,16 @@ AnySolver<X> make_solver(std::string_view name, const SolverSettings& settings =
   });
   if (!made) detail::unknown_name("solver", name, known);
   return *made;
+}
+
+/// The same solver with a predictor: in place of the ratio of `amed` and `dpm2`, plugged into any other.
+template <State X, TimePredictor<X> P>
+AnySolver<X> make_solver(std::string_view name, const SolverSettings& settings, P predictor) {
+  const AnySolver<X> plain = make_solver<X>(name, settings);
+  require(!settings.ratio, "ratio", settings.ratio.value_or(0), "none where a predictor gives it");
+  if (name == "amed") return AmedSolver{std::move(predictor)};
+  if (name == "dpm2") return DpmSolver2{std::move(predictor)};
+  return Amed{plain, std::move(predictor)};
 }
 
 /// What may be set of a schedule chosen by name.

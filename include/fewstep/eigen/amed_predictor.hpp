@@ -6,7 +6,10 @@
 
 #include <Eigen/Core>
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
+#include <string>
 #include <utility>
 
 namespace fewstep {
@@ -41,7 +44,8 @@ class AmedPredictor {
       Vector feature = Vector::Zero(static_cast<Eigen::Index>(network_.features()));
       if (features) feature = features->col(b).matrix().template cast<double>();
       const Vector o = outputs(feature, n.from[b], n.to[b]);
-      set(out.ratio, shared, batch, b, network_.ratio ? sigmoid(*network_.ratio, o) : 0.5);
+      const double ratio = network_.ratio ? sigmoid(*network_.ratio, o) : 0.5, least = AmedNetwork::least_ratio;
+      set(out.ratio, shared, batch, b, std::clamp(ratio, least, 1 - least));
       set(out.direction, shared || !network_.direction, batch, b, scale(network_.direction, network_.direction_range, o));
       set(out.clock, shared || !network_.clock, batch, b, scale(network_.clock, network_.clock_range, o));
     }

@@ -12,7 +12,7 @@ template <class Scalar, int N, int Batch, int Layout, int MaxN, int MaxBatch>
 struct probe<Eigen::Array<Scalar, N, Batch, Layout, MaxN, MaxBatch>> {
   using X = Eigen::Array<Scalar, N, Batch, Layout, MaxN, MaxBatch>;
   static constexpr bool resizable = Batch == Eigen::Dynamic;
-  static constexpr std::size_t samples = resizable ? 3 : Batch, numbers = N == Eigen::Dynamic ? 4 : N;
+  static constexpr auto samples = static_cast<std::size_t>(resizable ? 3 : Batch), numbers = static_cast<std::size_t>(N == Eigen::Dynamic ? 4 : N);
   static constexpr double epsilon = std::numeric_limits<Scalar>::epsilon();
   static constexpr bool bitwise = true;
 

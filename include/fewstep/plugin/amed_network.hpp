@@ -15,6 +15,7 @@ namespace fewstep {
 /// The time predictor of AMED: per sample, from its feature f and the noise levels t and s of a step,
 ///   code = encode_1 silu(encode_0 f),   emb(t) = silu(embed [sin(t w), cos(t w)]),   o = [code, emb(t), emb(s)],
 ///   ratio = sigmoid(head o),   direction, clock = 1 + range (2 sigmoid(head o) - 1)
+/// The ratio is kept within [least_ratio, 1 - least_ratio]: levels that coincide would divide by zero in multistep solvers.
 /// A head that is absent leaves its value at 1/2 (ratio) or 1. No feature (analytic start) counts as zeros.
 /// Source: Zhou et al. 2024, arXiv 2312.00094, appendix; diff-sampler, training/networks.py.
 struct AmedNetwork {
@@ -24,6 +25,8 @@ struct AmedNetwork {
     std::size_t inputs() const { return bias.empty() ? 0 : weight.size() / bias.size(); }
     std::size_t outputs() const { return bias.size(); }
   };
+
+  static constexpr double least_ratio = 1e-4;
 
   Layer encode_0, encode_1, embed;
   std::vector<double> frequencies;  // w

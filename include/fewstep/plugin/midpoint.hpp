@@ -24,7 +24,7 @@ struct Midpoint {
   /// slope <- d(x + (m - t) d, m), the network fed clock m.
   template <class P, class M>
   void evaluate(const P& predictor, const Step<X>& n, const X& x, const X& d, M& model) {
-    detail::predict(predictor, n, model.features(), to);
+    detail::predict(predictor, n, model.features(), x, to);
     map_time<X>(mid, detail::geometric, to.ratio, n.from, n.to);
     combine(guess, times(n.from, mid), [](const auto& t, const auto& m) { return std::tuple{unit, m - t}; }, x, d);
     Rescaled<X, M>{model, to.clock, fed}(guess, mid, slope);

@@ -35,7 +35,8 @@ struct algebra<torch::Tensor> {
     std::optional<c10::InferenceMode> guard_;
   };
 
-  /// A host double for the batch, or a tensor [batch] on the state's device; [1] is one value for all, with its gradients.
+  /// A host double for the batch, or a tensor [batch] on the state's device. A predictor may give [1]: one value for all,
+  /// with its gradients.
   class time {
    public:
     explicit time(double v) : value_(v) {}
@@ -59,7 +60,7 @@ struct algebra<torch::Tensor> {
   }
   /// The level as a tensor on x's device: [] for the batch (filled there, not copied), or [batch].
   static X native(const time& t, const X& x) {
-    return t.per_sample() ? t.each().expand({x.size(0)}) : torch::full({}, t.value(), level_options(x));
+    return t.per_sample() ? t.each() : torch::full({}, t.value(), level_options(x));
   }
 
   static void validate(const X& x) {
@@ -76,7 +77,9 @@ struct algebra<torch::Tensor> {
     }
   }
   static X like(const X&) { return {}; }  // the first combine makes it; LibTorch's allocator reuses storage
-  static void fit(time&, const X&) {}
+  static void fit(time& t, const X& x) {
+    if (t.per_sample() && t.each().size(0) != x.size(0)) t = time(t.each().expand({x.size(0)}));
+  }
   static bool is_one(const time& t) { return !t.per_sample() && t.value() == 1; }
   static void detach(X& x) {
     if (x.defined()) x = x.detach();

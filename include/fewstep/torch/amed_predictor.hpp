@@ -6,8 +6,9 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,13 +62,13 @@ class TensorAmedPredictor {
             std::to_string(network_.features()) + ", as the predictor was trained with");
     const torch::Tensor code = linear(1, torch::silu(linear(0, f)));
     const torch::Tensor t = embedding(n.from), s = embedding(n.to);
-    const std::int64_t batch = std::max({code.size(0), t.size(0), s.size(0)});
+    const std::int64_t batch = (std::max)({code.size(0), t.size(0), s.size(0)});
     const auto whole = [&](const torch::Tensor& x) { return x.expand({batch, x.size(1)}); };
     const torch::Tensor o = torch::cat({whole(code), whole(t), whole(s)}, 1);
     std::size_t head = 3;
     const auto ask = [&] { return torch::sigmoid(linear(head++, o)).squeeze(1).to(level_type(o)); };
     out = {};
-    if (network_.ratio) out.ratio = Time<torch::Tensor>(ask());
+    if (network_.ratio) out.ratio = Time<torch::Tensor>(ask().clamp(AmedNetwork::least_ratio, 1 - AmedNetwork::least_ratio));
     if (network_.direction) out.direction = Time<torch::Tensor>(1. + network_.direction_range * (2. * ask() - 1.));
     if (network_.clock) out.clock = Time<torch::Tensor>(1. + network_.clock_range * (2. * ask() - 1.));
   }

@@ -1,6 +1,7 @@
 // Training a time predictor against a teacher of more steps (Zhou et al. 2024, arXiv 2312.00094, section 3.4 and algorithm 1).
 #pragma once
 
+#include "../plugin/amed_network.hpp"
 #include "../run.hpp"
 #include "algebra.hpp"
 
@@ -8,7 +9,9 @@
 
 #include <cmath>
 #include <cstddef>
-#include <functional>
+#include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace fewstep {
@@ -56,6 +59,40 @@ void greedy_pass(const S& student, D&& denoise, const Schedule& schedule, const 
     run.detach();
     if (restart == Restart::teacher) run.x = teacher[run.index() - 1];
   }
+}
+
+/// The loss of a whole trajectory at its end, with gradients through every step of it.
+template <class S, class D>
+torch::Tensor end_to_end_loss(const S& student, D&& denoise, const Schedule& schedule, const Options& options, const torch::Tensor& x,
+                              const torch::Tensor& teacher) {
+  Run run(student, denoise, schedule, x, options);
+  while (run.advance()) {}
+  return (run.x - teacher).square().sum() / static_cast<double>(x.size(0));
+}
+
+/// A predictor before training, as the published code starts one: ratios near 1/2, scales near 1.
+/// @param scale_dir, scale_time  ranges of direction and clock; 0: without that head
+inline AmedNetwork initial_amed_network(std::int64_t features, double scale_dir, double scale_time, std::uint64_t seed) {
+  constexpr std::int64_t hidden = 128, code = 4, channels = 8;
+  auto generator = at::detail::createCPUGenerator(seed);
+  const auto layer = [](const torch::Tensor& weight) {
+    const torch::Tensor w = weight.to(torch::kFloat64).contiguous();
+    return AmedNetwork::Layer{{w.data_ptr<double>(), w.data_ptr<double>() + w.numel()}, std::vector<double>(static_cast<std::size_t>(w.size(0)))};
+  };
+  const auto normal = [&](std::int64_t out, std::int64_t in) {
+    return layer(torch::randn({out, in}, generator, torch::kFloat64) / std::sqrt(static_cast<double>(in)));
+  };
+  AmedNetwork n;
+  n.encode_0 = normal(hidden, features);
+  n.encode_1 = normal(code, hidden);
+  n.embed = layer((2 * torch::rand({channels, channels}, generator, torch::kFloat64) - 1) * std::sqrt(3. / channels));
+  for (int j = 0; j < channels / 2; ++j) n.frequencies.push_back(std::pow(1e-4, j / (channels / 2 - 1.)));
+  n.ratio = normal(1, code + 2 * channels);
+  if (scale_dir > 0) n.direction = normal(1, code + 2 * channels);
+  if (scale_time > 0) n.clock = normal(1, code + 2 * channels);
+  n.direction_range = scale_dir;
+  n.clock_range = scale_time;
+  return n;
 }
 
 /// Adam without weight decay, gradients with NaN as 0 and infinities as +-1e5: as the published code trains.

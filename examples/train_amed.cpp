@@ -1,0 +1,310 @@
+// Trains a time predictor for a network and a solver: the published loop (Zhou et al. 2024, arXiv 2312.00094), or end to end.
+//   train_amed --model fashion_mnist.safetensors --out amed_5.safetensors --steps 3 --afs --trajectories 2500
+// Batch k depends on the seed and k alone: a run that was killed goes on where its checkpoint stands and ends the same.
+#include "support/network.hpp"
+#include "support/progress.hpp"
+
+#include <fewstep/io/amed_file.hpp>
+#include <fewstep/torch.hpp>
+#include <fewstep/torch/amed_predictor.hpp>
+#include <fewstep/torch/safetensors.hpp>
+#include <fewstep/torch/training.hpp>
+
+#include <CLI/CLI.hpp>
+#include <torch/torch.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace fewstep;
+using namespace fewstep::examples;
+using torch::Tensor;
+namespace fs = std::filesystem;
+
+struct Settings {
+  fs::path model, out, cache;
+  std::string teacher = "heun", loss = "greedy", device = "cpu";
+  io::AmedFile file;
+  SolverSettings teacher_settings;
+  int extra = 1;
+  std::int64_t trajectories = 2'500, batch = 50, validation = 100, seed = 0;
+  double lr = 5e-3, ema = 0, checkpoint_seconds = 60;
+  double scale_dir = 0.01, scale_time = 0;
+  bool cosine = false, bf16 = false;
+};
+
+/// The network for samples of given classes, one row each.
+struct Network {
+  std::shared_ptr<const EdmDenoiser> unet;
+  Tensor labels;
+  EdmDenoiser::Output operator()(const Tensor& x, const Tensor& sigma) const { return unet->forward(x, sigma, labels); }
+};
+
+/// A predictor whose mean ratios are looked at.
+struct Watch {
+  static constexpr bool per_sample = true;
+  TensorAmedPredictor inner;
+  std::vector<double>* means;
+  void operator()(const Step<Tensor>& n, const Tensor* features, Prediction<Tensor>& out) const {
+    inner(n, features, out);
+    means->push_back(out.ratio.per_sample() ? out.ratio.each().mean().item<double>() : out.ratio.value());
+  }
+};
+
+class Trainer {
+ public:
+  explicit Trainer(const Settings& settings) : s_(settings), device_(parse_device(s_.device)), unet_(load_unet(s_.model)) {
+    unet_->to(device_);
+    if (s_.bf16) unet_->compute_type = torch::kBFloat16;
+    for (Tensor& p : unet_->parameters()) p.requires_grad_(false);
+    unet_->eval();
+    const UnetConfig& config = unet_->config();
+    s_.file.data_shape = {config.img_channels, config.img_resolution, config.img_resolution};
+    schedule_.emplace(make_schedule(s_.file.schedule, s_.file.schedule_settings));
+    ScheduleSettings fine = s_.file.schedule_settings;
+    fine.steps *= s_.extra + 1;
+    fine_.emplace(make_schedule(s_.file.schedule, fine));
+    make_solver<Tensor>(s_.teacher, s_.teacher_settings);
+    const auto seed = static_cast<std::uint64_t>(s_.seed);
+    predictor_.emplace(initial_amed_network(features(), s_.scale_dir, s_.scale_time, seed), torch::TensorOptions(device_));
+    adam_.emplace(predictor_->parameters(), s_.lr);
+    for (const Tensor& p : predictor_->parameters()) average_.push_back(p.detach().clone());
+    if (fs::exists(checkpoint())) resume();
+  }
+
+  void run(const std::string& command) {
+    std::ofstream log(s_.out.string() + ".log", std::ios::app);
+    log << "# " << command << "\n# starting at trajectory " << done_ << ", validation " << validate() << std::endl;
+    Progress bar("train", static_cast<double>(s_.trajectories), "trajectories", static_cast<double>(done_));
+    auto saved = std::chrono::steady_clock::now();
+    while (done_ < s_.trajectories) {
+      const std::string note = step();
+      bar.update(static_cast<double>(done_), note);
+      log << "trajectories " << done_ << "  " << note << "\n";
+      const auto now = std::chrono::steady_clock::now();
+      if (std::chrono::duration<double>(now - saved).count() < s_.checkpoint_seconds && done_ < s_.trajectories) continue;
+      save();
+      saved = now;
+    }
+    bar.finish();
+    use_average();
+    const double distance = validate();
+    log << "# validation " << distance << std::endl;
+    s_.file.network = predictor_->network();
+    s_.file.training = {{"command", command}, {"trajectories", std::to_string(done_)}, {"validation_rms", std::to_string(distance)}};
+    io::write_amed(s_.out, s_.file);
+    std::printf("rms distance to the teacher, %lld trajectories never trained on: %.4f\nwrote %s\n", static_cast<long long>(s_.validation),
+                distance, s_.out.string().c_str());
+  }
+
+ private:
+  fs::path checkpoint() const { return s_.out.string() + ".checkpoint"; }
+
+  std::int64_t features() const {
+    const torch::NoGradGuard no_grad;
+    const auto shape = s_.file.data_shape;
+    const Tensor x = torch::zeros({1, shape[0], shape[1], shape[2]}, device_);
+    return unet_->forward(x, torch::ones({}, device_), {}).feature.flatten(1).size(1);
+  }
+
+  struct Batch {
+    Tensor x;
+    Network network;
+    std::vector<Tensor> teacher;
+  };
+  /// Noise, classes and the teacher's states of the samples `first` to `first` + `count`; from the cache where it has them.
+  Batch draw(std::int64_t first, std::int64_t count) {
+    std::vector<std::uint64_t> seeds(static_cast<std::size_t>(count));
+    std::iota(seeds.begin(), seeds.end(), static_cast<std::uint64_t>(s_.seed * 1'000'000'000 + first));
+    Batch b{tensor_noise(seeds, s_.file.data_shape, torch::TensorOptions(device_)) * (*schedule_)[0], {unet_, {}}, {}};
+    if (const auto classes = unet_->config().label_dim) {
+      std::vector<Tensor> list;
+      for (const std::uint64_t seed : seeds)
+        list.push_back(torch::randint(classes, {1}, at::detail::createCPUGenerator(~seed), torch::kInt64));
+      b.network.labels = class_rows(torch::cat(list), classes).to(device_);
+    }
+    const fs::path stored = s_.cache / ("teacher_" + std::to_string(first) + "_" + std::to_string(count) + ".safetensors");
+    if (!s_.cache.empty() && fs::exists(stored)) {
+      const Tensor states = io::load_tensors(stored).tensors.at("states").to(device_);
+      for (std::int64_t i = 0; i < states.size(0); ++i) b.teacher.push_back(states[i]);
+      return b;
+    }
+    b.teacher = teacher_states(make_solver<Tensor>(s_.teacher, s_.teacher_settings), b.network, *fine_,
+                               static_cast<std::size_t>(s_.extra) + 1, b.x);
+    if (!s_.cache.empty()) {
+      fs::create_directories(s_.cache);
+      io::save_tensors(stored, {{{"states", torch::stack(b.teacher)}}, {}});
+    }
+    return b;
+  }
+
+  AnySolver<Tensor> student() const { return make_solver<Tensor>(s_.file.solver, s_.file.solver_settings, *predictor_); }
+  Options options() const { return {.analytic_first_step = s_.file.analytic_first_step, .check = Check::off}; }
+
+  void update(const Tensor& loss) {
+    const double share = static_cast<double>(done_) / static_cast<double>(s_.trajectories);
+    const double lr = s_.cosine ? s_.lr * 0.5 * (1 + std::cos(std::acos(-1.) * share)) : s_.lr;
+    for (auto& group : adam_->optimizer().param_groups()) static_cast<torch::optim::AdamOptions&>(group.options()).lr(lr);
+    adam_->step(loss);
+    const torch::NoGradGuard no_grad;
+    const auto fresh = predictor_->parameters();
+    for (std::size_t i = 0; i < fresh.size(); ++i) average_[i].lerp_(fresh[i], 1 - s_.ema);
+  }
+
+  std::string step() {
+    const std::int64_t count = (std::min)(s_.batch, s_.trajectories - done_);
+    const Batch b = draw(done_, count);
+    std::string note = "loss";
+    const auto add = [&](double value) {
+      char text[32];
+      std::snprintf(text, sizeof text, " %.4g", value);
+      note += text;
+    };
+    if (s_.loss == "end-to-end") {
+      const Tensor loss = end_to_end_loss(student(), b.network, *schedule_, options(), b.x, b.teacher.back());
+      add(loss.item<double>());
+      update(loss);
+    } else {
+      const bool one_step = s_.file.solver == "amed" || s_.file.solver == "dpm2" || s_.file.solver == "euler" || s_.file.solver == "heun";
+      greedy_pass(student(), b.network, *schedule_, options(), b.x, b.teacher, one_step ? Restart::teacher : Restart::student,
+                  [&](const GreedyStep& step) {
+                    add(step.loss.item<double>());
+                    update(step.loss);
+                  });
+    }
+    done_ += count;
+    note += "  ratio";
+    for (const double r : ratios(b)) add(r);
+    return note;
+  }
+
+  /// The mean ratio of each step over a batch.
+  std::vector<double> ratios(const Batch& b) const {
+    std::vector<double> means;
+    const Tensor few = b.x.narrow(0, 0, (std::min)(b.x.size(0), std::int64_t{8}));
+    const Network network{b.network.unet, b.network.labels.defined() ? b.network.labels.narrow(0, 0, few.size(0)) : Tensor()};
+    sample(make_solver<Tensor>(s_.file.solver, s_.file.solver_settings, Watch{*predictor_, &means}), network, *schedule_,
+           few / (*schedule_)[0], options());
+    return means;
+  }
+
+  /// The root mean square distance of the student's ends to the teacher's, on samples that are never trained on.
+  double validate() {
+    double sum = 0;
+    std::int64_t numbers = 0;
+    for (std::int64_t first = 0; first < s_.validation; first += s_.batch) {
+      const Batch b = draw(500'000'000 + first, (std::min)(s_.batch, s_.validation - first));
+      const Tensor end = integrate(student(), b.network, *schedule_, b.x, options()).x;
+      sum += (end - b.teacher.back()).square().sum().item<double>();
+      numbers += end.numel();
+    }
+    return std::sqrt(sum / static_cast<double>(numbers));
+  }
+
+  void use_average() {
+    if (s_.ema == 0) return;
+    const torch::NoGradGuard no_grad;
+    auto fresh = predictor_->parameters();
+    for (std::size_t i = 0; i < fresh.size(); ++i) fresh[i].copy_(average_[i]);
+  }
+
+  void save() {
+    torch::serialize::OutputArchive archive, adam;
+    adam_->optimizer().save(adam);
+    archive.write("adam", adam);
+    archive.write("done", torch::tensor(done_));
+    const auto fresh = predictor_->parameters();
+    for (std::size_t i = 0; i < fresh.size(); ++i) {
+      archive.write("parameter" + std::to_string(i), fresh[i]);
+      archive.write("average" + std::to_string(i), average_[i]);
+    }
+    const fs::path part = checkpoint().string() + ".part";
+    archive.save_to(part.string());
+    fs::rename(part, checkpoint());
+  }
+
+  void resume() {
+    torch::serialize::InputArchive archive, adam;
+    archive.load_from(checkpoint().string());
+    archive.read("adam", adam);
+    adam_->optimizer().load(adam);
+    Tensor done;
+    archive.read("done", done);
+    done_ = done.item<std::int64_t>();
+    const torch::NoGradGuard no_grad;
+    auto fresh = predictor_->parameters();
+    for (std::size_t i = 0; i < fresh.size(); ++i) {
+      Tensor stored;
+      archive.read("parameter" + std::to_string(i), stored);
+      fresh[i].copy_(stored);
+      archive.read("average" + std::to_string(i), stored);
+      average_[i].copy_(stored);
+    }
+    std::fprintf(stderr, "resuming at trajectory %lld\n", static_cast<long long>(done_));
+  }
+
+  Settings s_;
+  torch::Device device_;
+  std::shared_ptr<EdmDenoiser> unet_;
+  std::optional<Schedule> schedule_, fine_;
+  std::optional<TensorAmedPredictor> predictor_;
+  std::optional<PublishedAdam> adam_;
+  std::vector<Tensor> average_;
+  std::int64_t done_ = 0;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Settings s;
+  s.file.schedule_settings.steps = 3;
+  CLI::App app{"Trains a time predictor; run it again to resume."};
+  app.option_defaults()->always_capture_default();
+  app.failure_message([](const CLI::App*, const CLI::Error& error) { return "error: " + std::string(error.what()) + "\n"; });
+  app.add_option("--model", s.model, "weights of the network (safetensors)")->required();
+  app.add_option("--out", s.out, "predictor to write (.safetensors); .log and .checkpoint stand beside it")->required();
+  app.add_option("--solver", s.file.solver, "amed, dpm2 (the predictor is theirs), or any other (it is plugged in)");
+  app.add_option("--order", s.file.solver_settings.order, "of the student, where it has several");
+  app.add_option("--steps", s.file.schedule_settings.steps, "steps of the student, each of twice its evaluations")->check(CLI::Range(1, 1'000));
+  app.add_option("--schedule", s.file.schedule, "karras, log_uniform, time_uniform");
+  app.add_option("--rho", s.file.schedule_settings.rho, "the schedule's exponent");
+  app.add_flag("--afs", s.file.analytic_first_step, "analytic first step");
+  app.add_option("--scale-dir", s.scale_dir, "range of the direction factor; 0: none")->check(CLI::Range(0., 0.999));
+  app.add_option("--scale-time", s.scale_time, "range of the clock; 0: none")->check(CLI::Range(0., 0.999));
+  app.add_option("--teacher", s.teacher, "solver of the teacher");
+  app.add_option("--teacher-order", s.teacher_settings.order, "of the teacher, where it has several");
+  app.add_option("--extra", s.extra, "levels that the teacher has between two of the student")->check(CLI::Range(0, 1'000));
+  app.add_option("--loss", s.loss, "greedy: step by step, as published; end-to-end: at the end, through all steps")
+      ->check(CLI::IsMember({"greedy", "end-to-end"}));
+  app.add_option("--trajectories", s.trajectories, "to train on")->check(CLI::PositiveNumber);
+  app.add_option("--batch", s.batch, "trajectories at a time")->check(CLI::Range(1, 65'536));
+  app.add_option("--validation", s.validation, "trajectories to measure on")->check(CLI::PositiveNumber);
+  app.add_option("--lr", s.lr, "Adam's learning rate")->check(CLI::PositiveNumber);
+  app.add_flag("--cosine", s.cosine, "let the learning rate fall to 0 along a cosine");
+  app.add_option("--ema", s.ema, "how much of the averaged weights an update keeps; 0: no average")->check(CLI::Range(0., 0.99999));
+  app.add_option("--cache", s.cache, "folder for the teacher's states");
+  app.add_option("--seed", s.seed, "of weights and noise")->check(CLI::Range(0, 1'000'000));
+  app.add_option("--checkpoint-interval", s.checkpoint_seconds, "seconds")->check(CLI::PositiveNumber);
+  app.add_option("--device", s.device, "cpu, cuda, cuda:1, ...");
+  app.add_flag("--bf16", s.bf16, "the network computes in bfloat16");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    std::string command = "train_amed";
+    for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];
+    Trainer(s).run(command);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", first_line(error).c_str());
+    return 1;
+  }
+}

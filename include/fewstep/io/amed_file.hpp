@@ -1,0 +1,128 @@
+// A trained time predictor as a file: its weights and everything that is needed to use them.
+#pragma once
+
+#include "../plugin/amed_network.hpp"
+#include "../registry.hpp"
+#include "safetensors.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace fewstep::io {
+
+/// What a predictor was trained for. `solver` and `solver_settings` are make_solver's; the predictor takes the place of the
+/// ratio of `amed` and `dpm2`, and is plugged into any other solver.
+struct AmedFile {
+  AmedNetwork network;
+  std::string solver = "amed", schedule = "karras";
+  SolverSettings solver_settings = {};
+  ScheduleSettings schedule_settings = {};
+  bool analytic_first_step = false;
+  /// Of one sample of the model's data, e.g. {1, 28, 28}.
+  std::vector<std::int64_t> data_shape = {};
+  /// How it was trained, for people.
+  std::map<std::string, std::string> training = {};
+};
+
+namespace detail {
+
+inline constexpr const char* amed_format = "fewstep amed predictor 1";
+
+inline Array doubles(const std::vector<double>& values, std::vector<std::int64_t> shape) {
+  Array array{Dtype::f64, std::move(shape), std::vector<std::byte>(values.size() * sizeof(double))};
+  std::memcpy(array.bytes.data(), values.data(), array.bytes.size());
+  return array;
+}
+
+inline std::vector<double> doubles(const Safetensors& file, const std::string& name) {
+  const auto found = file.tensors.find(name);
+  if (found == file.tensors.end()) throw std::runtime_error("tensor " + name + " is missing");
+  if (found->second.dtype != Dtype::f64) throw std::runtime_error("tensor " + name + " is not of type F64");
+  std::vector<double> values(found->second.bytes.size() / sizeof(double));
+  std::memcpy(values.data(), found->second.bytes.data(), found->second.bytes.size());
+  return values;
+}
+
+/// Settings that were not given are null.
+template <class T>
+nlohmann::json optional_json(const std::optional<T>& value) { return value ? nlohmann::json(*value) : nlohmann::json(); }
+template <class T>
+std::optional<T> optional_value(const nlohmann::json& j) { return j.is_null() ? std::optional<T>() : j.get<T>(); }
+
+}  // namespace detail
+
+/// @throws std::runtime_error when the file cannot be written; std::invalid_argument as AmedNetwork::validate.
+inline void write_amed(const std::filesystem::path& path, const AmedFile& file) {
+  file.network.validate();
+  Safetensors raw;
+  AmedNetwork::for_each_layer(file.network, [&](const std::string& name, const AmedNetwork::Layer& layer) {
+    const auto out = static_cast<std::int64_t>(layer.outputs());
+    raw.tensors[name + ".weight"] = detail::doubles(layer.weight, {out, static_cast<std::int64_t>(layer.inputs())});
+    raw.tensors[name + ".bias"] = detail::doubles(layer.bias, {out});
+  });
+  raw.tensors["frequencies"] = detail::doubles(file.network.frequencies, {static_cast<std::int64_t>(file.network.frequencies.size())});
+  const auto& solver = file.solver_settings;
+  const auto& schedule = file.schedule_settings;
+  const auto form = solver.form ? std::optional(*solver.form == Form::data ? "data" : "noise") : std::nullopt;
+  const nlohmann::json settings{
+      {"scale_dir", file.network.direction_range}, {"scale_time", file.network.clock_range},
+      {"solver", file.solver}, {"order", detail::optional_json(solver.order)}, {"form", detail::optional_json(form)},
+      {"lower_order_final", detail::optional_json(solver.lower_order_final)},
+      {"schedule", file.schedule}, {"steps", schedule.steps}, {"rho", detail::optional_json(schedule.rho)},
+      {"sigma_min", schedule.sigma_min}, {"sigma_max", schedule.sigma_max}, {"end_at_zero", schedule.end == End::zero},
+      {"afs", file.analytic_first_step}, {"data_shape", file.data_shape}};
+  raw.metadata = file.training;
+  raw.metadata["format"] = detail::amed_format;
+  raw.metadata["settings"] = settings.dump();
+  write_safetensors(path, raw);
+}
+
+/// @throws std::runtime_error, one line: the file and what is wrong with it.
+inline AmedFile read_amed(const std::filesystem::path& path) {
+  Safetensors raw = read_safetensors(path);
+  try {
+    const auto format = raw.metadata.find("format");
+    if (format == raw.metadata.end() || format->second != detail::amed_format)
+      throw std::runtime_error("not a time predictor (its metadata lack the format '" + std::string(detail::amed_format) + "')");
+    const nlohmann::json j = nlohmann::json::parse(raw.metadata.at("settings"));
+    AmedFile file;
+    file.network.direction_range = j.at("scale_dir");
+    file.network.clock_range = j.at("scale_time");
+    if (raw.tensors.contains("fc_r.weight")) file.network.ratio.emplace();
+    if (raw.tensors.contains("fc_scale_dir.weight")) file.network.direction.emplace();
+    if (raw.tensors.contains("fc_scale_time.weight")) file.network.clock.emplace();
+    file.network.frequencies = detail::doubles(raw, "frequencies");
+    AmedNetwork::for_each_layer(file.network, [&](const std::string& name, AmedNetwork::Layer& layer) {
+      layer.weight = detail::doubles(raw, name + ".weight");
+      layer.bias = detail::doubles(raw, name + ".bias");
+    });
+    file.network.validate();
+    file.solver = j.at("solver");
+    file.solver_settings.order = detail::optional_value<int>(j.at("order"));
+    if (const auto form = detail::optional_value<std::string>(j.at("form"))) file.solver_settings.form = *form == "data" ? Form::data : Form::noise;
+    file.solver_settings.lower_order_final = detail::optional_value<bool>(j.at("lower_order_final"));
+    file.schedule = j.at("schedule");
+    file.schedule_settings = {j.at("steps"), detail::optional_value<double>(j.at("rho")), j.at("sigma_min"), j.at("sigma_max"),
+                              j.at("end_at_zero").get<bool>() ? End::zero : End::sigma_min};
+    file.analytic_first_step = j.at("afs");
+    file.data_shape = j.at("data_shape").get<std::vector<std::int64_t>>();
+    raw.metadata.erase("format");
+    raw.metadata.erase("settings");
+    file.training = raw.metadata;
+    return file;
+  } catch (const std::exception& error) {
+    throw std::runtime_error(path.string() + ": " + error.what());
+  }
+}
+
+}  // namespace fewstep::io
