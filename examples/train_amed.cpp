@@ -53,7 +53,7 @@ struct Network {
 
 /// A predictor whose mean ratios are looked at.
 struct Watch {
-  static constexpr bool per_sample = true;
+  [[maybe_unused]] static constexpr bool per_sample = true;
   TensorAmedPredictor inner;
   std::vector<double>* means;
   void operator()(const Step<Tensor>& n, const Tensor* features, Prediction<Tensor>& out) const {

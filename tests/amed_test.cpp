@@ -1,6 +1,6 @@
 // The time predictor: one file for both backends, its laws inside solvers, gradients, training.
 #include "support/catch.hpp"
-#include "support/types.hpp"
+#include "support/tensors.hpp"
 
 #include <fewstep/io/amed_file.hpp>
 #include <fewstep/laws/solver.hpp>
@@ -13,28 +13,17 @@
 
 using namespace fewstep;
 using test::Array;
+using test::message_of;
+using test::tensor;
 using torch::Tensor;
 namespace fs = std::filesystem;
 
 namespace {
 
-Tensor tensor(const Array& x) {
-  return torch::from_blob(const_cast<double*>(x.data()), {x.cols(), x.rows()}, torch::kFloat64).clone();
-}
-
 struct TemporaryFile {
   fs::path path = fs::path(FEWSTEP_BINARY_DIR) / "amed_test.safetensors";
   ~TemporaryFile() { fs::remove(path); }
 };
-
-std::string message_of(const fs::path& path) {
-  try {
-    io::read_amed(path);
-  } catch (const std::runtime_error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 }  // namespace
 
@@ -62,16 +51,16 @@ TEST_CASE("a file holds all there is to know, to the bit") {
   io::Safetensors raw = io::read_safetensors(file.path);
   raw.tensors.erase("fc_r.bias");
   io::write_safetensors(file.path, raw);
-  CHECK_THAT(message_of(file.path), Catch::Matchers::Contains("tensor fc_r.bias is missing"));
+  CHECK_THAT(message_of([&] { io::read_amed(file.path); }), Catch::Matchers::Contains("tensor fc_r.bias is missing"));
   raw.tensors["fc_r.bias"] = raw.tensors["enc_layer1.bias"];
   io::write_safetensors(file.path, raw);
-  CHECK_THAT(message_of(file.path), Catch::Matchers::Contains("fc_r's outputs is 4; allowed: 1"));
+  CHECK_THAT(message_of([&] { io::read_amed(file.path); }), Catch::Matchers::Contains("fc_r's outputs is 4; allowed: 1"));
   raw.metadata["settings"] = "{}";
   io::write_safetensors(file.path, raw);
-  CHECK_THAT(message_of(file.path), Catch::Matchers::Contains("amed_test.safetensors: "));
+  CHECK_THAT(message_of([&] { io::read_amed(file.path); }), Catch::Matchers::Contains("amed_test.safetensors: "));
   raw.metadata.erase("format");
   io::write_safetensors(file.path, raw);
-  CHECK_THAT(message_of(file.path), Catch::Matchers::Contains("not a time predictor"));
+  CHECK_THAT(message_of([&] { io::read_amed(file.path); }), Catch::Matchers::Contains("not a time predictor"));
 }
 
 TEST_CASE("both backends predict the same, with every set of heads, with and without features") {

@@ -5,22 +5,12 @@
 #include <fewstep/denoisers/edm.hpp>
 
 #include <limits>
-#include <sstream>
 
 using namespace fewstep;
 using test::Array;
+using test::message_of;
 
 namespace {
-
-template <class F>
-std::string message_of(F f) {
-  try {
-    f();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 struct PerSample {
   static constexpr bool per_sample = true;

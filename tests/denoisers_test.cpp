@@ -14,22 +14,13 @@
 
 using namespace fewstep;
 using test::Array;
+using test::message_of;
 using Catch::Matchers::Contains;
 
 namespace {
 
 using Level = Time<Array>;
 using Any = std::function<void(const Array&, const Level&, Array&)>;  // one type for all forms: solvers compile once
-
-template <class F>
-std::string message_of(F f) {
-  try {
-    f();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 double largest(const Array& x) { return x.abs().maxCoeff(); }
 

@@ -54,7 +54,7 @@ TensorAmedPredictor predictor_of(const json& predictors, const std::string& name
 
 /// A predictor whose answers, one per sample, are kept for their gradients.
 struct Recorded {
-  static constexpr bool per_sample = true;
+  [[maybe_unused]] static constexpr bool per_sample = true;
   TensorAmedPredictor inner;
   Prediction<Tensor>* answers;
   std::int64_t batch;

@@ -1,25 +1,14 @@
 // The laws over every solver of the list, plain and plugged, on every state type of the Eigen backend.
-#include "support/catch.hpp"
-#include "support/configurations.hpp"
+#include "support/laws.hpp"
 
 #include <fewstep/eigen.hpp>
 #include <fewstep/eigen/laws.hpp>
-#include <fewstep/laws/denoiser.hpp>
-#include <fewstep/laws/solver.hpp>
-#include <fewstep/laws/state.hpp>
 
 #include <cmath>
 
 using namespace fewstep;
 
 namespace {
-
-void hold(const std::vector<laws::Verdict>& verdicts) {
-  for (const auto& [law, failure] : verdicts) {
-    INFO(law);
-    CHECK(failure == "");
-  }
-}
 
 /// A ratio per sample from that sample's features.
 struct FromFeatures {
@@ -50,16 +39,8 @@ AmedPredictor predictor(std::size_t features) {
 
 TEMPLATE_TEST_CASE("laws", "", Eigen::ArrayXXd, Eigen::ArrayXXf, (Eigen::Array<double, 4, 2>), (Eigen::Array<float, 3, 1>)) {
   using X = TestType;
-  hold(laws::check_state<X>());
-  hold(laws::check_denoiser<X>(laws::elementwise<X>(laws::TwoPeaks{})));
-  const auto solvers = test::configurations<X>();
-  const auto scalars = test::configurations<double>();
-  for (std::size_t i = 0; i < solvers.size(); ++i) {
-    INFO(solvers[i].label);
-    hold(laws::check<X>(solvers[i].solver));
-    CHECK(laws::backends<X>(solvers[i].solver, scalars[i].solver) == "");
-    hold(laws::check<X>(AnySolver<X>(Amed{solvers[i].solver, predictor(laws::probe<X>::numbers)})));
-  }
-  hold(laws::check<X>(AnySolver<X>(DpmSolver2{FromFeatures{}})));
-  hold(laws::check<X>(AnySolver<X>(AmedSolver{predictor(laws::probe<X>::numbers)})));
+  test::hold(laws::check_denoiser<X>(laws::elementwise<X>(laws::TwoPeaks{})));
+  test::hold_for_every_solver<X>();
+  test::hold_for_every_solver_with<X>(FromFeatures{});
+  test::hold_for_every_solver_with<X>(predictor(laws::probe<X>::numbers));
 }

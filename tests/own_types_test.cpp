@@ -1,11 +1,7 @@
 // A state, a solver, a predictor and a denoiser that the library has never seen obey all laws.
-#include "support/catch.hpp"
-#include "support/configurations.hpp"
+#include "support/laws.hpp"
 
-#include <fewstep/laws/denoiser.hpp>
 #include <fewstep/laws/order.hpp>
-#include <fewstep/laws/solver.hpp>
-#include <fewstep/laws/state.hpp>
 
 #include <algorithm>
 #include <array>
@@ -115,6 +111,7 @@ struct fewstep::laws::probe<Poses> {
 namespace {
 
 using namespace fewstep;
+using test::hold;
 
 /// Adams-Bashforth of second order with the true weights of unequal steps.
 struct AdamsBashforth2 {
@@ -206,25 +203,9 @@ bool broken(const std::vector<laws::Verdict>& verdicts, std::string_view law) {
   return false;
 }
 
-void hold(const std::vector<laws::Verdict>& verdicts) {
-  for (const auto& [law, failure] : verdicts) {
-    INFO(law);
-    CHECK(failure == "");
-  }
-}
-
 }  // namespace
 
-TEST_CASE("an own state obeys the laws of an algebra, and every solver its own on it") {
-  hold(laws::check_state<Poses>());
-  const auto scalars = test::configurations<double>();
-  const auto solvers = test::configurations<Poses>();
-  for (std::size_t i = 0; i < solvers.size(); ++i) {
-    INFO(solvers[i].label);
-    hold(laws::check<Poses>(solvers[i].solver));
-    CHECK(laws::backends<Poses>(solvers[i].solver, scalars[i].solver) == "");
-  }
-}
+TEST_CASE("an own state obeys the laws of an algebra, and every solver its own on it") { test::hold_for_every_solver<Poses>(); }
 
 TEST_CASE("an own solver: laws and order") {
   hold(laws::check<Poses>(AdamsBashforth2{}));
@@ -237,11 +218,7 @@ TEST_CASE("an own solver: laws and order") {
 
 TEST_CASE("an own predictor obeys the laws inside any solver") {
   hold(laws::check<Poses>(Amed{AdamsBashforth2{}, ByDoubt{}}));
-  hold(laws::check<Poses>(DpmSolver2{ByDoubt{}}));
-  for (const auto& [label, solver] : test::configurations<Poses>()) {
-    INFO(label);
-    hold(laws::check<Poses>(AnySolver<Poses>(Amed{solver, ByDoubt{}})));
-  }
+  test::hold_for_every_solver_with<Poses>(ByDoubt{});
 }
 
 TEST_CASE("an own denoiser obeys its laws, and its features reach the predictor") {

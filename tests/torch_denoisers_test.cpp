@@ -4,7 +4,7 @@
 #include <torch/script.h>
 
 #include "support/catch.hpp"  // after LibTorch, whose CHECK it removes
-#include "support/types.hpp"
+#include "support/tensors.hpp"
 
 #include <cmath>
 #include <functional>
@@ -15,14 +15,12 @@
 
 using namespace fewstep;
 using test::Array;
+using test::distance;
+using test::tensor;
 using torch::Tensor;
 
 namespace {
 
-Tensor tensor(const Array& x) {
-  return torch::from_blob(const_cast<double*>(x.data()), {x.cols(), x.rows()}, torch::kFloat64).clone();
-}
-double distance(const Tensor& a, const Tensor& b) { return (a - b).abs().max().item<double>(); }
 Tensor levels(double a, double b) { return torch::tensor({a, b}, torch::kFloat64); }
 
 template <class D>

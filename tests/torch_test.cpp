@@ -1,24 +1,18 @@
 // The LibTorch backend against the Eigen one, and what only tensors have: dtypes, gradients, devices.
 #include "support/catch.hpp"
-#include "support/types.hpp"
+#include "support/laws.hpp"
+#include "support/tensors.hpp"
 
-#include <fewstep/laws/denoiser.hpp>
-#include <fewstep/laws/solver.hpp>
-#include <fewstep/laws/state.hpp>
 #include <fewstep/torch.hpp>
 #include <fewstep/torch/laws.hpp>
 
 using namespace fewstep;
 using test::Array;
+using test::distance;
+using test::tensor;
 using torch::Tensor;
 
 namespace {
-
-/// [rows, batch] column-major == [batch, rows] row-major.
-Tensor tensor(const Array& x) {
-  return torch::from_blob(const_cast<double*>(x.data()), {x.cols(), x.rows()}, torch::kFloat64).clone();
-}
-double distance(const Tensor& a, const Tensor& b) { return (a - b).abs().max().item<double>(); }
 
 struct PerSample {
   static constexpr bool per_sample = true;
@@ -35,7 +29,7 @@ struct PerSample {
 
 /// A ratio per sample from that sample's features.
 struct FromFeatures {
-  static constexpr bool per_sample = true;
+  [[maybe_unused]] static constexpr bool per_sample = true;
   void operator()(const Step<Tensor>&, const Tensor* features, Prediction<Tensor>& out) const {
     out.ratio = features ? Time<Tensor>(0.5 + 0.4 * features->sum(1).tanh()) : Time<Tensor>(0.5);
   }
@@ -51,23 +45,9 @@ struct Learned {
 }  // namespace
 
 TEST_CASE("the laws, every solver, plain and plugged") {
-  const auto hold = [](const std::vector<laws::Verdict>& verdicts) {
-    for (const auto& verdict : verdicts) {
-      INFO(verdict.law);
-      CHECK(verdict.failure == "");
-    }
-  };
-  hold(laws::check_state<Tensor>());
-  hold(laws::check_denoiser<Tensor>(laws::elementwise<Tensor>(laws::TwoPeaks{})));
-  const auto solvers = test::configurations<Tensor>();
-  const auto scalars = test::configurations<double>();
-  for (std::size_t i = 0; i < solvers.size(); ++i) {
-    INFO(solvers[i].label);
-    hold(laws::check<Tensor>(solvers[i].solver));
-    CHECK(laws::backends<Tensor>(solvers[i].solver, scalars[i].solver) == "");
-    hold(laws::check<Tensor>(AnySolver<Tensor>(Amed{solvers[i].solver, FromFeatures{}})));
-  }
-  hold(laws::check<Tensor>(AnySolver<Tensor>(DpmSolver2{FromFeatures{}})));
+  test::hold(laws::check_denoiser<Tensor>(laws::elementwise<Tensor>(laws::TwoPeaks{})));
+  test::hold_for_every_solver<Tensor>();
+  test::hold_for_every_solver_with<Tensor>(FromFeatures{});
 }
 
 TEST_CASE("both backends agree in double, every solver, shared levels") {

@@ -5,6 +5,9 @@
 
 #include <fewstep/eigen.hpp>
 
+#include <exception>
+#include <string>
+
 namespace fewstep::test {
 
 using Array = Eigen::ArrayXXd;
@@ -20,5 +23,16 @@ struct Constant {
   template <class X, class T>
   void operator()(const X&, const T&, X& out) const { out.setConstant(static_cast<typename X::Scalar>(value)); }
 };
+
+/// What f complains of.
+template <class F>
+std::string message_of(F f) {
+  try {
+    f();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
 
 }  // namespace fewstep::test
