@@ -5,6 +5,7 @@
 #include <fewstep/denoisers/edm.hpp>
 
 #include <limits>
+#include <tuple>
 
 using namespace fewstep;
 using test::Array;
@@ -195,6 +196,24 @@ TEST_CASE("bad configuration: one line that names the argument, the value and wh
   CHECK_THAT(message_of([] { make_solver<Array>("ipmdn"); }), Contains("solver is ipmdn") && Contains("did you mean ipndm?"));
   CHECK_THAT(message_of([] { make_solver<Array>("heun", {.order = 2}); }), Contains("order"));
   CHECK_THAT(message_of([] { make_schedule("karas", {}); }), Contains("did you mean karras?"));
+}
+
+TEST_CASE("defaults are those of the papers") {
+  CHECK(karras({.steps = 4}).levels() == karras({.steps = 4, .rho = 7, .sigma_min = 0.002, .sigma_max = 80}).levels());
+  CHECK(log_uniform({.steps = 4}).levels() == log_uniform({.steps = 4, .sigma_min = 0.002, .sigma_max = 80}).levels());
+  CHECK(time_uniform({.steps = 4}).levels() ==
+        time_uniform({.steps = 4, .rho = 1, .sigma_min = 0.002, .sigma_max = 80, .epsilon = 1e-3}).levels());
+  const NoiseTable table = NoiseTable::linear(1e-4, 0.02, 1000);
+  CHECK(discrete(table, {.steps = 4}).levels() == discrete(table, {.steps = 4, .rho = 1, .sigma_min = 0.002, .sigma_max = 80}).levels());
+  CHECK(NoiseTable::cosine(50).sigma(0.3) == NoiseTable::cosine(50, 0.008, 0.999).sigma(0.3));
+  const Prediction<double> nothing;
+  CHECK(std::tuple(nothing.ratio, nothing.direction, nothing.clock) == std::tuple(0.5, 1., 1.));
+  const TablePredictor::Row row;
+  CHECK(std::tuple(row.ratio, row.direction, row.clock) == std::tuple(0.5, 1., 1.));
+  CHECK(FixedRatio{}.ratio == 0.5);
+  CHECK(Dpmpp{}.order == 2);
+  CHECK(Ipndm{}.order == 4);
+  CHECK(std::tuple(Thresholding{}.quantile, Thresholding{}.floor) == std::tuple(0.995, 1.));
 }
 
 TEST_CASE("Philox noise: the published known-answer vectors, per-sample seeds, unit variance") {

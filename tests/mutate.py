@@ -28,6 +28,7 @@ programs = {
     "order_table": [root / "README.md"],
     "core_test": [],
     "golden_check": ["GOLDEN", "--groups", "A,B,C", "--solvers", "euler,heun,dpm,dpmpp,ipndm,amed", "--require-all"],
+    "denoisers_test": [],
 }
 flags = ["-std=c++20", "-ffp-contract=off", "-w"]
 system_includes = ["/usr/include/eigen3", "/usr/local/include/eigen3"]
