@@ -3,6 +3,7 @@
 #include "support/types.hpp"
 
 #include <fewstep/denoisers/edm.hpp>
+#include <fewstep/scalar.hpp>
 
 #include <limits>
 #include <tuple>
