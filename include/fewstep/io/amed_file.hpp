@@ -55,7 +55,11 @@ inline std::vector<double> doubles(const Safetensors& file, const std::string& n
 
 /// Settings that were not given are null.
 template <class T>
-nlohmann::json optional_json(const std::optional<T>& value) { return value ? nlohmann::json(*value) : nlohmann::json(); }
+nlohmann::json optional_json(const std::optional<T>& value) {
+  nlohmann::json j;
+  if (value) j = *value;
+  return j;
+}
 template <class T>
 std::optional<T> optional_value(const nlohmann::json& j) { return j.is_null() ? std::optional<T>() : j.get<T>(); }
 
@@ -73,10 +77,11 @@ inline void write_amed(const std::filesystem::path& path, const AmedFile& file) 
   raw.tensors["frequencies"] = detail::doubles(file.network.frequencies, {static_cast<std::int64_t>(file.network.frequencies.size())});
   const auto& solver = file.solver_settings;
   const auto& schedule = file.schedule_settings;
-  const auto form = solver.form ? std::optional(*solver.form == Form::data ? "data" : "noise") : std::nullopt;
+  nlohmann::json form;
+  if (solver.form) form = *solver.form == Form::data ? "data" : "noise";
   const nlohmann::json settings{
       {"scale_dir", file.network.direction_range}, {"scale_time", file.network.clock_range},
-      {"solver", file.solver}, {"order", detail::optional_json(solver.order)}, {"form", detail::optional_json(form)},
+      {"solver", file.solver}, {"order", detail::optional_json(solver.order)}, {"form", form},
       {"lower_order_final", detail::optional_json(solver.lower_order_final)},
       {"schedule", file.schedule}, {"steps", schedule.steps}, {"rho", detail::optional_json(schedule.rho)},
       {"sigma_min", schedule.sigma_min}, {"sigma_max", schedule.sigma_max}, {"end_at_zero", schedule.end == End::zero},
