@@ -83,7 +83,7 @@ class Bench:
 
     def compile(self, source, more, output):
         includes = [f"-I{self.folder / 'include'}"] + [flag for i in system_includes for flag in ("-isystem", i)]
-        return run([self.compiler, *flags, *includes, *more, source, "-o", output], 300)
+        return run([self.compiler, *flags, *includes, *more, source, "-o", output], 900)
 
     def passes(self, program):
         output = self.folder / program
@@ -93,7 +93,7 @@ class Bench:
         if not self.compile(self.folder / "tests" / f"{program}.cpp", more, output):
             return False
         arguments = [self.folder / "golden" if a == "GOLDEN" else a for a in programs[program]]
-        return run([output, *arguments], 60)
+        return run([output, *arguments], 300)
 
     def judge(self, path, row, mutated):
         """The program that caught the mutant, or None."""
