@@ -141,6 +141,76 @@ TEST_CASE("phi functions, small and large arguments, against their series") {
   }
 }
 
+TEST_CASE("schedules are their formulas") {
+  const double low = 0.02, high = 50;
+  const auto agree_with = [](const Schedule& schedule, auto at) {
+    const auto steps = static_cast<int>(schedule.steps());
+    for (int i = 0; i <= steps; ++i) {
+      INFO("level " << i);
+      const Real want = at(Real(i) / steps);
+      CHECK(abs(schedule[static_cast<std::size_t>(i)] - want) <= 1e-13 * want);
+    }
+  };
+  for (const double rho : {1., 3., 7.}) {
+    agree_with(karras({.steps = 5, .rho = rho, .sigma_min = low, .sigma_max = high}), [&](const Real& u) -> Real {
+      const Real a = pow(Real(high), 1 / Real(rho)), b = pow(Real(low), 1 / Real(rho));
+      return pow(a + u * (b - a), rho);
+    });
+    const double epsilon = 1e-2;
+    agree_with(time_uniform({.steps = 5, .rho = rho, .sigma_min = low, .sigma_max = high, .epsilon = epsilon}), [&](const Real& u) -> Real {
+      // log(1 + sigma^2) = beta_d t^2/2 + beta_min t, given at t = 1 and t = epsilon
+      const Real at_1 = log(1 + Real(high) * high), at_e = log(1 + Real(low) * low), e = epsilon;
+      const Real beta_d = 2 * (at_1 - at_e / e) / (1 - e), beta_min = at_1 - beta_d / 2;
+      const Real t = pow(1 + u * (pow(e, 1 / Real(rho)) - 1), rho);
+      return sqrt(exp(beta_d * t * t / 2 + beta_min * t) - 1);
+    });
+  }
+  agree_with(log_uniform({.steps = 5, .sigma_min = low, .sigma_max = high}),
+             [&](const Real& u) -> Real { return high * pow(Real(low) / high, u); });
+}
+
+TEST_CASE("noise tables are their betas") {
+  const int count = 12;
+  const Real pi = acos(Real(-1));
+  const auto angle = [&](int i) -> Real { return (Real(i) / count + Real(0.008)) / (1 + Real(0.008)) * pi / 2; };
+  const auto linear = [&](int i, const Real& a, const Real& b) -> Real { return a + (b - a) * i / (count - 1); };
+  const auto check = [&](const NoiseTable& table, auto beta) {
+    std::vector<Real> log_alpha{log(1 - beta(0)) / 2};
+    for (int i = 1; i < count; ++i) log_alpha.push_back(log_alpha.back() + log(1 - beta(i)) / 2);
+    CHECK(table.size() == count);
+    // Between the training times (i + 1)/count log alpha is linear, outside the outermost pieces go on.
+    for (const double t : {0.08, 1. / count, 0.1, 0.37, 0.5, 0.91, 1., 1.02}) {
+      INFO("t = " << t);
+      const Real place = Real(t) * count - 1;
+      const int piece = place < 0 ? 0 : place >= count - 2 ? count - 2 : static_cast<int>(place);
+      const auto i = static_cast<std::size_t>(piece);
+      const Real l = log_alpha[i] + (place - piece) * (log_alpha[i + 1] - log_alpha[i]), sigma = sqrt(exp(-2 * l) - 1);
+      CHECK(abs(table.sigma(t) - sigma) <= 1e-12 * sigma);
+      CHECK(std::abs(table.time(table.sigma(t)) - t) <= 1e-12);
+    }
+    CHECK(table.sigma_max() == table.sigma(1));
+    CHECK(table.sigma_min() == table.sigma(1. / count));
+    const Schedule schedule = discrete(table, {.steps = 4, .rho = 2, .sigma_min = table.sigma_min(), .sigma_max = table.sigma_max()});
+    for (int i = 1; i < 4; ++i) {
+      const double first = 1, last = std::sqrt(1. / count), t = first + i / 4. * (last - first);
+      CHECK(schedule[static_cast<std::size_t>(i)] == Approx(table.sigma(t * t)).epsilon(1e-12));
+    }
+  };
+  check(NoiseTable::linear(0.02, 0.3, count), [&](int i) { return linear(i, 0.02, 0.3); });
+  check(NoiseTable::scaled_linear(0.01, 0.25, count), [&](int i) -> Real { return pow(linear(i, Real(0.1), Real(0.5)), 2); });
+  check(NoiseTable::cosine(count, 0.008, 0.9), [&](int i) -> Real {
+    const Real b = 1 - pow(cos(angle(i + 1)) / cos(angle(i)), 2);
+    return b < Real(0.9) ? b : Real(0.9);
+  });
+  const Discrete whole{NoiseTable::linear(0.02, 0.3, count)}, rounded{whole.table, true};
+  for (const double t : {0.3, 0.77}) {
+    CHECK(whole.label(whole.sigma(t)) == Approx(t * count - 1).epsilon(1e-12));
+    CHECK(rounded.label(whole.sigma(t)) == std::round(t * count - 1));
+  }
+  CHECK(whole.label(1e-6) == 0);
+  CHECK(whole.label(1e6) == count - 1);
+}
+
 TEST_CASE("the share of x that a step keeps") {
   CHECK(carry(Target::denoised, 4., 1.) == 0.25);
   CHECK(carry(Target::slope, 4., 1.) == 1);
