@@ -44,3 +44,10 @@ TEMPLATE_TEST_CASE("laws", "", Eigen::ArrayXXd, Eigen::ArrayXXf, (Eigen::Array<d
   test::hold_for_every_solver_with<X>(FromFeatures{});
   test::hold_for_every_solver_with<X>(predictor(laws::probe<X>::numbers));
 }
+
+TEST_CASE("the laws, every solver as its own type") {
+  test::for_each_configuration([&](const std::string& label, const auto& solver) {
+    INFO(label);
+    test::hold(laws::check<double>(solver));
+  });
+}

@@ -1,6 +1,9 @@
 // Every solver of the list, plain and plugged, on every schedule: what must hold whatever the settings. On states that are one
 // number, where it takes no time; laws_test.cpp says that other states do the same.
-#include "support/laws.hpp"
+#include "support/catch.hpp"
+#include "support/configurations.hpp"
+
+#include <fewstep/laws/problems.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -117,11 +120,4 @@ TEST_CASE("inversion: increasing levels lead back, as far as the order of the so
     std::reverse(levels.begin(), levels.end());
     CHECK(integrate(solver, denoise, Schedule(levels), sample).x == Approx(4).epsilon(0.05));
   }
-}
-
-TEST_CASE("the laws, every solver as its own type") {
-  test::for_each_configuration([&](const std::string& label, const auto& solver) {
-    INFO(label);
-    test::hold(laws::check<double>(solver));
-  });
 }

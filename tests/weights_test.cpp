@@ -3,6 +3,8 @@
 #include "support/catch.hpp"
 #include "support/configurations.hpp"
 
+#include <fewstep/laws/solver.hpp>
+
 #include <boost/multiprecision/cpp_dec_float.hpp>
 
 #include <array>
@@ -139,6 +141,27 @@ TEST_CASE("phi functions, small and large arguments, against their series") {
     CHECK(abs(detail::phi<2>(z) - series(2, z)) <= 2e-15 * series(2, z));
     CHECK(abs(detail::phi<3>(z) - series(3, z)) <= 4e-15 * series(3, z));
   }
+}
+
+TEST_CASE("compat: the third order of DPM-Solver++ as its code has it") {
+  const std::vector<laws::Rows> answers{{{0.7}}, {{-0.4}}, {{0.9}}};
+  const Real m2 = Real(answers[0][0][0]), m1 = Real(answers[1][0][0]), m0 = Real(answers[2][0][0]);
+  for (const auto& [q, p, t, s] : grids())
+    for (const Form form : {Form::data, Form::noise}) {
+      const compat::Dpmpp solver{{.order = 3, .form = form, .lower_order_final = false}};
+      const auto end = [&](const std::vector<double>& levels) {
+        laws::detail::Playback<double> model{answers};
+        return laws::detail::walk<double>(solver, model, levels, 1.3)[0][0];
+      };
+      const bool data = form == Form::data;
+      const Real h = log(Real(t) / s), r0 = log(Real(p) / t) / h, r1 = log(Real(q) / p) / h;
+      const Real a = (m0 - m1) / r0, b = (m1 - m2) / r1, first = a + r0 / (r0 + r1) * (a - b), second = (a - b) / (r0 + r1);
+      const Real phi1 = data ? exp(-h) - 1 : exp(h) - 1, phi2 = data ? phi1 / h + 1 : phi1 / h - 1, phi3 = phi2 / h - Real(0.5);
+      const Real x = end({q, p, t});
+      const Real want = data ? Real(s) / t * x - phi1 * m0 + phi2 * first - phi3 * second
+                             : x - s * (phi1 * m0 + phi2 * first + phi3 * second);
+      CHECK(abs(end({q, p, t, s}) - want) <= 1e-13 * (abs(x) + 1 + s));
+    }
 }
 
 TEST_CASE("schedules are their formulas") {
