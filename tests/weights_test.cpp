@@ -20,7 +20,7 @@ using namespace fewstep;
 
 namespace {
 
-using Real = boost::multiprecision::cpp_dec_float_50;
+using Real = boost::multiprecision::number<boost::multiprecision::cpp_dec_float<50>, boost::multiprecision::et_off>;
 
 /// Within 1e-13 of the sum of the magnitudes.
 template <class Tuple, std::size_t N>
