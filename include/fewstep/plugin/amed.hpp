@@ -37,6 +37,7 @@ struct Amed {
   template <State X>
   Stages<X> memory(const X& x) const {
     static_assert(Solver<S, X>, "Amed: the wrapped type must model Solver for this state");
+    static_assert(TimePredictor<P, X>, "Amed: the predictor must model TimePredictor for this state");
     Stages<X> m{solver.memory(x), algebra<X>::like(x), algebra<X>::like(x)};
     algebra<X>::fit(m.mid, x);
     algebra<X>::fit(m.fed, x);

@@ -32,10 +32,9 @@ struct FixedRatio {
 };
 
 namespace detail {
-/// Asks a predictor for the batch x; one that is none is said to be none, and nothing else.
+/// Asks a predictor for the batch x. That it is one, memory() has asserted: where a compiler has least to say before it.
 template <State X, class P>
 void predict(const P& predictor, const Step<X>& n, const Features<X>* features, const X& x, Prediction<X>& out) {
-  static_assert(TimePredictor<P, X>, "the predictor must model TimePredictor for this state");
   if constexpr (TimePredictor<P, X>) predictor(n, features, out);
   for (Time<X>* t : {&out.ratio, &out.direction, &out.clock}) algebra<X>::fit(*t, x);
 }

@@ -20,7 +20,10 @@ struct DpmSolver2 {
   static constexpr int evaluations() { return 2; }
   void validate() const { detail::validate(predictor); }
   template <State X>
-  Midpoint<X> memory(const X& x) const { return Midpoint<X>(x); }
+  Midpoint<X> memory(const X& x) const {
+    static_assert(TimePredictor<P, X>, "DpmSolver2: the predictor must model TimePredictor for this state");
+    return Midpoint<X>(x);
+  }
 
   static constexpr auto weights = [](const auto& r, const auto& c, const auto& t, const auto& s) {
     const auto h = c * (s - t);
