@@ -5,7 +5,7 @@
 
 A mutant is the library with one sign flipped, one number raised by one (an index, a count, a coefficient), or one step's ends exchanged. It is caught if
 a test program fails to compile or to pass. Survivors must stand in mutate.txt with the reason; the exit status is 1 if one
-does not, or less than 95% are caught. Takes about half an hour on two cores; no part of tests/run.sh.
+does not, or less than 95% are caught. Compiles the tests for every mutant: no part of tests/run.sh.
 """
 import argparse
 import concurrent.futures

@@ -12,7 +12,7 @@ namespace fewstep {
 /// r (ratio), c (direction) and the clock of the second half's evaluations from the predictor, at the left end's features.
 /// Both halves enter S's history. With the constant r and c = clock = 1 this is S on the refined grid.
 /// Evaluations per step: twice those of S.
-/// Source: Zhou et al. 2024, arXiv 2312.00094, section 3.4.
+/// Source: Zhou et al. 2024, arXiv 2312.00094.
 template <class S, class P>
 struct Amed {
   S solver;

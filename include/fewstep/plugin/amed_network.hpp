@@ -17,7 +17,7 @@ namespace fewstep {
 ///   ratio = sigmoid(head o),   direction, clock = 1 + range (2 sigmoid(head o) - 1)
 /// The ratio is kept within [least_ratio, 1 - least_ratio]: levels that coincide would divide by zero in multistep solvers.
 /// A head that is absent leaves its value at 1/2 (ratio) or 1. No feature (analytic start) counts as zeros.
-/// Source: Zhou et al. 2024, arXiv 2312.00094, appendix; diff-sampler, training/networks.py.
+/// Source: Zhou et al. 2024, arXiv 2312.00094; diff-sampler, training/networks.py.
 struct AmedNetwork {
   /// y = weight x + bias, weight row-major [bias.size(), inputs].
   struct Layer {

@@ -10,7 +10,7 @@ namespace fewstep {
 ///   y = x + (m - t) d(x, t),   x' = x + c (s - t) d(y, m)
 /// r, the direction factor c and the clock of d(y, m) from the predictor; FixedRatio{0.5} is the midpoint rule in log sigma.
 /// Evaluations per step: 2.  Order: 2 for r = 1/2 and c = 1, else what the predictor makes of it.
-/// Source: Zhou et al. 2024, arXiv 2312.00094, section 3.3.
+/// Source: Zhou et al. 2024, arXiv 2312.00094.
 template <class P = FixedRatio>
 struct AmedSolver {
   P predictor{};

@@ -1,4 +1,4 @@
-// Training a time predictor against a teacher of more steps (Zhou et al. 2024, arXiv 2312.00094, section 3.4 and algorithm 1).
+// Training a time predictor against a teacher of more steps (Zhou et al. 2024, arXiv 2312.00094; diff-sampler, training/loss.py).
 #pragma once
 
 #include "../plugin/amed_network.hpp"
