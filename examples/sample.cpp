@@ -3,12 +3,11 @@
 #include "support/image_grid.hpp"
 #include "support/network.hpp"
 #include "support/npy.hpp"
+#include "support/predictor_file.hpp"
 #include "support/progress.hpp"
 #include "support/seeds.hpp"
 
-#include <fewstep/io/amed_file.hpp>
 #include <fewstep/torch.hpp>
-#include <fewstep/torch/amed_predictor.hpp>
 
 #include <CLI/CLI.hpp>
 #include <torch/torch.h>
@@ -34,7 +33,7 @@ struct Settings {
   std::string solver = "dpmpp", schedule = "karras", seeds = "0-63", device = "cpu", dtype = "float32";
   SolverSettings solver_settings;
   ScheduleSettings schedule_settings;
-  bool analytic_first_step = false;
+  bool analytic_first_step = false, analytic_in_history = true;
   std::optional<std::int64_t> label;
   std::size_t batch = 64;
 };
@@ -57,24 +56,6 @@ Tensor label_row(const Settings& s, const UnetConfig& config, torch::Device devi
   return class_rows(torch::tensor({*s.label}), config.label_dim)[0].to(device);
 }
 
-std::string text_of(const std::vector<std::int64_t>& shape) {
-  std::string text;
-  for (const auto extent : shape) text += (text.empty() ? "" : " x ") + std::to_string(extent);
-  return text;
-}
-
-/// The solver with the predictor of a file, whose schedule and start the settings take over.
-AnySolver<Tensor> predicted_solver(Settings& s, const UnetConfig& config, torch::Device device) {
-  const io::AmedFile file = io::read_amed(s.predictor);
-  const std::vector<std::int64_t> shape{config.img_channels, config.img_resolution, config.img_resolution};
-  require(file.data_shape == shape, "predictor", s.predictor.string() + " for data of " + text_of(file.data_shape),
-          "predictors for this model's data, " + text_of(shape));
-  s.schedule = file.schedule;
-  s.schedule_settings = file.schedule_settings;
-  s.analytic_first_step = file.analytic_first_step;
-  return make_solver<Tensor>(file.solver, file.solver_settings, TensorAmedPredictor(file.network, torch::TensorOptions(device)));
-}
-
 /// Refused before anything is computed, rather than after.
 void check_output(const char* option, const fs::path& path, const char* extension) {
   if (path.empty()) return;
@@ -95,9 +76,15 @@ void run(Settings s) {
   const torch::Device device = parse_device(s.device);
   const auto network = network_for(s, device);
   const UnetConfig& config = network->config();
-  if (!s.predictor.empty()) solver = predicted_solver(s, config, device);
+  Options options{.analytic_first_step = s.analytic_first_step, .analytic_in_history = s.analytic_in_history};
+  if (!s.predictor.empty()) {  // with a schedule and a start of its own
+    const io::AmedFile file = read_predictor(s.predictor, config);
+    solver = predicted_solver(file, device);
+    s.schedule = file.schedule;
+    s.schedule_settings = file.schedule_settings;
+    options = predicted_options(file);
+  }
   const Schedule schedule = make_schedule(s.schedule, s.schedule_settings);
-  const Options options{.analytic_first_step = s.analytic_first_step};
   require(s.out.empty() || config.img_channels == 1 || config.img_channels == 3, "out", s.out.string(),
           "--npy alone: a network of " + std::to_string(config.img_channels) + " channels makes no picture");
   const Tensor label = label_row(s, config, device);
@@ -164,7 +151,8 @@ int main(int argc, char** argv) {
                            app.add_option("--steps", s.schedule_settings.steps, "steps of the solver")->check(CLI::Range(1, 10'000)),
                            app.add_option("--schedule", s.schedule, "karras (polynomial), log_uniform (logsnr), time_uniform"),
                            app.add_option("--rho", s.schedule_settings.rho, "the schedule's exponent (karras: 7, time_uniform: 1)"),
-                           static_cast<CLI::Option*>(app.add_flag("--afs", s.analytic_first_step, "analytic first step: saves the first evaluation"))})
+                           static_cast<CLI::Option*>(app.add_flag("--afs", s.analytic_first_step, "analytic first step: saves the first evaluation")),
+                           static_cast<CLI::Option*>(app.add_flag("!--forget-analytic", s.analytic_in_history, "keep that step's slope out of a multistep solver's history"))})
     own->excludes(predictor);
   app.add_option("--seeds", s.seeds, "one image each, such as 0-63,70,80-90");
   app.add_option("--class", s.label, "the class to draw; without it, all of them");
@@ -177,6 +165,7 @@ int main(int argc, char** argv) {
   app.add_option("--trajectory", s.trajectory, "the states at every level [levels, N, C, H, W] in float32 (.npy)");
   CLI11_PARSE(app, argc, argv);
   try {
+    keep_freed_memory();
     run(s);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s\n", first_line(error).c_str());

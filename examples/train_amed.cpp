@@ -1,6 +1,7 @@
 // Trains a time predictor for a network and a solver: the published loop (Zhou et al. 2024, arXiv 2312.00094), or end to end.
 //   train_amed --model fashion_mnist.safetensors --out amed_5.safetensors --steps 3 --afs --trajectories 2500
 // Batch k depends on the seed and k alone: a run that was killed goes on where its checkpoint stands and ends the same.
+#include "support/cache.hpp"
 #include "support/network.hpp"
 #include "support/progress.hpp"
 
@@ -13,6 +14,7 @@
 #include <CLI/CLI.hpp>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -22,6 +24,7 @@
 #include <memory>
 #include <numeric>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -37,11 +40,13 @@ struct Settings {
   std::string teacher = "heun", loss = "greedy", device = "cpu";
   io::AmedFile file;
   SolverSettings teacher_settings;
-  int extra = 1;
+  int extra = 1, teacher_steps = 0;
   std::int64_t trajectories = 2'500, batch = 50, validation = 100, seed = 0;
   double lr = 5e-3, ema = 0, checkpoint_seconds = 60;
   double scale_dir = 0.01, scale_time = 0;
-  bool cosine = false, bf16 = false;
+  bool cosine = false, bf16 = false, constants = false;
+
+  bool end_to_end() const { return loss == "end-to-end"; }
 };
 
 /// The network for samples of given classes, one row each.
@@ -51,20 +56,21 @@ struct Network {
   EdmDenoiser::Output operator()(const Tensor& x, const Tensor& sigma) const { return unet->forward(x, sigma, labels); }
 };
 
-/// A predictor whose mean ratios are looked at.
-struct Watch {
+/// The predictor in training: its mean ratios are looked at, and it may be kept from the features.
+struct Watched {
   [[maybe_unused]] static constexpr bool per_sample = true;
   TensorAmedPredictor inner;
+  bool constants;
   std::vector<double>* means;
   void operator()(const Step<Tensor>& n, const Tensor* features, Prediction<Tensor>& out) const {
-    inner(n, features, out);
+    inner(n, constants ? nullptr : features, out);
     means->push_back(out.ratio.per_sample() ? out.ratio.each().mean().item<double>() : out.ratio.value());
   }
 };
 
 class Trainer {
  public:
-  explicit Trainer(const Settings& settings) : s_(settings), device_(parse_device(s_.device)), unet_(load_unet(s_.model)) {
+  explicit Trainer(const Settings& settings) : s_(settings), device_(parse_device(s_.device)), unet_(load_unet(s_.model)), model_(fingerprint(s_.model)), cache_(s_.cache) {
     unet_->to(device_);
     if (s_.bf16) unet_->compute_type = torch::kBFloat16;
     for (Tensor& p : unet_->parameters()) p.requires_grad_(false);
@@ -74,10 +80,18 @@ class Trainer {
     schedule_.emplace(make_schedule(s_.file.schedule, s_.file.schedule_settings));
     ScheduleSettings fine = s_.file.schedule_settings;
     fine.steps *= s_.extra + 1;
+    // Only the end counts for the loss at the end: then all students may share one teacher.
+    if (s_.teacher_steps > 0) {
+      require(s_.end_to_end(), "teacher-steps", s_.teacher_steps, "0 where the loss is greedy: give --extra");
+      fine.steps = s_.teacher_steps;
+    }
     fine_.emplace(make_schedule(s_.file.schedule, fine));
+    stride_ = s_.end_to_end() ? fine_->steps() : static_cast<std::size_t>(s_.extra) + 1;
     make_solver<Tensor>(s_.teacher, s_.teacher_settings);
     const auto seed = static_cast<std::uint64_t>(s_.seed);
-    predictor_.emplace(initial_amed_network(features(), s_.scale_dir, s_.scale_time, seed), torch::TensorOptions(device_));
+    AmedNetwork initial = initial_amed_network(features(), s_.scale_dir, s_.scale_time, seed);
+    if (s_.constants) std::fill(initial.encode_0.weight.begin(), initial.encode_0.weight.end(), 0.);  // and stay so
+    predictor_.emplace(initial, torch::TensorOptions(device_));
     adam_.emplace(predictor_->parameters(), s_.lr);
     for (const Tensor& p : predictor_->parameters()) average_.push_back(p.detach().clone());
     if (fs::exists(checkpoint())) resume();
@@ -134,23 +148,25 @@ class Trainer {
         list.push_back(torch::randint(classes, {1}, at::detail::createCPUGenerator(~seed), torch::kInt64));
       b.network.labels = class_rows(torch::cat(list), classes).to(device_);
     }
-    const fs::path stored = s_.cache / ("teacher_" + std::to_string(first) + "_" + std::to_string(count) + ".safetensors");
-    if (!s_.cache.empty() && fs::exists(stored)) {
-      const Tensor states = io::load_tensors(stored).tensors.at("states").to(device_);
-      for (std::int64_t i = 0; i < states.size(0); ++i) b.teacher.push_back(states[i]);
-      return b;
-    }
-    b.teacher = teacher_states(make_solver<Tensor>(s_.teacher, s_.teacher_settings), b.network, *fine_,
-                               static_cast<std::size_t>(s_.extra) + 1, b.x);
-    if (!s_.cache.empty()) {
-      fs::create_directories(s_.cache);
-      io::save_tensors(stored, {{{"states", torch::stack(b.teacher)}}, {}});
-    }
+    const Tensor states = cache_(teacher_description(first, count), [&] {
+      return Cache::Tensors{{"states", torch::stack(teacher_states(make_solver<Tensor>(s_.teacher, s_.teacher_settings), b.network,
+                                                                   *fine_, stride_, b.x))}};
+    }).at("states").to(device_);
+    for (std::int64_t i = 0; i < states.size(0); ++i) b.teacher.push_back(states[i]);
     return b;
   }
+  std::string teacher_description(std::int64_t first, std::int64_t count) const {
+    std::ostringstream text;
+    text << "states of " << s_.teacher << " of order " << s_.teacher_settings.order.value_or(0) << ", model " << model_ << (s_.bf16 ? " in bf16" : "")
+         << ", seed " << s_.seed << ", samples " << first << " + " << count << ", every " << stride_ << " of levels";
+    for (const double level : *fine_) text << " " << level;
+    return text.str();
+  }
 
-  AnySolver<Tensor> student() const { return make_solver<Tensor>(s_.file.solver, s_.file.solver_settings, *predictor_); }
-  Options options() const { return {.analytic_first_step = s_.file.analytic_first_step, .check = Check::off}; }
+  AnySolver<Tensor> student() { return make_solver<Tensor>(s_.file.solver, s_.file.solver_settings, Watched{*predictor_, s_.constants, &ratios_}); }
+  Options options() const {
+    return {.analytic_first_step = s_.file.analytic_first_step, .analytic_in_history = s_.file.analytic_in_history, .check = Check::off};
+  }
 
   void update(const Tensor& loss) {
     const double share = static_cast<double>(done_) / static_cast<double>(s_.trajectories);
@@ -171,7 +187,8 @@ class Trainer {
       std::snprintf(text, sizeof text, " %.4g", value);
       note += text;
     };
-    if (s_.loss == "end-to-end") {
+    ratios_.clear();
+    if (s_.end_to_end()) {
       const Tensor loss = end_to_end_loss(student(), b.network, *schedule_, options(), b.x, b.teacher.back());
       add(loss.item<double>());
       update(loss);
@@ -185,18 +202,8 @@ class Trainer {
     }
     done_ += count;
     note += "  ratio";
-    for (const double r : ratios(b)) add(r);
+    for (const double r : ratios_) add(r);
     return note;
-  }
-
-  /// The mean ratio of each step over a batch.
-  std::vector<double> ratios(const Batch& b) const {
-    std::vector<double> means;
-    const Tensor few = b.x.narrow(0, 0, (std::min)(b.x.size(0), std::int64_t{8}));
-    const Network network{b.network.unet, b.network.labels.defined() ? b.network.labels.narrow(0, 0, few.size(0)) : Tensor()};
-    sample(make_solver<Tensor>(s_.file.solver, s_.file.solver_settings, Watch{*predictor_, &means}), network, *schedule_,
-           few / (*schedule_)[0], options());
-    return means;
   }
 
   /// The root mean square distance of the student's ends to the teacher's, on samples that are never trained on.
@@ -257,10 +264,14 @@ class Trainer {
   Settings s_;
   torch::Device device_;
   std::shared_ptr<EdmDenoiser> unet_;
+  std::string model_;
+  Cache cache_;
   std::optional<Schedule> schedule_, fine_;
+  std::size_t stride_ = 1;
   std::optional<TensorAmedPredictor> predictor_;
   std::optional<PublishedAdam> adam_;
   std::vector<Tensor> average_;
+  std::vector<double> ratios_;  // mean of each step, since cleared
   std::int64_t done_ = 0;
 };
 
@@ -280,17 +291,20 @@ int main(int argc, char** argv) {
   app.add_option("--schedule", s.file.schedule, "karras, log_uniform, time_uniform");
   app.add_option("--rho", s.file.schedule_settings.rho, "the schedule's exponent");
   app.add_flag("--afs", s.file.analytic_first_step, "analytic first step");
+  app.add_flag("!--forget-analytic", s.file.analytic_in_history, "keep the analytic slope out of a multistep student's history");
   app.add_option("--scale-dir", s.scale_dir, "range of the direction factor; 0: none")->check(CLI::Range(0., 0.999));
   app.add_option("--scale-time", s.scale_time, "range of the clock; 0: none")->check(CLI::Range(0., 0.999));
   app.add_option("--teacher", s.teacher, "solver of the teacher");
   app.add_option("--teacher-order", s.teacher_settings.order, "of the teacher, where it has several");
   app.add_option("--extra", s.extra, "levels that the teacher has between two of the student")->check(CLI::Range(0, 1'000));
+  app.add_option("--teacher-steps", s.teacher_steps, "with --loss end-to-end: the teacher's steps, instead of --extra")->check(CLI::Range(0, 10'000));
   app.add_option("--loss", s.loss, "greedy: step by step, as published; end-to-end: at the end, through all steps")
       ->check(CLI::IsMember({"greedy", "end-to-end"}));
   app.add_option("--trajectories", s.trajectories, "to train on")->check(CLI::PositiveNumber);
   app.add_option("--batch", s.batch, "trajectories at a time")->check(CLI::Range(1, 65'536));
   app.add_option("--validation", s.validation, "trajectories to measure on")->check(CLI::PositiveNumber);
   app.add_option("--lr", s.lr, "Adam's learning rate")->check(CLI::PositiveNumber);
+  app.add_flag("--constants", s.constants, "keep the predictor from the features: one answer a step for all samples");
   app.add_flag("--cosine", s.cosine, "let the learning rate fall to 0 along a cosine");
   app.add_option("--ema", s.ema, "how much of the averaged weights an update keeps; 0: no average")->check(CLI::Range(0., 0.99999));
   app.add_option("--cache", s.cache, "folder for the teacher's states");
@@ -300,6 +314,7 @@ int main(int argc, char** argv) {
   app.add_flag("--bf16", s.bf16, "the network computes in bfloat16");
   CLI11_PARSE(app, argc, argv);
   try {
+    keep_freed_memory();
     std::string command = "train_amed";
     for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];
     Trainer(s).run(command);

@@ -128,7 +128,7 @@ struct AdamsBashforth2 {
         const auto h = s - t, tilt = h * h / (2. * (t - p));
         return std::tuple{unit, h + tilt, -1. * tilt};
       }, x, d, past[0]);
-    past.push(d, n.from);
+    past.push(d, n);
   }
 };
 
@@ -187,6 +187,20 @@ struct Squared {  // weights that depend on the data
   void step(const Step<double>& n, double& x, double& d, auto&, NoMemory&) const { x += (n.to - n.from) * d * (1 + 1e-3 * d); }
 };
 
+struct Hoarder {  // remembers what it should not
+  struct Past {
+    double slope = 0;
+    void detach() {}
+  };
+  static constexpr Target target() { return Target::slope; }
+  static constexpr int evaluations() { return 1; }
+  Past memory(const double&) const { return {}; }
+  void step(const Step<double>& n, double& x, double& d, auto&, Past& past) const {
+    x += (n.to - n.from) * (n.index == 0 ? d : 1.5 * d - 0.5 * past.slope);
+    past.slope = d;
+  }
+};
+
 struct Leader {  // takes the first robot's levels for everyone's
   static constexpr Target target() { return Target::slope; }
   static constexpr int evaluations() { return 1; }
@@ -236,5 +250,6 @@ TEST_CASE("the laws see what is broken") {
   CHECK(broken(laws::check<double>(Twice{}), "count"));
   CHECK(broken(laws::check<double>(Squared{}), "weights alone"));
   CHECK(broken(laws::check<double>(Squared{}), "exactness"));
+  CHECK(broken(laws::check<double>(Hoarder{}), "forgetting"));
   CHECK(broken(laws::check<Poses>(Leader{}), "levels"));
 }

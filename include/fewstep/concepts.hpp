@@ -12,13 +12,15 @@
 
 namespace fewstep {
 
-/// One step of a run: from one noise level to the next. `index` counts from 0 to `count` - 1.
+/// One step of a run: from one noise level to the next. `index` counts from 0 to `count` - 1. `remember`: whether the target at
+/// the left end is the model's, fit for a history (see Options::analytic_in_history).
 template <State X>
 struct Step {
   const Time<X>& from;
   const Time<X>& to;
   std::size_t index;
   std::size_t count;
+  bool remember = true;
 };
 
 /// What a solver extrapolates: the slope dx/dsigma = (x - D)/sigma, or the denoised batch D itself.

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "algebra.hpp"
+#include "concepts.hpp"
 
 #include <cstddef>
 #include <utility>
@@ -25,12 +25,12 @@ class History {
   const X& operator[](std::size_t k) const { return value_[slot(k)]; }
   const Time<X>& time(std::size_t k) const { return time_[slot(k)]; }
 
-  /// Takes v by swapping buffers: v leaves with the oldest one, nothing is copied.
-  void push(X& v, const Time<X>& t) {
-    if (value_.empty()) return;
+  /// Takes v, the target at the left end of a step, by swapping buffers: v leaves with the oldest one, nothing is copied.
+  void push(X& v, const Step<X>& n) {
+    if (value_.empty() || !n.remember) return;
     head_ = (head_ + 1) % value_.size();
     std::swap(value_[head_], v);
-    time_[head_] = t;
+    time_[head_] = n.from;
     if (size_ < value_.size()) ++size_;
   }
 

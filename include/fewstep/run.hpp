@@ -34,6 +34,8 @@ inline constexpr std::string_view to_string(Status s) {
 struct Options {
   /// The first slope is x / sqrt(1 + sigma^2), for free (AFS).
   bool analytic_first_step = false;
+  /// Whether multistep solvers extrapolate from that slope in later steps too. It is right for data ~ N(0, 1) only.
+  bool analytic_in_history = true;
   /// One more evaluation at the end: x <- D(x, last level). It is no step of the solver.
   bool final_denoise = false;
   /// Applied to every denoised batch that a data-prediction solver sees, never to the final one.
@@ -124,11 +126,13 @@ class Run {
         model_.denoised(x, from_, first_);
         std::swap(x, first_);
       } else {
-        if (index_ == options_.first_step && options_.analytic_first_step)
+        const bool analytic = index_ == options_.first_step && options_.analytic_first_step;
+        if (analytic)
           model_.analytic(x, from_, first_);
         else
           model_(x, from_, first_);
-        solver_.step(Step<X>{from_, to_, index_, schedule_.steps()}, x, first_, model_, memory_);
+        const bool remember = !analytic || options_.analytic_in_history;
+        solver_.step(Step<X>{from_, to_, index_, schedule_.steps(), remember}, x, first_, model_, memory_);
       }
     } catch (const detail::Cancelled&) {
       if (guarded) std::swap(x, backup_);

@@ -27,7 +27,7 @@ struct AmedFile {
   std::string solver = "amed", schedule = "karras";
   SolverSettings solver_settings = {};
   ScheduleSettings schedule_settings = {};
-  bool analytic_first_step = false;
+  bool analytic_first_step = false, analytic_in_history = true;
   /// Of one sample of the model's data, e.g. {1, 28, 28}.
   std::vector<std::int64_t> data_shape = {};
   /// How it was trained, for people.
@@ -85,7 +85,7 @@ inline void write_amed(const std::filesystem::path& path, const AmedFile& file) 
       {"lower_order_final", detail::optional_json(solver.lower_order_final)},
       {"schedule", file.schedule}, {"steps", schedule.steps}, {"rho", detail::optional_json(schedule.rho)},
       {"sigma_min", schedule.sigma_min}, {"sigma_max", schedule.sigma_max}, {"end_at_zero", schedule.end == End::zero},
-      {"afs", file.analytic_first_step}, {"data_shape", file.data_shape}};
+      {"afs", file.analytic_first_step}, {"afs_in_history", file.analytic_in_history}, {"data_shape", file.data_shape}};
   raw.metadata = file.training;
   raw.metadata["format"] = detail::amed_format;
   raw.metadata["settings"] = settings.dump();
@@ -120,6 +120,7 @@ inline AmedFile read_amed(const std::filesystem::path& path) {
     file.schedule_settings = {j.at("steps"), detail::optional_value<double>(j.at("rho")), j.at("sigma_min"), j.at("sigma_max"),
                               j.at("end_at_zero").get<bool>() ? End::zero : End::sigma_min};
     file.analytic_first_step = j.at("afs");
+    file.analytic_in_history = j.at("afs_in_history");
     file.data_shape = j.at("data_shape").get<std::vector<std::int64_t>>();
     raw.metadata.erase("format");
     raw.metadata.erase("settings");

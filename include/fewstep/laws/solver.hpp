@@ -39,6 +39,13 @@ Rows solve(const S& solver, F f, const Schedule& schedule, const Rows& x0, const
   return probe<X>::read(integrate(solver, elementwise<X>(f), schedule, probe<X>::make(x0), options).x);
 }
 
+/// A denoiser whose analytic start is D = weight x.
+template <State X, class F>
+struct Started : Elementwise<X, F> {
+  double weight;
+  double analytic_start(double) const { return weight; }
+};
+
 /// Answers each evaluation from a list, whatever the state.
 template <State X>
 struct Playback {
@@ -207,6 +214,23 @@ std::string resume(const S& solver) {
   return {};
 }
 
+/// An analytic slope kept out of the history reaches later steps through the state alone.
+template <State X, Solver<X> S>
+std::string forgetting(const S& solver) {
+  auto f = [target = solver.target()](double x, double sigma) {  // what the solver extrapolates depends on sigma alone
+    return target == Target::slope ? x - sigma * std::cos(sigma) : std::cos(sigma);
+  };
+  const auto rest = [&](double weight) {
+    const detail::Started<X, decltype(f)> denoise{{f}, weight};
+    Run run(solver, denoise, detail::grid(), probe<X>::make(detail::start<X>(10)), {.analytic_first_step = true, .analytic_in_history = false});
+    run.advance();
+    run.x = probe<X>::make(detail::start<X>(3));
+    while (run.advance()) {}
+    return probe<X>::read(run.x);
+  };
+  return detail::compare(rest(0.5), rest(0.1), detail::slack<X>(100));
+}
+
 /// After Run::detach() neither the state nor what the solver remembers carries gradients.
 template <State X, Solver<X> S>
 std::string detach(const S& solver) {
@@ -240,9 +264,13 @@ std::string wrapping(const S& solver) {
     }
     const Amed plugged{solver, FixedRatio{ratio}};
     if (evaluations(plugged, coarse) != evaluations(solver, Schedule(fine))) return "the plugin declares other evaluations";
-    const std::string failure = detail::compare(detail::solve<X>(plugged, TwoPeaks{}, coarse, x0),
-                                                detail::solve<X>(solver, TwoPeaks{}, Schedule(fine), x0), detail::slack<X>(10));
-    if (!failure.empty()) return detail::text("ratio ", ratio, ": ", failure);
+    for (const Options& options : {Options{}, Options{.analytic_first_step = true},
+                                   Options{.analytic_first_step = true, .analytic_in_history = false}}) {
+      const std::string failure = detail::compare(detail::solve<X>(plugged, TwoPeaks{}, coarse, x0, options),
+                                                  detail::solve<X>(solver, TwoPeaks{}, Schedule(fine), x0, options), detail::slack<X>(10));
+      if (!failure.empty())
+        return detail::text("ratio ", ratio, options.analytic_first_step ? ", analytic start: " : ": ", failure);
+    }
   }
   return {};
 }
@@ -257,6 +285,7 @@ std::vector<Verdict> check(const S& solver) {
                                 {"exactness", exactness<X>(solver)},
                                 {"weights alone", weights_alone<X>(solver)},
                                 {"resume", resume<X>(solver)},
+                                {"forgetting", forgetting<X>(solver)},
                                 {"wrapping", wrapping<X>(solver)}};
   if constexpr (requires(X& x) { probe<X>::track(x); }) verdicts.push_back({"detach", detach<X>(solver)});
   return verdicts;

@@ -48,7 +48,7 @@ struct Amed {
   void step(const Step<X>& n, X& x, X& first, M& model, Stages<X>& m) const {
     detail::predict(predictor, n, model.features(), x, m.to);
     map_time<X>(m.mid, detail::geometric, m.to.ratio, n.from, n.to);
-    solver.step(Step<X>{n.from, m.mid, 2 * n.index, 2 * n.count}, x, first, model, m.inner);
+    solver.step(Step<X>{n.from, m.mid, 2 * n.index, 2 * n.count, n.remember}, x, first, model, m.inner);
 
     Rescaled<X, M> warped{model, m.to.clock, m.fed};
     warped(x, m.mid, m.second);

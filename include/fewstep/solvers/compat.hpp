@@ -45,7 +45,7 @@ struct Dpmpp {
       const auto [w0, w1, w2] = data ? fewstep::Dpmpp::spread(1., h, -1. * h, r0, r1) : fewstep::Dpmpp::spread(1., -1. * s * h, h, r0, r1);
       return std::tuple{data ? s / t : t / t, w0, w1, w2};
     }, x, m, past[0], past[1]);
-    past.push(m, n.from);
+    past.push(m, n);
   }
 };
 

@@ -75,7 +75,7 @@ struct Dpmpp {
   void step(const Step<X>& n, X& x, X& m, M&, History<X>& past) const {
     if (form == Form::data) update(order_of(n, past), n, x, m, past, data_1, data_2, data_3);
     else update(order_of(n, past), n, x, m, past, noise_1, noise_2, noise_3);
-    past.push(m, n.from);
+    past.push(m, n);
   }
 
   template <State X>

@@ -46,7 +46,7 @@ struct Ipndm {
       case 2: combine(x, at, weights_3, x, d, past[0], past[1]); break;
       default: combine(x, at, weights_4, x, d, past[0], past[1], past[2]);
     }
-    past.push(d, n.from);
+    past.push(d, n);
   }
 };
 

@@ -1,0 +1,453 @@
+// How good solvers and predictors are on a trained network, at equal evaluations, with intervals:
+//   evaluate --model fashion_mnist.safetensors --classifier fashion_mnist_classifier.safetensors --nfe 5
+//            --solvers euler,heun,ipndm --predictors amed_5.safetensors --cache evaluate.cache --out evaluate
+// writes evaluate.csv and evaluate.png. A classic solver runs at the order, schedule and analytic start that bring it nearest to the
+// last 10,000 training images; test images serve in the final table alone. What was computed before is taken from the cache.
+#include "support/cache.hpp"
+#include "support/classifier.hpp"
+#include "support/fashion_mnist.hpp"
+#include "support/image_grid.hpp"
+#include "support/metrics.hpp"
+#include "support/network.hpp"
+#include "support/predictor_file.hpp"
+#include "support/progress.hpp"
+
+#include <fewstep/io/atomic_write.hpp>
+#include <fewstep/solvers/compat.hpp>
+#include <fewstep/torch.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <numeric>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace fewstep;
+using namespace fewstep::examples;
+using torch::Tensor;
+namespace fs = std::filesystem;
+
+struct Settings {
+  fs::path model, classifier, out = "evaluate", cache = "evaluate.cache", worst;
+  std::string data = fashion_mnist_folder, device = "cpu";
+  std::vector<int> nfe{5};
+  std::vector<std::string> solvers{"euler", "heun", "dpm2", "dpmpp", "ipndm"};
+  std::vector<fs::path> predictors;
+  std::int64_t images = 4096, seeds = 3, batch = 64, selection_images = 512;
+  int reference_steps = 25, resamples = 200;
+  bool bf16 = false, by_class = false;
+};
+
+/// A solver with everything that decides its samples; `text` says it all and names it in the cache.
+struct Method {
+  std::string name;
+  bool predicted;
+  AnySolver<Tensor> solver;
+  Schedule schedule;
+  Options options;
+  std::string text;
+};
+
+/// One row of the table. Each figure is the mean over the seeds.
+struct Row {
+  std::string name, text;
+  bool predicted = false;
+  int nfe = 0;
+  Figure rms, median, frechet_reference, frechet_real, sliced;
+  double seconds = 0;  // for 1,000 images
+  Tensor distance;     // [seeds, images] mean squares
+};
+
+constexpr std::pair<const char*, Figure Row::*> figures[] = {{"rms", &Row::rms}, {"median", &Row::median},
+                                                             {"frechet_reference", &Row::frechet_reference},
+                                                             {"frechet_real", &Row::frechet_real}, {"sliced_wasserstein", &Row::sliced}};
+
+std::string text_of(const std::string& schedule, const ScheduleSettings& s) {
+  std::ostringstream text;
+  text << schedule;
+  if (s.rho) text << " " << *s.rho;
+  text << ", " << s.steps << " steps";
+  return text.str();
+}
+
+std::string text_of(const Options& o) {
+  return !o.analytic_first_step ? "" : o.analytic_in_history ? ", AFS" : ", AFS forgotten";
+}
+
+class Evaluation {
+ public:
+  explicit Evaluation(Settings settings)
+      : s_(std::move(settings)), device_(parse_device(s_.device)), unet_(load_unet(s_.model)), classifier_(load_classifier(s_.classifier)),
+        cache_(s_.cache), model_(fingerprint(s_.model) + (s_.bf16 ? " in bf16" : "")), features_(fingerprint(s_.classifier)) {
+    unet_->to(device_);
+    if (s_.bf16) unet_->compute_type = torch::kBFloat16;
+    const UnetConfig& config = unet_->config();
+    require(config.img_channels == 1 && config.img_resolution == 32, "model", s_.model.string(), "networks of 32x32 grey images, as the classifier's");
+  }
+
+  void run() {
+    rows_.push_back(reference_row());
+    for (const int nfe : s_.nfe) {
+      for (const std::string& family : s_.solvers)
+        if (const auto best = select(family, nfe)) rows_.push_back(row(*best, nfe));
+      for (const fs::path& path : s_.predictors) {
+        const Method m = predicted(path);
+        if (evaluations(m.solver, m.schedule, m.options) == nfe) rows_.push_back(row(m, nfe));
+      }
+    }
+    print_table();
+    print_differences();
+    if (s_.by_class) print_classes();
+    write_csv();
+    write_plot();
+    if (!s_.worst.empty()) write_worst();
+  }
+
+ private:
+  // Samples
+
+  /// Unit noise and classes of the samples [first, first + count) of one set; classes take turns.
+  std::pair<Tensor, Tensor> draw(std::int64_t set, std::int64_t first, std::int64_t count) const {
+    std::vector<std::uint64_t> seeds(static_cast<std::size_t>(count));
+    std::iota(seeds.begin(), seeds.end(), static_cast<std::uint64_t>(set * 1'000'000 + first));
+    const UnetConfig& c = unet_->config();
+    Tensor labels;
+    if (c.label_dim > 0) labels = class_rows(torch::arange(first, first + count) % c.label_dim, c.label_dim).to(device_);
+    return {tensor_noise(seeds, {c.img_channels, c.img_resolution, c.img_resolution}, torch::TensorOptions(device_)), labels};
+  }
+
+  struct Samples {
+    Tensor images;  // [N, 1, 32, 32]
+    double seconds;
+  };
+  Samples sampled(const Method& m, std::int64_t set, std::int64_t count) const {
+    const auto start = std::chrono::steady_clock::now();
+    const torch::NoGradGuard no_grad;
+    std::vector<Tensor> parts;
+    Progress bar(m.name, static_cast<double>(count), "images");
+    for (std::int64_t at = 0; at < count; at += s_.batch) {
+      const auto [noise, labels] = draw(set, at, (std::min)(s_.batch, count - at));
+      const auto result = sample(m.solver, bind_labels(unet_, labels), m.schedule, noise, m.options);
+      if (result.status != Status::complete) throw std::runtime_error(m.name + " (" + m.text + "): the samples are not finite");
+      parts.push_back(result.x.to(torch::kCPU));
+      bar.update(static_cast<double>(at + parts.back().size(0)));
+    }
+    return {torch::cat(parts), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()};
+  }
+
+  /// The classifier's features of images [N, 1, 32, 32].
+  Tensor features(const Tensor& images) const {
+    const torch::NoGradGuard no_grad;
+    std::vector<Tensor> parts;
+    for (const Tensor& part : images.split(500)) parts.push_back(classifier_->forward(part.clamp(-1, 1)).feature);
+    return torch::cat(parts);
+  }
+  Moments real(const std::string& split, std::int64_t first, std::int64_t count) const {
+    return {features(load_fashion_mnist(s_.data, split).images.narrow(0, first, count)), torch::ones({count}, torch::kFloat64)};
+  }
+
+  // The reference
+
+  Method reference() const {
+    return {"reference", false, Heun{}, karras({.steps = s_.reference_steps}), {}, "heun, " + text_of("karras 7", {.steps = s_.reference_steps})};
+  }
+  /// The reference solution of a set of noise.
+  Tensor reference_images(std::int64_t set) {
+    Tensor& images = references_[set];
+    if (!images.defined())
+      images = cache_(described(reference(), set, s_.images), [&] {
+        return Cache::Tensors{{"images", sampled(reference(), set, s_.images).images}};
+      }).at("images");
+    return images;
+  }
+  /// The set whose reference images those of this one are compared to: never from the same noise.
+  std::int64_t other(std::int64_t set) const { return (set + 1) % (std::max)(s_.seeds, std::int64_t{2}); }
+
+  std::string described(const Method& m, std::int64_t set, std::int64_t count) const {
+    return "model " + model_ + ", " + m.text + text_of(m.options) + ", set " + std::to_string(set) + " of " + std::to_string(count);
+  }
+
+  // Methods
+
+  Method predicted(const fs::path& path) const {
+    const io::AmedFile file = read_predictor(path, unet_->config());
+    return {path.stem().string(), true, predicted_solver(file, device_), make_schedule(file.schedule, file.schedule_settings), predicted_options(file),
+            "predictor " + fingerprint(path)};
+  }
+
+  /// Every setting of a classic solver that takes exactly `nfe` evaluations.
+  std::vector<Method> candidates(const std::string& family, int nfe) const {
+    std::vector<std::pair<std::string, AnySolver<Tensor>>> solvers;
+    const auto add = [&](const SolverSettings& settings, const std::string& text) { solvers.emplace_back(family + text, make_solver<Tensor>(family, settings)); };
+    if (family == "ipndm") {
+      for (const int order : {2, 3, 4}) add({.order = order}, " " + std::to_string(order));
+    } else if (family == "dpmpp") {
+      for (const int order : {2, 3}) add({.order = order}, " " + std::to_string(order));
+      solvers.emplace_back("dpmpp 3 as published", compat::Dpmpp{Dpmpp{.order = 3}});
+    } else if (family == "amed") {
+      for (const double ratio : {0.3, 0.4, 0.5}) add({.ratio = ratio}, " ratio " + std::to_string(ratio).substr(0, 3));
+    } else {
+      add({}, "");
+    }
+    std::vector<Method> all;
+    for (const auto& [schedule, rho] : {std::pair<const char*, std::optional<double>>{"karras", 7}, {"karras", 5}, {"log_uniform", {}}, {"time_uniform", 1}})
+      for (const auto& [text, solver] : solvers)
+        for (const Options& options : {Options{}, Options{.analytic_first_step = true}, Options{.analytic_first_step = true, .analytic_in_history = false}}) {
+          const bool remembers = family == "ipndm" || family == "dpmpp";
+          if (!options.analytic_in_history && !remembers) continue;
+          for (int steps = 1; steps <= nfe + 1; ++steps) {
+            const ScheduleSettings settings{.steps = steps, .rho = rho};
+            const Schedule levels = make_schedule(schedule, settings);
+            if (evaluations(solver, levels, options) == nfe) all.push_back({family, false, solver, levels, options, text + ", " + text_of(schedule, settings)});
+          }
+        }
+    return all;
+  }
+
+  /// The setting whose samples are nearest to the last 10,000 training images.
+  std::optional<Method> select(const std::string& family, int nfe) {
+    std::optional<Method> best;
+    double least = 0;
+    for (const Method& m : candidates(family, nfe)) {
+      const double distance = cache_("selection by " + features_ + ", " + described(m, 900, s_.selection_images), [&] {
+        if (!selection_) selection_.emplace(real("train", 50'000, 10'000));
+        const Moments moments(features(sampled(m, 900, s_.selection_images).images), resample(s_.selection_images, 0));
+        return Cache::Tensors{{"frechet", torch::tensor({frechet(moments, *selection_)}, torch::kFloat64)}};
+      }).at("frechet").item<double>();
+      if (best && distance >= least) continue;
+      best = m;
+      least = distance;
+    }
+    return best;
+  }
+
+  // Rows
+
+  /// distance [N] and figures [5, 1 + resamples] of one set.
+  Cache::Tensors measured(const Method& m, std::int64_t set, const std::function<Samples()>& make) {
+    const std::string text = "figures by " + features_ + " against heun " + std::to_string(s_.reference_steps) + " and set " + std::to_string(other(set)) +
+                             ", " + std::to_string(s_.resamples) + " resamples, " + described(m, set, s_.images);
+    return cache_(text, [&] {
+      const Samples got = make();
+      const Tensor distance = (got.images - reference_images(set)).square().mean({1, 2, 3}).to(torch::kFloat64);
+      const Tensor mine = features(got.images), theirs = features(reference_images(other(set)));
+      const Slices slices(got.images), other_slices(reference_images(other(set)));
+      if (!test_) test_.emplace(real("t10k", 0, 10'000));
+      Tensor figures = torch::zeros({5, 1 + s_.resamples}, torch::kFloat64);
+      for (int r = 0; r <= s_.resamples; ++r) {
+        const auto index = static_cast<std::uint64_t>(r == 0 ? 0 : 2 * (set * 100'000 + r));
+        const Tensor weights = resample(s_.images, index), other_weights = resample(s_.images, r == 0 ? 0 : index + 1);
+        const Moments moments(mine, weights);
+        figures[0][r] = ((weights * distance).sum() / weights.sum()).sqrt();
+        figures[1][r] = distance.repeat_interleave(weights.to(torch::kInt64)).median().sqrt();
+        figures[2][r] = frechet(moments, Moments(theirs, other_weights));
+        figures[3][r] = frechet(moments, *test_);
+        figures[4][r] = sliced_wasserstein(slices, weights, other_slices, other_weights);
+      }
+      return Cache::Tensors{{"distance", distance}, {"figures", figures}, {"seconds", torch::tensor({got.seconds}, torch::kFloat64)}};
+    });
+  }
+
+  Row row(const Method& m, int nfe, const std::function<Samples(std::int64_t)>& make) {
+    Row r{m.name, m.predicted ? "" : m.text + text_of(m.options), m.predicted, nfe, {}, {}, {}, {}, {}, 0, {}};
+    std::vector<Tensor> distances, numbers;
+    for (std::int64_t set = 0; set < s_.seeds; ++set) {
+      const Cache::Tensors one = measured(m, set, [&] { return make(set); });
+      distances.push_back(one.at("distance"));
+      numbers.push_back(one.at("figures"));
+      r.seconds += one.at("seconds").item<double>() * 1000 / static_cast<double>(s_.images * s_.seeds);
+    }
+    r.distance = torch::stack(distances);
+    const Tensor mean = torch::stack(numbers).mean(0).contiguous();
+    std::int64_t k = 0;
+    for (const auto& [name, figure] : figures) {
+      const double* first = mean.data_ptr<double>() + k++ * mean.size(1);
+      (r.*figure).values.assign(first, first + mean.size(1));
+    }
+    return r;
+  }
+  Row row(const Method& m, int nfe) {
+    return row(m, nfe, [&](std::int64_t set) { return sampled(m, set, s_.images); });
+  }
+  /// What no solver can be better than.
+  Row reference_row() {
+    const Method m = reference();
+    return row(m, evaluations(m.solver, m.schedule, m.options), [&](std::int64_t set) { return Samples{reference_images(set), 0}; });
+  }
+
+  // What is shown
+
+  void print_table() const {
+    std::printf("%lld images, %lld seeds; +- is half of a bootstrapped 95%% interval\n\n", static_cast<long long>(s_.images), static_cast<long long>(s_.seeds));
+    std::printf("| evaluations | solver | rms | median | Frechet to reference | Frechet to test images | sliced Wasserstein | seconds per 1,000 | settings |\n"
+                "|---|---|---|---|---|---|---|---|---|\n");
+    for (const Row& r : rows_) {
+      std::printf("| %d | %s ", r.nfe, r.name.c_str());
+      for (const auto& [name, figure] : figures) std::printf("| %.4g +- %.2g ", (r.*figure).value(), (r.*figure).margin());
+      std::printf("| %.1f | %s |\n", r.seconds, r.text.c_str());
+    }
+  }
+
+  void print_differences() const {
+    bool first = true;
+    for (const Row& p : rows_)
+      for (const Row& c : rows_) {
+        if (!p.predicted || c.predicted || c.nfe != p.nfe) continue;
+        if (first) std::printf("\nPaired differences (negative: the predictor is better)\n\n| evaluations | predictor | against | rms | Frechet to reference |\n|---|---|---|---|---|\n");
+        first = false;
+        const Figure rms = p.rms - c.rms, frechet = p.frechet_reference - c.frechet_reference;
+        std::printf("| %d | %s | %s | %.4f +- %.4f | %.3f +- %.3f |\n", p.nfe, p.name.c_str(), c.name.c_str(), rms.value(), rms.margin(),
+                    frechet.value(), frechet.margin());
+      }
+  }
+
+  void print_classes() const {
+    const std::int64_t classes = unet_->config().label_dim;
+    require(classes == static_cast<std::int64_t>(fashion_mnist_labels.size()), "by-class", classes, "models of 10 classes");
+    std::printf("\nrms distance to the reference by class\n\n| evaluations | solver ");
+    for (const char* label : fashion_mnist_labels) std::printf("| %s ", label);
+    std::printf("|\n|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+    const Tensor kinds = torch::arange(s_.images) % classes;
+    for (const Row& r : rows_) {
+      if (&r == &rows_.front()) continue;
+      std::printf("| %d | %s ", r.nfe, r.name.c_str());
+      for (std::int64_t c = 0; c < classes; ++c)
+        std::printf("| %.3f ", r.distance.index_select(1, (kinds == c).nonzero().squeeze(1)).mean().sqrt().item<double>());
+      std::printf("|\n");
+    }
+  }
+
+  fs::path file(const char* extension) const { return s_.out.string() + extension; }
+
+  void write_csv() const {
+    io::atomic_write(file(".csv"), [&](std::ostream& out) {
+      out << "evaluations,solver,settings,images,seeds,seconds_per_1000";
+      for (const auto& [name, figure] : figures) out << "," << name << "," << name << "_margin";
+      for (const Row& r : rows_) {
+        out << "\n" << r.nfe << "," << r.name << ",\"" << r.text << "\"," << s_.images << "," << s_.seeds << "," << r.seconds;
+        for (const auto& [name, figure] : figures) out << "," << (r.*figure).value() << "," << (r.*figure).margin();
+      }
+      out << "\n";
+    });
+    std::printf("\nwrote %s\n", file(".csv").c_str());
+  }
+
+  /// A line per solver; predictors of one kind, amed_5 and amed_7, are one line.
+  void write_plot() const {
+    const auto kind = [](const Row& r) { return r.predicted ? r.name.substr(0, r.name.find_last_of('_')) : r.name; };
+    std::map<std::string, std::vector<const Row*>> lines;
+    for (const Row& r : rows_)
+      if (r.name != "reference") lines[kind(r)].push_back(&r);
+    std::ostringstream data, titles[2];
+    int number = 0;
+    for (auto& [name, line] : lines) {
+      std::sort(line.begin(), line.end(), [](const Row* a, const Row* b) { return a->nfe < b->nfe; });
+      data << "$line" << number << " << END\n";
+      for (const Row* r : line) data << r->nfe << " " << r->rms.value() << " " << r->frechet_reference.value() << "\n";
+      data << "END\n";
+      std::string title = name;
+      std::replace(title.begin(), title.end(), '_', ' ');
+      for (int k : {0, 1})
+        titles[k] << (number ? ", " : "plot ") << "$line" << number << " using 1:" << k + 2 << " with linespoints linewidth 2 pointtype 7 title '" << title << "'";
+      ++number;
+    }
+    const fs::path part = file(".part.png");
+    std::FILE* gnuplot = popen("gnuplot 2>/dev/null", "w");
+    if (gnuplot) {
+      std::fprintf(gnuplot, "set terminal pngcairo size 1200,500 font 'sans,11'\nset output '%s'\n%s"
+                   "set multiplot layout 1,2\nset logscale y\nset grid\nset xlabel 'network evaluations'\nset xtics 1\n"
+                   "set ylabel 'rms distance to the reference solution'\n%s\nset ylabel 'Frechet distance to the reference solution'\n"
+                   "%s, %g with lines dashtype 2 linecolor 'black' title 'reference'\nunset multiplot\n",
+                   part.c_str(), data.str().c_str(), titles[0].str().c_str(), titles[1].str().c_str(), rows_.front().frechet_reference.value());
+      if (pclose(gnuplot) == 0 && fs::exists(part)) {
+        fs::rename(part, file(".png"));
+        std::printf("wrote %s\n", file(".png").c_str());
+        return;
+      }
+    }
+    std::printf("no plot: gnuplot with its pngcairo terminal is not installed\n");
+  }
+
+  /// The samples that the first predictor brings farthest from the reference, and what the others make of the same noise.
+  void write_worst() {
+    const auto found = std::find_if(rows_.begin(), rows_.end(), [](const Row& r) { return r.predicted; });
+    require(found != rows_.end(), "worst", s_.worst.string(), "with a predictor among the rows");
+    const Tensor worst = std::get<1>(found->distance[0].topk((std::min)(std::int64_t{16}, s_.images)));
+    std::vector<Panel> panels;
+    const auto add = [&](const std::string& label, const Tensor& images) {
+      const Tensor chosen = images.contiguous();
+      const auto size = extents(chosen);
+      panels.push_back({label, grid(floats(chosen), {.batch = size[0], .channels = size[1], .height = size[2], .width = size[3], .columns = 4, .scale = 2})});
+    };
+    add("reference", reference_images(0).index_select(0, worst));
+    std::vector<Method> methods{predicted(*std::find_if(s_.predictors.begin(), s_.predictors.end(), [&](const fs::path& p) { return p.stem() == found->name; }))};
+    for (const std::string& family : s_.solvers)
+      if (const auto best = select(family, found->nfe)) methods.push_back(*best);
+    for (const Method& m : methods) {
+      std::vector<Tensor> images;
+      for (std::int64_t k = 0; k < worst.size(0); ++k) {
+        const auto [noise, labels] = draw(0, worst[k].item<std::int64_t>(), 1);
+        images.push_back(sample(m.solver, bind_labels(unet_, labels), m.schedule, noise, m.options).x.to(torch::kCPU));
+      }
+      add(m.name, torch::cat(images));
+    }
+    write_png(s_.worst, side_by_side(panels));
+    std::printf("wrote %s: the samples that %s brings farthest from the reference\n", s_.worst.c_str(), found->name.c_str());
+  }
+
+  Settings s_;
+  torch::Device device_;
+  std::shared_ptr<EdmDenoiser> unet_;
+  std::shared_ptr<Classifier> classifier_;
+  Cache cache_;
+  std::string model_, features_;
+  std::map<std::int64_t, Tensor> references_;
+  std::optional<Moments> selection_, test_;
+  std::vector<Row> rows_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Settings s;
+  CLI::App app{"Measures solvers and predictors on a trained network at equal evaluations."};
+  app.option_defaults()->always_capture_default();
+  app.failure_message([](const CLI::App*, const CLI::Error& error) { return "error: " + std::string(error.what()) + "\n"; });
+  app.add_option("--model", s.model, "weights of the network (safetensors)")->required();
+  app.add_option("--classifier", s.classifier, "weights of train_classifier (safetensors)")->required();
+  app.add_option("--data", s.data, "folder of the IDX files");
+  app.add_option("--out", s.out, "writes OUT.csv and OUT.png");
+  app.add_option("--cache", s.cache, "folder for what was computed");
+  app.add_option("--nfe", s.nfe, "network evaluations, such as 3,5,7")->delimiter(',')->check(CLI::Range(1, 1'000));
+  app.add_option("--solvers", s.solvers, "classic solvers, such as euler,ipndm; amed: with a fixed ratio")->delimiter(',')
+      ->check(CLI::IsMember({"euler", "heun", "dpm2", "amed", "dpmpp", "ipndm"}));
+  app.add_option("--predictors", s.predictors, "files of train_amed; each runs at its own number of evaluations")->delimiter(',')->check(CLI::ExistingFile);
+  app.add_option("--images", s.images, "for each seed")->check(CLI::Range(16, 1'000'000));
+  app.add_option("--seeds", s.seeds, "sets of noise")->check(CLI::Range(1, 100));
+  app.add_option("--reference-steps", s.reference_steps, "of Heun's method, the reference solution")->check(CLI::Range(1, 100'000));
+  app.add_option("--resamples", s.resamples, "of the bootstrap")->check(CLI::Range(20, 100'000));
+  app.add_option("--selection-images", s.selection_images, "for choosing the settings of classic solvers")->check(CLI::Range(16, 10'000));
+  app.add_option("--batch", s.batch, "images at a time")->check(CLI::Range(1, 65'536));
+  app.add_flag("--by-class", s.by_class, "also print the distance by class");
+  app.add_option("--worst", s.worst, "picture of the first predictor's worst samples (.png)");
+  app.add_option("--device", s.device, "cpu, cuda, cuda:1, ...");
+  app.add_flag("--bf16", s.bf16, "the network computes in bfloat16");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    keep_freed_memory();
+    Evaluation(s).run();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", first_line(error).c_str());
+    return 1;
+  }
+}

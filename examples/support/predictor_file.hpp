@@ -1,0 +1,42 @@
+// A trained time predictor as the commands use it.
+#pragma once
+
+#include "unet_config.hpp"
+
+#include <fewstep/io/amed_file.hpp>
+#include <fewstep/torch.hpp>
+#include <fewstep/torch/amed_predictor.hpp>
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace fewstep::examples {
+
+/// @throws std::runtime_error as io::read_amed; std::invalid_argument for a predictor of another model's data.
+inline io::AmedFile read_predictor(const std::filesystem::path& path, const UnetConfig& config) {
+  const io::AmedFile file = io::read_amed(path);
+  const std::vector<std::int64_t> shape{config.img_channels, config.img_resolution, config.img_resolution};
+  const auto text = [](const std::vector<std::int64_t>& extents) {
+    std::string all;
+    for (const auto extent : extents) all += (all.empty() ? "" : " x ") + std::to_string(extent);
+    return all;
+  };
+  require(file.data_shape == shape, "predictor", path.string() + " for data of " + text(file.data_shape),
+          "predictors for this model's data, " + text(shape));
+  return file;
+}
+
+/// The solver that the file was trained for, with its predictor.
+inline AnySolver<torch::Tensor> predicted_solver(const io::AmedFile& file, torch::Device device) {
+  return make_solver<torch::Tensor>(file.solver, file.solver_settings, TensorAmedPredictor(file.network, torch::TensorOptions(device)));
+}
+
+inline Options predicted_options(const io::AmedFile& file) {
+  return {.analytic_first_step = file.analytic_first_step, .analytic_in_history = file.analytic_in_history};
+}
+
+}  // namespace fewstep::examples
