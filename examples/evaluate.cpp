@@ -152,8 +152,11 @@ class Evaluation {
     for (const Tensor& part : images.split(500)) parts.push_back(classifier_->forward(part.clamp(-1, 1)).feature);
     return torch::cat(parts);
   }
-  Moments real(const std::string& split, std::int64_t first, std::int64_t count) const {
-    return {features(load_fashion_mnist(s_.data, split).images.narrow(0, first, count)), torch::ones({count}, torch::kFloat64)};
+  /// The last 10,000 images of a split: of the training images those that the classifier never saw, of the test images all.
+  Moments real(const std::string& split) const {
+    const Tensor images = load_fashion_mnist(s_.data, split).images;
+    const std::int64_t count = (std::min)(images.size(0), std::int64_t{10'000});
+    return {features(images.narrow(0, images.size(0) - count, count)), resample(count, 0)};
   }
 
   // The reference
@@ -170,8 +173,9 @@ class Evaluation {
       }).at("images");
     return images;
   }
-  /// The set whose reference images those of this one are compared to: never from the same noise.
-  std::int64_t other(std::int64_t set) const { return (set + 1) % (std::max)(s_.seeds, std::int64_t{2}); }
+  /// The set whose reference images those of this one are compared to, from other noise: its neighbour, so that more seeds change
+  /// nothing about the first ones.
+  static std::int64_t other(std::int64_t set) { return set ^ 1; }
 
   std::string described(const Method& m, std::int64_t set, std::int64_t count) const {
     return "model " + model_ + ", " + m.text + text_of(m.options) + ", set " + std::to_string(set) + " of " + std::to_string(count);
@@ -220,7 +224,7 @@ class Evaluation {
     double least = 0;
     for (const Method& m : candidates(family, nfe)) {
       const double distance = cache_("selection by " + features_ + ", " + described(m, 900, s_.selection_images), [&] {
-        if (!selection_) selection_.emplace(real("train", 50'000, 10'000));
+        if (!selection_) selection_.emplace(real("train"));
         const Moments moments(features(sampled(m, 900, s_.selection_images).images), resample(s_.selection_images, 0));
         return Cache::Tensors{{"frechet", torch::tensor({frechet(moments, *selection_)}, torch::kFloat64)}};
       }).at("frechet").item<double>();
@@ -242,7 +246,7 @@ class Evaluation {
       const Tensor distance = (got.images - reference_images(set)).square().mean({1, 2, 3}).to(torch::kFloat64);
       const Tensor mine = features(got.images), theirs = features(reference_images(other(set)));
       const Slices slices(got.images), other_slices(reference_images(other(set)));
-      if (!test_) test_.emplace(real("t10k", 0, 10'000));
+      if (!test_) test_.emplace(real("t10k"));
       Tensor figures = torch::zeros({5, 1 + s_.resamples}, torch::kFloat64);
       for (int r = 0; r <= s_.resamples; ++r) {
         const auto index = static_cast<std::uint64_t>(r == 0 ? 0 : 2 * (set * 100'000 + r));

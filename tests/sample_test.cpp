@@ -1,22 +1,16 @@
 // The command `sample`, run as its users run it, on the small networks recorded in golden/.
-#include "support/catch.hpp"
+#include "support/command.hpp"
 
 #include <fewstep/io/amed_file.hpp>
 
-#include <sys/wait.h>
-
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <limits>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,39 +22,9 @@ const fs::path networks = fs::path(FEWSTEP_SOURCE_DIR) / "tests/golden/edm_netwo
 const std::string grey = (networks / "ddpmpp_uncond.safetensors").string();
 const std::string rgb = (networks / "ddpmpp_cond.safetensors").string();
 
-struct Outcome {
-  int code;
-  std::string text;  // stdout and stderr
-};
-
-/// Runs `sample` in a fresh folder of its own.
-class Scratch {
- public:
-  fs::path dir = fs::path(FEWSTEP_BINARY_DIR) / "scratch_sample";
-  Scratch() {
-    fs::remove_all(dir);
-    fs::create_directories(dir);
-  }
-  ~Scratch() { fs::remove_all(dir); }
-
-  Outcome sample(const std::string& arguments) const {
-    const char* program = std::getenv("FEWSTEP_SAMPLE");
-    REQUIRE(program);
-    const std::string command = "cd '" + dir.string() + "' && '" + program + "' " + arguments + " 2>&1";
-    FILE* pipe = popen(command.c_str(), "r");
-    REQUIRE(pipe);
-    Outcome outcome{0, {}};
-    std::array<char, 4096> part;
-    while (const auto n = fread(part.data(), 1, part.size(), pipe)) outcome.text.append(part.data(), n);
-    const int status = pclose(pipe);
-    outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    return outcome;
-  }
-
-  std::string bytes(const char* name) const {
-    std::ifstream in(dir / name, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
+struct Scratch : fewstep::test::Scratch {
+  Scratch() : fewstep::test::Scratch("sample") {}
+  fewstep::test::Outcome sample(const std::string& arguments) const { return run("sample", arguments); }
 };
 
 /// The numbers of a .npy file that `sample` wrote; its header is checked elsewhere (examples_support_test).

@@ -52,8 +52,11 @@ class Cache {
   Tensors operator()(const std::string& description, Make make) const {
     const std::filesystem::path path = folder_ / (hex(hash_of(description)) + ".safetensors");
     if (!folder_.empty() && std::filesystem::exists(path)) {
-      io::TensorFile file = io::load_tensors(path);
-      if (file.metadata["description"] == description) return file.tensors;
+      try {
+        io::TensorFile file = io::load_tensors(path);
+        if (file.metadata["description"] == description) return file.tensors;
+      } catch (const std::runtime_error&) {  // a damaged file is as good as none
+      }
     }
     Tensors made = make();
     if (!folder_.empty()) {

@@ -1,0 +1,173 @@
+// Training a predictor and measuring it: the figures against closed forms, the commands as their users run them.
+#include "../examples/support/cache.hpp"
+#include "../examples/support/metrics.hpp"
+#include "support/command.hpp"
+
+#include <fewstep/io/safetensors.hpp>
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+using namespace fewstep;
+using namespace fewstep::examples;
+using test::Scratch;
+using torch::Tensor;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string network = (fs::path(FEWSTEP_SOURCE_DIR) / "tests/golden/edm_networks/ddpmpp_uncond.safetensors").string();
+const std::string classifier = (fs::path(FEWSTEP_SOURCE_DIR) / "examples/models/fashion_mnist_classifier.safetensors").string();
+
+/// Images of noise in the format of Fashion-MNIST.
+void write_images(const fs::path& folder, const std::string& split, unsigned char count) {
+  fs::create_directories(folder);
+  std::ofstream images(folder / (split + "-images-idx3-ubyte"), std::ios::binary), labels(folder / (split + "-labels-idx1-ubyte"), std::ios::binary);
+  const auto put = [](std::ofstream& out, std::initializer_list<int> bytes) {
+    for (const int b : bytes) out.put(static_cast<char>(b));
+  };
+  put(images, {0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, 28, 0, 0, 0, 28});
+  put(labels, {0, 0, 8, 1, 0, 0, 0, count});
+  for (int i = 0; i < count * 28 * 28; ++i) images.put(static_cast<char>(i * 7919 % 251));
+  for (int i = 0; i < count; ++i) labels.put(static_cast<char>(i % 10));
+}
+
+Tensor weights(std::int64_t count) { return resample(count, 0); }
+
+}  // namespace
+
+TEST_CASE("Frechet distance of samples whose moments are known") {
+  torch::manual_seed(1);
+  const Tensor z = torch::randn({200'000, 3}, torch::kFloat64);
+  const Tensor scale = torch::tensor({1., 2., 3.}, torch::kFloat64), shift = torch::tensor({0.5, 0., -1.}, torch::kFloat64);
+  const Moments unit(z, weights(z.size(0))), other(z.flip({0}) * scale + shift, weights(z.size(0)));
+  CHECK(std::abs(frechet(unit, unit)) < 1e-9);
+  CHECK(frechet(unit, other) == Approx(1.25 + 0 + 1 + 4).epsilon(0.02));  // |shift|^2 + sum (1 - scale)^2
+  CHECK(frechet(unit, other) == Approx(frechet(other, unit)).epsilon(1e-9));
+
+  // Rotated, so that the covariances do not commute: a plane has a closed form, tr (C C')^(1/2) = sqrt(tr C C' + 2 sqrt(det C C')).
+  const Tensor a = torch::tensor({{2., 0.5}, {0.5, 1.}}, torch::kFloat64), b = torch::tensor({{1., -0.7}, {-0.7, 3.}}, torch::kFloat64);
+  Moments p(z.narrow(1, 0, 2), weights(z.size(0))), q = p;
+  p.covariance = a;
+  q.covariance = b;
+  const double root = std::sqrt((a.mm(b).trace() + 2 * torch::sqrt(torch::det(a) * torch::det(b))).item<double>());
+  CHECK(frechet(p, q) == Approx(3 + 4 - 2 * root).epsilon(1e-9));
+}
+
+TEST_CASE("weights stand for copies") {
+  torch::manual_seed(2);
+  const Tensor x = torch::randn({50, 4}, torch::kFloat64), drawn = resample(50, 3);
+  CHECK(drawn.sum().item<double>() == 50);
+  CHECK(drawn.max().item<double>() > 1);
+  const Tensor copies = x.repeat_interleave(drawn.to(torch::kInt64), 0);
+  const Moments weighted(x, drawn), copied(copies, weights(50));
+  CHECK((weighted.covariance - copied.covariance).abs().max().item<double>() < 1e-12);
+  const Slices all(x), some(copies), other(x.flip({1}));
+  CHECK(sliced_wasserstein(all, drawn, other, weights(50)) == Approx(sliced_wasserstein(some, weights(50), other, weights(50))).epsilon(1e-6));
+}
+
+TEST_CASE("sliced Wasserstein distance of a set and its shifted copy") {
+  torch::manual_seed(3);
+  const Tensor x = torch::randn({500, 2, 8}), shift = torch::zeros({2, 8});
+  const Slices a(x, 2'000), b(x + 0.3, 2'000);
+  CHECK(sliced_wasserstein(a, weights(500), a, weights(500)) == 0);
+  CHECK(sliced_wasserstein(a, weights(500), b, weights(500)) == Approx(0.3).epsilon(0.05));  // the shift's length / sqrt(16)
+}
+
+TEST_CASE("the margin of a mean is that of theory") {
+  torch::manual_seed(4);
+  const Tensor x = torch::randn({400}, torch::kFloat64);
+  Figure mean, twice;
+  for (std::uint64_t r = 0; r <= 2'000; ++r) {
+    const Tensor w = resample(400, r);
+    mean.values.push_back((w * x).sum().item<double>() / 400);
+    twice.values.push_back(2 * mean.values.back());
+  }
+  CHECK(mean.value() == x.mean().item<double>());
+  CHECK(mean.margin() == Approx(1.96 * x.std().item<double>() / 20).epsilon(0.1));
+  CHECK((twice - mean).margin() == Approx(mean.margin()).epsilon(1e-9));  // paired: they vary together
+}
+
+TEST_CASE("a cache answers for the same description alone") {
+  const Scratch scratch("cache");
+  int made = 0;
+  const auto make = [&] { return Cache::Tensors{{"n", torch::tensor({++made})}}; };
+  const Cache cache(scratch.dir / "cache"), none;
+  CHECK(cache("one", make).at("n").item<int>() == 1);
+  CHECK(cache("one", make).at("n").item<int>() == 1);
+  CHECK(cache("two", make).at("n").item<int>() == 2);
+  CHECK(Cache(scratch.dir / "cache")("two", make).at("n").item<int>() == 2);
+  CHECK(none("one", make).at("n").item<int>() == 3);
+  for (const auto& entry : fs::directory_iterator(scratch.dir / "cache")) fs::resize_file(entry.path(), 40);
+  CHECK(cache("two", make).at("n").item<int>() == 4);  // what a killed writer left is made anew
+}
+
+TEST_CASE("a resumed training equals one never stopped, and its teacher may come from the cache") {
+  const Scratch scratch("train");
+  for (const std::string loss : {"greedy", "end-to-end --teacher-steps 4"}) {
+    const std::string common = "--model '" + network + "' --solver ipndm --order 2 --steps 2 --afs --forget-analytic --ema 0.9 --batch 3 "
+                               "--validation 3 --scale-time 0.1 --loss " + loss;
+    const auto train = [&](const std::string& out, const std::string& more) {
+      const auto done = scratch.run("train_amed", common + " --out " + out + ".safetensors " + more);
+      INFO(done.text);
+      REQUIRE(done.code == 0);
+    };
+    train("whole", "--trajectories 12 --cache cache");
+    train("parts", "--trajectories 6");
+    train("parts", "--trajectories 12 --cache cache");
+    const auto whole = io::read_safetensors(scratch.dir / "whole.safetensors"), parts = io::read_safetensors(scratch.dir / "parts.safetensors");
+    REQUIRE(whole.tensors.size() > 8);
+    for (const auto& [name, array] : whole.tensors) {
+      INFO(name);
+      CHECK((array.bytes == parts.tensors.at(name).bytes));
+    }
+    const auto sampled = scratch.run("sample", "--model '" + network + "' --predictor whole.safetensors --seeds 0-1 --npy a.npy");
+    INFO(sampled.text);
+    CHECK(sampled.code == 0);
+    CHECK(sampled.text.find("evaluations          3\n") != std::string::npos);
+    for (const auto& entry : fs::directory_iterator(scratch.dir))
+      if (entry.is_regular_file()) fs::remove(entry.path());
+  }
+}
+
+TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and refusals") {
+  const Scratch scratch("evaluate");
+  write_images(scratch.dir / "data", "train", 40);
+  write_images(scratch.dir / "data", "t10k", 40);
+  const auto trained = scratch.run("train_amed", "--model '" + network + "' --steps 2 --afs --trajectories 2 --batch 2 --validation 2 --out amed_3.safetensors");
+  INFO(trained.text);
+  REQUIRE(trained.code == 0);
+  const std::string rest = "--model '" + network + "' --cache cache --images 16 --selection-images 16 --seeds 1 --reference-steps 6 --resamples 20 "
+                           "--solvers euler,ipndm --predictors amed_3.safetensors ";
+  const std::string common = rest + "--data data --classifier '" + classifier + "' ";
+  const auto first = scratch.run("evaluate", common + "--nfe 2,3 --worst worst.png --out first");
+  INFO(first.text);
+  REQUIRE(first.code == 0);
+  const std::string csv = scratch.bytes("first.csv");
+  CHECK(std::count(csv.begin(), csv.end(), '\n') == 7);  // heading, reference, two classic solvers at 2 and 3, a predictor at 3
+  for (const char* words : {"\n12,reference,", "\n2,euler,", "\n3,ipndm,", "\n3,amed_3,"}) CHECK(csv.find(words) != std::string::npos);
+  CHECK(scratch.bytes("worst.png").substr(1, 3) == "PNG");
+  CHECK(first.text.find("| 3 | amed_3 | euler |") != std::string::npos);
+  const auto again = scratch.run("evaluate", common + "--nfe 2,3 --out again");
+  REQUIRE(again.code == 0);
+  CHECK(scratch.bytes("again.csv") == csv);  // seconds included: nothing was sampled anew
+
+  const auto refused = [&](const std::string& arguments, const std::string& words) {
+    const auto outcome = scratch.run("evaluate", arguments + " --out no");
+    INFO(outcome.text);
+    CHECK(outcome.code > 0);
+    CHECK(outcome.text.starts_with("error: "));
+    CHECK(std::count(outcome.text.begin(), outcome.text.end(), '\n') == 1);
+    CHECK(outcome.text.find(words) != std::string::npos);
+    CHECK_FALSE(fs::exists(scratch.dir / "no.csv"));
+  };
+  refused(common + "--solvers unipk", "unipk");
+  refused(common + "--predictors absent.safetensors", "absent.safetensors");
+  refused(rest + "--data data --classifier '" + network + "'", "not a classifier of train_classifier");
+  refused(rest + "--data nowhere --nfe 4 --classifier '" + classifier + "'", "nowhere");
+}
