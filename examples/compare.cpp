@@ -2,6 +2,7 @@
 //   compare --model fashion_mnist.safetensors --out compare.png
 #include "support/image_grid.hpp"
 #include "support/network.hpp"
+#include "support/predictor_file.hpp"
 #include "support/progress.hpp"
 #include "support/seeds.hpp"
 
@@ -25,23 +26,30 @@ using torch::Tensor;
 struct Candidate {
   std::string label;
   AnySolver<Tensor> solver;
-  int steps;
+  Schedule schedule;
+  Options options = {};
 };
 
-void run(const std::filesystem::path& model, const std::filesystem::path& out, const std::string& seed_list) {
+void run(const std::filesystem::path& model, const std::vector<std::filesystem::path>& predictors, const std::filesystem::path& out,
+         const std::string& seed_list) {
   const auto seeds = parse_seeds(seed_list);
   const auto network = load_unet(model);
   const UnetConfig& config = network->config();
   const Tensor unit_noise = tensor_noise(seeds, {config.img_channels, config.img_resolution, config.img_resolution});
 
   // Heun makes two evaluations a step: 50 steps are 100 evaluations. Last, because the others are measured against it.
-  std::vector<Candidate> candidates{{"Euler (DDIM)", Euler{}, 5},
-                                    {"DPM-Solver++", Dpmpp{.order = 3}, 5},
-                                    {"iPNDM", Ipndm{.order = 3}, 5},
-                                    {"reference (Heun)", Heun{}, 50}};
+  std::vector<Candidate> candidates{{"Euler (DDIM)", Euler{}, karras({.steps = 5})},
+                                    {"DPM-Solver++", Dpmpp{.order = 3}, karras({.steps = 5})},
+                                    {"iPNDM", Ipndm{.order = 3}, karras({.steps = 5})}};
+  for (const auto& path : predictors) {
+    const io::AmedFile file = read_predictor(path, config);
+    const std::string label = file.solver == "amed" ? "AMED-Solver" : "AMED, " + file.solver;
+    candidates.push_back({label, predicted_solver(file, torch::kCPU), make_schedule(file.schedule, file.schedule_settings), predicted_options(file)});
+  }
+  candidates.push_back({"reference (Heun)", Heun{}, karras({.steps = 50})});
   int total = 0;
   for (auto& c : candidates) {
-    const int nfe = evaluations(c.solver, karras({.steps = c.steps}));
+    const int nfe = evaluations(c.solver, c.schedule, c.options);
     c.label += ", " + std::to_string(nfe) + " evaluations";
     total += nfe;
   }
@@ -52,7 +60,7 @@ void run(const std::filesystem::path& model, const std::filesystem::path& out, c
   std::vector<Tensor> results;
   std::vector<Panel> panels;
   for (const auto& c : candidates) {
-    const auto result = sample(c.solver, denoise, karras({.steps = c.steps}), unit_noise);
+    const auto result = sample(c.solver, denoise, c.schedule, unit_noise, c.options);
     if (result.status != Status::complete) throw std::runtime_error(c.label + ": the samples are not finite");
     results.push_back(result.x.contiguous());
     const auto size = extents(result.x);
@@ -74,16 +82,19 @@ void run(const std::filesystem::path& model, const std::filesystem::path& out, c
 
 int main(int argc, char** argv) {
   std::filesystem::path model, out;
+  std::vector<std::filesystem::path> predictors;
   std::string seeds = "0-63";
   CLI::App app{"Draws the same noise with several solvers, side by side."};
   app.option_defaults()->always_capture_default();
   app.failure_message([](const CLI::App*, const CLI::Error& error) { return "error: " + std::string(error.what()) + "\n"; });
   app.add_option("--model", model, "weights of the network (safetensors)")->required();
+  app.add_option("--predictors", predictors, "trained time predictors (safetensors), one column each")->delimiter(',');
   app.add_option("--out", out, "the picture (.png)")->required();
   app.add_option("--seeds", seeds, "one image each, such as 0-63,70,80-90");
   CLI11_PARSE(app, argc, argv);
   try {
-    run(model, out, seeds);
+    keep_freed_memory();
+    run(model, predictors, out, seeds);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s\n", first_line(error).c_str());
     return 1;

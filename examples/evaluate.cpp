@@ -39,7 +39,7 @@ namespace fs = std::filesystem;
 
 struct Settings {
   fs::path model, classifier, out = "evaluate", cache = "evaluate.cache", worst;
-  std::string data = fashion_mnist_folder, device = "cpu";
+  std::string data = fashion_mnist_folder, device = "cpu", settings;
   std::vector<int> nfe{5};
   std::vector<std::string> solvers{"euler", "heun", "dpm2", "dpmpp", "ipndm"};
   std::vector<fs::path> predictors;
@@ -99,7 +99,7 @@ class Evaluation {
     rows_.push_back(reference_row());
     for (const int nfe : s_.nfe) {
       for (const std::string& family : s_.solvers)
-        if (const auto best = select(family, nfe)) rows_.push_back(row(*best, nfe));
+        for (const Method& m : chosen(family, nfe)) rows_.push_back(row(m, nfe));
       for (const fs::path& path : s_.predictors) {
         const Method m = predicted(path);
         if (evaluations(m.solver, m.schedule, m.options) == nfe) rows_.push_back(row(m, nfe));
@@ -233,6 +233,18 @@ class Evaluation {
       least = distance;
     }
     return best;
+  }
+
+  /// The settings to show: the best one, or all that were asked for.
+  std::vector<Method> chosen(const std::string& family, int nfe) {
+    std::vector<Method> some;
+    if (s_.settings.empty()) {
+      if (const auto best = select(family, nfe)) some.push_back(*best);
+      return some;
+    }
+    for (const Method& m : candidates(family, nfe))
+      if ((m.text + text_of(m.options)).find(s_.settings) != std::string::npos) some.push_back(m);
+    return some;
   }
 
   // Rows
@@ -396,7 +408,7 @@ class Evaluation {
     add("reference", reference_images(0).index_select(0, worst));
     std::vector<Method> methods{predicted(*std::find_if(s_.predictors.begin(), s_.predictors.end(), [&](const fs::path& p) { return p.stem() == found->name; }))};
     for (const std::string& family : s_.solvers)
-      if (const auto best = select(family, found->nfe)) methods.push_back(*best);
+      for (const Method& m : chosen(family, found->nfe)) methods.push_back(m);
     for (const Method& m : methods) {
       std::vector<Tensor> images;
       for (std::int64_t k = 0; k < worst.size(0); ++k) {
@@ -435,6 +447,7 @@ int main(int argc, char** argv) {
   app.add_option("--nfe", s.nfe, "network evaluations, such as 3,5,7")->delimiter(',')->check(CLI::Range(1, 1'000));
   app.add_option("--solvers", s.solvers, "classic solvers, such as euler,ipndm; amed: with a fixed ratio")->delimiter(',')
       ->check(CLI::IsMember({"euler", "heun", "dpm2", "amed", "dpmpp", "ipndm"}));
+  app.add_option("--settings", s.settings, "a row for each setting of the classic solvers that this text is part of, such as 'ipndm 3, karras 7'; else for the best");
   app.add_option("--predictors", s.predictors, "files of train_amed; each runs at its own number of evaluations")->delimiter(',')->check(CLI::ExistingFile);
   app.add_option("--images", s.images, "for each seed")->check(CLI::Range(16, 1'000'000));
   app.add_option("--seeds", s.seeds, "sets of noise")->check(CLI::Range(1, 100));

@@ -31,5 +31,7 @@ echo "== examples/quickstart.cpp: an exact denoiser, Eigen alone"
 "$build/examples/quickstart"
 echo
 echo "== examples/compare.cpp: a trained network, the same noise for every solver"
-"$build/examples/compare" --model "$fewstep_source/examples/models/fashion_mnist.safetensors" \
+models=$fewstep_source/examples/models
+"$build/examples/compare" --model "$models/fashion_mnist.safetensors" \
+  --predictors "$models/amed_5.safetensors,$models/amed_ipndm_5.safetensors" \
   --out "${out:-$build/quickstart.png}"

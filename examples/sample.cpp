@@ -77,9 +77,10 @@ void run(Settings s) {
   const auto network = network_for(s, device);
   const UnetConfig& config = network->config();
   Options options{.analytic_first_step = s.analytic_first_step, .analytic_in_history = s.analytic_in_history};
+  Spent spent, predicting;
   if (!s.predictor.empty()) {  // with a schedule and a start of its own
     const io::AmedFile file = read_predictor(s.predictor, config);
-    solver = predicted_solver(file, device);
+    solver = predicted_solver(file, device, &predicting);
     s.schedule = file.schedule;
     s.schedule_settings = file.schedule_settings;
     options = predicted_options(file);
@@ -93,7 +94,6 @@ void run(Settings s) {
   const int nfe = evaluations(solver, schedule, options);
   const std::size_t batches = (seeds.size() + s.batch - 1) / s.batch;
   Progress progress("sampling", static_cast<double>(nfe) * static_cast<double>(batches), "evaluations");
-  Spent spent;
   const TimedNetwork denoise(network, label, progress, spent);
 
   const auto start = std::chrono::steady_clock::now();
@@ -132,7 +132,9 @@ void run(Settings s) {
   std::printf("evaluations          %d\n", nfe);
   std::printf("seconds              %.2f\n", seconds);
   std::printf("images per second    %.1f\n", static_cast<double>(seeds.size()) / seconds);
-  std::printf("outside the network  %.1f%%\n", 100 * (1 - spent.network_seconds / seconds));
+  std::printf("outside the network  %.1f%%\n", 100 * (1 - spent.seconds / seconds));
+  if (predicting.calls > 0)
+    std::printf("a prediction         %.2f%% of an evaluation\n", 100 * predicting.seconds / predicting.calls / (spent.seconds / spent.calls));
 }
 
 }  // namespace

@@ -34,7 +34,29 @@ inline void keep_freed_memory() {
 /// What was spent where, over all batches of a run.
 struct Spent {
   int calls = 0;
-  double network_seconds = 0;
+  double seconds = 0;
+};
+
+/// Counts a call and its seconds from here to the end of the block.
+class Timer {
+ public:
+  /// @param wait  a GPU works behind the caller's back: without waiting, its time would be counted as somebody else's
+  Timer(bool wait, Spent& spent) : wait_(wait), spent_(&spent) {
+    if (wait_) torch::cuda::synchronize();
+    start_ = std::chrono::steady_clock::now();
+  }
+  ~Timer() {
+    if (wait_) torch::cuda::synchronize();
+    spent_->seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    ++spent_->calls;
+  }
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+ private:
+  bool wait_;
+  Spent* spent_;
+  std::chrono::steady_clock::time_point start_;
 };
 
 /// A denoiser that counts and times the network behind it, and moves a progress bar.
@@ -45,17 +67,12 @@ class TimedNetwork {
       : network_(std::move(network)), labels_(std::move(labels)), progress_(&progress), spent_(&spent) {}
 
   EdmDenoiser::Output operator()(const torch::Tensor& x, const torch::Tensor& sigma) const {
-    // A GPU works behind the caller's back: without waiting, its time would be counted as somebody else's.
-    const auto wait = [&] {
-      if (x.is_cuda()) torch::cuda::synchronize(x.device().index());
-    };
-    wait();
-    const auto start = std::chrono::steady_clock::now();
     const auto labels = labels_.defined() ? labels_.unsqueeze(0).expand({x.size(0), -1}) : torch::Tensor();
-    auto output = network_->forward(x, sigma, labels);
-    wait();
-    spent_->network_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    progress_->update(++spent_->calls);
+    auto output = [&] {
+      const Timer timer(x.is_cuda(), *spent_);
+      return network_->forward(x, sigma, labels);
+    }();
+    progress_->update(spent_->calls);
     return output;
   }
 

@@ -1,7 +1,7 @@
 // A trained time predictor as the commands use it.
 #pragma once
 
-#include "unet_config.hpp"
+#include "network.hpp"
 
 #include <fewstep/io/amed_file.hpp>
 #include <fewstep/torch.hpp>
@@ -30,9 +30,22 @@ inline io::AmedFile read_predictor(const std::filesystem::path& path, const Unet
   return file;
 }
 
+/// A predictor that is timed.
+struct TimedPredictor {
+  static constexpr bool per_sample = true;
+  TensorAmedPredictor inner;
+  Spent* spent;
+  void operator()(const Step<torch::Tensor>& n, const torch::Tensor* features, Prediction<torch::Tensor>& out) const {
+    const Timer timer(features && features->is_cuda(), *spent);
+    inner(n, features, out);
+  }
+};
+
 /// The solver that the file was trained for, with its predictor.
-inline AnySolver<torch::Tensor> predicted_solver(const io::AmedFile& file, torch::Device device) {
-  return make_solver<torch::Tensor>(file.solver, file.solver_settings, TensorAmedPredictor(file.network, torch::TensorOptions(device)));
+inline AnySolver<torch::Tensor> predicted_solver(const io::AmedFile& file, torch::Device device, Spent* spent = nullptr) {
+  const TensorAmedPredictor predictor(file.network, torch::TensorOptions(device));
+  if (spent) return make_solver<torch::Tensor>(file.solver, file.solver_settings, TimedPredictor{predictor, spent});
+  return make_solver<torch::Tensor>(file.solver, file.solver_settings, predictor);
 }
 
 inline Options predicted_options(const io::AmedFile& file) {

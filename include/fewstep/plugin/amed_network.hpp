@@ -51,7 +51,7 @@ struct AmedNetwork {
   /// @throws std::invalid_argument naming the layer whose size does not fit the others, or a weight that is not finite.
   void validate() const {
     for_each_layer(*this, [&](const std::string& name, const Layer& layer) {
-      const bool head = name.rfind("fc_", 0) == 0;
+      const bool head = name.starts_with("fc_");
       const std::size_t inputs = head ? outputs() : name == "enc_layer1" ? hidden() : name == "map_layer0" ? 2 * frequencies.size() : features();
       require(layer.outputs() > 0 && (!head || layer.outputs() == 1), name + "'s outputs", layer.outputs(), head ? "1" : "1 or more");
       require(inputs > 0 && layer.weight.size() == inputs * layer.outputs(), name + "'s weights", layer.weight.size(),
