@@ -183,6 +183,7 @@ TEST_CASE("bad configuration: one line that names the argument, the value and wh
   CHECK_THAT(message_of([] { karras({.steps = 0}); }), Contains("steps is 0; allowed: 1 or more"));
   CHECK_THAT(message_of([] { karras({.steps = 3, .sigma_min = 90}); }), Contains("sigma_min is 90"));
   CHECK_THAT(message_of([] { Schedule({3, 2, 2}); }), Contains("noise level 2 is 2; allowed: less than"));
+  CHECK_THAT(message_of([] { Schedule({2, 2}); }), Contains("noise level 1 is 2; allowed: greater than"));
   CHECK_THAT(message_of([] { Schedule({3, 0, -1}); }), Contains("noise level 1 is 0"));
   CHECK_THAT(message_of([] { Schedule({0, 1}); }), Contains("noise level 0 is 0"));
   CHECK_THAT(message_of([&] { sample(Ipndm{.order = 5}, test::Constant{}, s, z); }), Contains("Ipndm::order is 5; allowed: 1 to 4"));

@@ -75,8 +75,9 @@ TEST_CASE("two peaks: finite after every step, evaluations as declared, with and
   const laws::TwoPeaks problem;
   const auto denoise = [&](double x, double sigma) { return problem(x, sigma); };
   for_each_case([&](const AnySolver<double>& solver, const Schedule& s, End) {
-    for (const bool afs : {false, true}) {
-      const Options o{.analytic_first_step = afs, .check = Check::every_step};
+    for (const Options& start : {Options{}, Options{.analytic_first_step = true}, Options{.analytic_first_step = true, .analytic_in_history = false}}) {
+      Options o = start;
+      o.check = Check::every_step;
       const auto r = sample(solver, denoise, s, 0.7, o);
       CHECK(r.status == Status::complete);
       CHECK(r.steps == s.steps());
@@ -108,6 +109,25 @@ TEST_CASE("sub-ranges: the first steps equal the whole run's, the rest a run of 
       CHECK(begin.evaluations + rest.evaluations == evaluations(solver, s));
     }
   });
+}
+
+TEST_CASE("an analytic start kept out of the history: the rest is a run of its own") {
+  const laws::TwoPeaks problem;
+  const auto denoise = [&](double x, double sigma) { return problem(x, sigma); };
+  int multistep = 0;
+  for_each_solver([&](const auto& entry) {
+    INFO(entry.name);
+    const auto solver = entry.make({});
+    const Schedule s = karras({.steps = 8});
+    const Options forgetful{.analytic_first_step = true, .analytic_in_history = false};
+    Run run(solver, denoise, s, 56., forgetful);
+    run.advance();
+    const double rest = integrate(solver, denoise, s, run.x, {.first_step = 1}).x;
+    while (run.advance()) {}
+    CHECK(run.x == rest);
+    multistep += integrate(solver, denoise, s, 56., {.analytic_first_step = true}).x != rest;
+  });
+  CHECK(multistep >= 2);
 }
 
 TEST_CASE("inversion: increasing levels lead back, as far as the order of the solver goes") {

@@ -43,7 +43,8 @@ Rows solve(const S& solver, F f, const Schedule& schedule, const Rows& x0, const
 template <State X, class F>
 struct Started : Elementwise<X, F> {
   double weight;
-  double analytic_start(double) const { return weight; }
+  template <class T>
+  auto analytic_start(const T& sigma) const { return weight + 0. * sigma; }
 };
 
 /// Answers each evaluation from a list, whatever the state.
