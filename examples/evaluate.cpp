@@ -22,7 +22,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -96,7 +95,7 @@ class Evaluation {
   }
 
   void run() {
-    rows_.push_back(reference_row());
+    rows_.push_back(row(reference(), evaluations(reference().solver, reference().schedule, {})));  // what no solver can be better than
     for (const int nfe : s_.nfe) {
       for (const std::string& family : s_.solvers)
         for (const Method& m : chosen(family, nfe)) rows_.push_back(row(m, nfe));
@@ -130,19 +129,32 @@ class Evaluation {
     Tensor images;  // [N, 1, 32, 32]
     double seconds;
   };
+  /// In parts that the cache keeps: a run that was killed, or is to be longer, goes on from there.
   Samples sampled(const Method& m, std::int64_t set, std::int64_t count) const {
-    const auto start = std::chrono::steady_clock::now();
+    constexpr std::int64_t size = 512;
     const torch::NoGradGuard no_grad;
-    std::vector<Tensor> parts;
+    std::vector<Tensor> all;
+    Tensor seconds = torch::zeros({1}, torch::kFloat64);
     Progress bar(m.name, static_cast<double>(count), "images");
-    for (std::int64_t at = 0; at < count; at += s_.batch) {
-      const auto [noise, labels] = draw(set, at, (std::min)(s_.batch, count - at));
-      const auto result = sample(m.solver, bind_labels(unet_, labels), m.schedule, noise, m.options);
-      if (result.status != Status::complete) throw std::runtime_error(m.name + " (" + m.text + "): the samples are not finite");
-      parts.push_back(result.x.to(torch::kCPU));
-      bar.update(static_cast<double>(at + parts.back().size(0)));
+    for (std::int64_t first = 0; first < count; first += size) {
+      const std::int64_t end = (std::min)(first + size, count);
+      const Cache::Tensors part = cache_(described(m, set, first, end), [&] {
+        const auto start = std::chrono::steady_clock::now();
+        std::vector<Tensor> images;
+        for (std::int64_t at = first; at < end; at += s_.batch) {
+          const auto [noise, labels] = draw(set, at, (std::min)(s_.batch, end - at));
+          const auto result = sample(m.solver, bind_labels(unet_, labels), m.schedule, noise, m.options);
+          if (result.status != Status::complete) throw std::runtime_error(m.name + " (" + m.text + "): the samples are not finite");
+          images.push_back(result.x.to(torch::kCPU));
+          bar.update(static_cast<double>(at + images.back().size(0)));
+        }
+        const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+        return Cache::Tensors{{"images", torch::cat(images)}, {"seconds", torch::tensor({spent.count()}, torch::kFloat64)}};
+      });
+      all.push_back(part.at("images"));
+      seconds += part.at("seconds");
     }
-    return {torch::cat(parts), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()};
+    return {torch::cat(all), seconds.item<double>()};
   }
 
   /// The classifier's features of images [N, 1, 32, 32].
@@ -167,18 +179,16 @@ class Evaluation {
   /// The reference solution of a set of noise.
   Tensor reference_images(std::int64_t set) {
     Tensor& images = references_[set];
-    if (!images.defined())
-      images = cache_(described(reference(), set, s_.images), [&] {
-        return Cache::Tensors{{"images", sampled(reference(), set, s_.images).images}};
-      }).at("images");
+    if (!images.defined()) images = sampled(reference(), set, s_.images).images;
     return images;
   }
   /// The set whose reference images those of this one are compared to, from other noise: its neighbour, so that more seeds change
   /// nothing about the first ones.
   static std::int64_t other(std::int64_t set) { return set ^ 1; }
 
-  std::string described(const Method& m, std::int64_t set, std::int64_t count) const {
-    return "model " + model_ + ", " + m.text + text_of(m.options) + ", set " + std::to_string(set) + " of " + std::to_string(count);
+  std::string described(const Method& m, std::int64_t set, std::int64_t first, std::int64_t end) const {
+    return "model " + model_ + ", " + m.text + text_of(m.options) + ", set " + std::to_string(set) + ", images " + std::to_string(first) + " to " +
+           std::to_string(end);
   }
 
   // Methods
@@ -223,7 +233,7 @@ class Evaluation {
     std::optional<Method> best;
     double least = 0;
     for (const Method& m : candidates(family, nfe)) {
-      const double distance = cache_("selection by " + features_ + ", " + described(m, 900, s_.selection_images), [&] {
+      const double distance = cache_("selection by " + features_ + ", " + described(m, 900, 0, s_.selection_images), [&] {
         if (!selection_) selection_.emplace(real("train"));
         const Moments moments(features(sampled(m, 900, s_.selection_images).images), resample(s_.selection_images, 0));
         return Cache::Tensors{{"frechet", torch::tensor({frechet(moments, *selection_)}, torch::kFloat64)}};
@@ -250,11 +260,11 @@ class Evaluation {
   // Rows
 
   /// distance [N] and figures [5, 1 + resamples] of one set.
-  Cache::Tensors measured(const Method& m, std::int64_t set, const std::function<Samples()>& make) {
+  Cache::Tensors measured(const Method& m, std::int64_t set) {
     const std::string text = "figures by " + features_ + " against heun " + std::to_string(s_.reference_steps) + " and set " + std::to_string(other(set)) +
-                             ", " + std::to_string(s_.resamples) + " resamples, " + described(m, set, s_.images);
+                             ", " + std::to_string(s_.resamples) + " resamples, " + described(m, set, 0, s_.images);
     return cache_(text, [&] {
-      const Samples got = make();
+      const Samples got = sampled(m, set, s_.images);
       const Tensor distance = (got.images - reference_images(set)).square().mean({1, 2, 3}).to(torch::kFloat64);
       const Tensor mine = features(got.images), theirs = features(reference_images(other(set)));
       const Slices slices(got.images), other_slices(reference_images(other(set)));
@@ -274,11 +284,11 @@ class Evaluation {
     });
   }
 
-  Row row(const Method& m, int nfe, const std::function<Samples(std::int64_t)>& make) {
+  Row row(const Method& m, int nfe) {
     Row r{m.name, m.predicted ? "" : m.text + text_of(m.options), m.predicted, nfe, {}, {}, {}, {}, {}, 0, {}};
     std::vector<Tensor> distances, numbers;
     for (std::int64_t set = 0; set < s_.seeds; ++set) {
-      const Cache::Tensors one = measured(m, set, [&] { return make(set); });
+      const Cache::Tensors one = measured(m, set);
       distances.push_back(one.at("distance"));
       numbers.push_back(one.at("figures"));
       r.seconds += one.at("seconds").item<double>() * 1000 / static_cast<double>(s_.images * s_.seeds);
@@ -292,15 +302,6 @@ class Evaluation {
     }
     return r;
   }
-  Row row(const Method& m, int nfe) {
-    return row(m, nfe, [&](std::int64_t set) { return sampled(m, set, s_.images); });
-  }
-  /// What no solver can be better than.
-  Row reference_row() {
-    const Method m = reference();
-    return row(m, evaluations(m.solver, m.schedule, m.options), [&](std::int64_t set) { return Samples{reference_images(set), 0}; });
-  }
-
   // What is shown
 
   void print_table() const {

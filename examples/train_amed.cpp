@@ -44,6 +44,7 @@ struct Settings {
   std::int64_t trajectories = 2'500, batch = 50, validation = 100, seed = 0;
   double lr = 5e-3, ema = 0, checkpoint_seconds = 60;
   double scale_dir = 0.01, scale_time = 0;
+  EndLoss end_loss;
   bool cosine = false, bf16 = false, constants = false;
 
   bool end_to_end() const { return loss == "end-to-end"; }
@@ -78,14 +79,14 @@ class Trainer {
     const UnetConfig& config = unet_->config();
     s_.file.data_shape = {config.img_channels, config.img_resolution, config.img_resolution};
     schedule_.emplace(make_schedule(s_.file.schedule, s_.file.schedule_settings));
-    ScheduleSettings fine = s_.file.schedule_settings;
-    fine.steps *= s_.extra + 1;
-    // Only the end counts for the loss at the end: then all students may share one teacher.
-    if (s_.teacher_steps > 0) {
+    if (s_.teacher_steps > 0) {  // only the end counts for the loss at the end: all students share one teacher
       require(s_.end_to_end(), "teacher-steps", s_.teacher_steps, "0 where the loss is greedy: give --extra");
-      fine.steps = s_.teacher_steps;
+      fine_.emplace(karras({.steps = s_.teacher_steps}));
+    } else {
+      ScheduleSettings fine = s_.file.schedule_settings;
+      fine.steps *= s_.extra + 1;
+      fine_.emplace(make_schedule(s_.file.schedule, fine));
     }
-    fine_.emplace(make_schedule(s_.file.schedule, fine));
     stride_ = s_.end_to_end() ? fine_->steps() : static_cast<std::size_t>(s_.extra) + 1;
     make_solver<Tensor>(s_.teacher, s_.teacher_settings);
     const auto seed = static_cast<std::uint64_t>(s_.seed);
@@ -132,13 +133,14 @@ class Trainer {
     return unet_->forward(x, torch::ones({}, device_), {}).feature.flatten(1).size(1);
   }
 
+  static constexpr std::int64_t part_size = 50;
   struct Batch {
     Tensor x;
     Network network;
     std::vector<Tensor> teacher;
   };
-  /// Noise, classes and the teacher's states of the samples `first` to `first` + `count`; from the cache where it has them.
-  Batch draw(std::int64_t first, std::int64_t count) {
+  /// Noise and classes of the samples `first` to `first` + `count`.
+  Batch start(std::int64_t first, std::int64_t count) {
     std::vector<std::uint64_t> seeds(static_cast<std::size_t>(count));
     std::iota(seeds.begin(), seeds.end(), static_cast<std::uint64_t>(s_.seed * 1'000'000'000 + first));
     Batch b{tensor_noise(seeds, s_.file.data_shape, torch::TensorOptions(device_)) * (*schedule_)[0], {unet_, {}}, {}};
@@ -148,19 +150,32 @@ class Trainer {
         list.push_back(torch::randint(classes, {1}, at::detail::createCPUGenerator(~seed), torch::kInt64));
       b.network.labels = class_rows(torch::cat(list), classes).to(device_);
     }
-    const Tensor states = cache_(teacher_description(first, count), [&] {
-      return Cache::Tensors{{"states", torch::stack(teacher_states(make_solver<Tensor>(s_.teacher, s_.teacher_settings), b.network,
-                                                                   *fine_, stride_, b.x))}};
-    }).at("states").to(device_);
+    return b;
+  }
+  /// The same with the teacher's states.
+  Batch draw(std::int64_t first, std::int64_t count) {
+    Batch b = start(first, count);
+    std::vector<Tensor> parts;
+    for (std::int64_t part = first / part_size; part * part_size < first + count; ++part) parts.push_back(teacher(part));
+    const Tensor states = torch::cat(parts, 1).narrow(1, first % part_size, count).to(device_);
     for (std::int64_t i = 0; i < states.size(0); ++i) b.teacher.push_back(states[i]);
     return b;
   }
-  std::string teacher_description(std::int64_t first, std::int64_t count) const {
+  /// [levels, part_size, ...]: the teacher's states, in parts that do not depend on the size of a batch; the last one is kept, and the
+  /// cache may have the others.
+  Tensor teacher(std::int64_t part) {
+    if (part == last_part_) return last_states_;
     std::ostringstream text;
     text << "states of " << s_.teacher << " of order " << s_.teacher_settings.order.value_or(0) << ", model " << model_ << (s_.bf16 ? " in bf16" : "")
-         << ", seed " << s_.seed << ", samples " << first << " + " << count << ", every " << stride_ << " of levels";
+         << ", seed " << s_.seed << ", samples " << part * part_size << " + " << part_size << ", every " << stride_ << " of levels";
     for (const double level : *fine_) text << " " << level;
-    return text.str();
+    last_states_ = cache_(text.str(), [&] {
+      const Batch b = start(part * part_size, part_size);
+      const auto solver = make_solver<Tensor>(s_.teacher, s_.teacher_settings);
+      return Cache::Tensors{{"states", torch::stack(teacher_states(solver, b.network, *fine_, stride_, b.x)).to(torch::kCPU)}};
+    }).at("states");
+    last_part_ = part;
+    return last_states_;
   }
 
   AnySolver<Tensor> student() { return make_solver<Tensor>(s_.file.solver, s_.file.solver_settings, Watched{*predictor_, s_.constants, &ratios_}); }
@@ -189,7 +204,7 @@ class Trainer {
     };
     ratios_.clear();
     if (s_.end_to_end()) {
-      const Tensor loss = end_to_end_loss(student(), b.network, *schedule_, options(), b.x, b.teacher.back());
+      const Tensor loss = end_to_end_loss(student(), b.network, *schedule_, options(), b.x, b.teacher.back(), s_.end_loss);
       add(loss.item<double>());
       update(loss);
     } else {
@@ -271,6 +286,8 @@ class Trainer {
   std::optional<TensorAmedPredictor> predictor_;
   std::optional<PublishedAdam> adam_;
   std::vector<Tensor> average_;
+  std::int64_t last_part_ = -1;
+  Tensor last_states_;
   std::vector<double> ratios_;  // mean of each step, since cleared
   std::int64_t done_ = 0;
 };
@@ -297,9 +314,11 @@ int main(int argc, char** argv) {
   app.add_option("--teacher", s.teacher, "solver of the teacher");
   app.add_option("--teacher-order", s.teacher_settings.order, "of the teacher, where it has several");
   app.add_option("--extra", s.extra, "levels that the teacher has between two of the student")->check(CLI::Range(0, 1'000));
-  app.add_option("--teacher-steps", s.teacher_steps, "with --loss end-to-end: the teacher's steps, instead of --extra")->check(CLI::Range(0, 10'000));
+  app.add_option("--teacher-steps", s.teacher_steps, "with --loss end-to-end: the teacher's steps on its own Karras levels, instead of --extra")->check(CLI::Range(0, 10'000));
   app.add_option("--loss", s.loss, "greedy: step by step, as published; end-to-end: at the end, through all steps")
       ->check(CLI::IsMember({"greedy", "end-to-end"}));
+  app.add_option("--huber", s.end_loss.huber, "with --loss end-to-end: differences beyond it count linearly; 0: squares throughout")->check(CLI::NonNegativeNumber);
+  app.add_option("--shown", s.end_loss.shown, "with --loss end-to-end: numbers beyond +-SHOWN count as these, as in a picture; 0: as they are")->check(CLI::NonNegativeNumber);
   app.add_option("--trajectories", s.trajectories, "to train on")->check(CLI::PositiveNumber);
   app.add_option("--batch", s.batch, "trajectories at a time")->check(CLI::Range(1, 65'536));
   app.add_option("--validation", s.validation, "trajectories to measure on")->check(CLI::PositiveNumber);

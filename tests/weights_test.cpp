@@ -5,6 +5,7 @@
 
 #include <fewstep/laws/solver.hpp>
 
+#include <boost/math/quadrature/gauss.hpp>
 #include <boost/multiprecision/cpp_dec_float.hpp>
 
 #include <array>
@@ -123,6 +124,104 @@ TEST_CASE("DPM-Solver++ weights, order 2: half the first weight in place of the 
     agree(Dpmpp::data_2(p, t, s), std::array<Real, 3>{Real(s) / t, data * (1 + k), -data * k});
     agree(Dpmpp::noise_2(p, t, s), std::array<Real, 3>{1, noise * (1 + k), -noise * k});
   }
+}
+
+TEST_CASE("DEIS weights: polynomials in sigma, its logarithm and the process's time") {
+  for (const auto& [q, p, t, s] : grids()) {
+    const double o = q * (p / t);
+    // In sigma: Lagrange's polynomials are integrated as polynomials.
+    const auto in_sigma = [&]<std::size_t N>(const std::array<double, N>& node) {
+      std::array<Real, N> result;
+      for (std::size_t j = 0; j < N; ++j) {
+        std::array<Real, N> c{};
+        c[0] = 1;
+        for (std::size_t i = 0, degree = 0; i < N; ++i)
+          if (i != j)
+            for (std::size_t k = ++degree + 1; k-- > 0;) c[k] = ((k > 0 ? c[k - 1] : Real(0)) - Real(node[i]) * c[k]) / (Real(node[j]) - node[i]);
+        result[j] = 0;
+        for (std::size_t k = 0; k < N; ++k)
+          result[j] += c[k] * (pow(Real(s), static_cast<int>(k) + 1) - pow(Real(node[0]), static_cast<int>(k) + 1)) / static_cast<int>(k + 1);
+      }
+      return result;
+    };
+    const Deis adams{.order = 4, .variable = Variable::sigma};
+    agree(adams.weights(s, std::array{t}), in_sigma(std::array{t}));
+    agree(adams.weights(s, std::array{t, p}), in_sigma(std::array{t, p}));
+    agree(adams.weights(s, std::array{t, p, q}), in_sigma(std::array{t, p, q}));
+    agree(adams.weights(s, std::array{t, p, q, o}), in_sigma(std::array{t, p, q, o}));
+
+    const Real h = log(Real(t) / s), at_p = log(Real(t) / p), at_q = log(Real(t) / q), at_o = log(Real(t) / o);
+    const auto images = integrals<4>({0, at_p, at_q, at_o}, h, 1);
+    auto slopes = integrals<4>({0, at_p, at_q, at_o}, h, -1);
+    for (Real& w : slopes) w *= -s;
+    agree(Deis{.order = 4, .variable = Variable::log_sigma, .form = Form::data}.weights(s, std::array{t, p, q, o}), images);
+    agree(Deis{.order = 4, .variable = Variable::log_sigma}.weights(s, std::array{t, p, q, o}), slopes);
+  }
+}
+
+TEST_CASE("DEIS weights in the process's time, against a rule of 30 nodes in 50 digits") {
+  using Rule = boost::math::quadrature::gauss<Real, 30>;
+  // log(1 + sigma^2) = beta_d u^2/2 + beta_min u, 80 at u = 1 and 0.002 at u = 1/1000
+  const Real low = log(1 + Real(0.002) * Real(0.002)), high = log(1 + Real(80) * 80), e = Real(1) / 1000;
+  const Real beta_d = 2 * (low / e - high) / (e - 1), beta_min = high - beta_d / 2;
+  const auto time = [&](const Real& sigma) -> Real { return (sqrt(beta_min * beta_min + 2 * beta_d * log(1 + sigma * sigma)) - beta_min) / beta_d; };
+  int count = 0;
+  for (const auto& [q, p, t, s] : grids()) {
+    if (++count % 20 != 0 || q > 100) continue;
+    const std::array<Real, 3> node{time(t), time(p), time(q)};
+    std::array<Real, 3> want;
+    for (std::size_t j = 0; j < 3; ++j)
+      want[j] = -Rule::integrate([&](Real y) -> Real {
+        const Real sigma = exp(y);
+        Real value = sigma;
+        for (std::size_t i = 0; i < 3; ++i)
+          if (i != j) value *= (time(sigma) - node[i]) / (node[j] - node[i]);
+        return value;
+      }, log(Real(s)), log(Real(t)));
+    agree(Deis{}.weights(s, std::array{t, p, q}), want);
+  }
+}
+
+TEST_CASE("UniPC weights: integrals through all outputs, but for one difference, which weighs half of B") {
+  for (const auto& [q, p, t, s] : grids()) {
+    const Real h = log(Real(t) / s), at_p = log(Real(t) / p), at_q = log(Real(t) / q);
+    for (const UniB variant : {UniB::bh1, UniB::bh2}) {
+      const UniPc data{.variant = variant}, noise{.variant = variant, .form = Form::noise};
+      const auto check = [&]<std::size_t N>(const std::array<double, N - 1>& other, const std::array<Real, N>& place) {
+        auto d = integrals<N>(place, h, 1), e = integrals<N>(place, h, -1);
+        for (Real& w : e) w *= -s;
+        if constexpr (N == 2) {
+          const Real half = (variant == UniB::bh1 ? h : Real(1 - exp(-h))) / 2 / (place[1] / h);
+          d = {1 - Real(s) / t - half, half};
+          const Real other_half = -s * (variant == UniB::bh1 ? h : Real(exp(h) - 1)) / 2 / (place[1] / h);
+          e = {Real(s) - t - other_half, other_half};
+        }
+        agree(data.weights(t, s, other), d);
+        agree(noise.weights(t, s, other), e);
+      };
+      check.template operator()<1>({}, {0});
+      check.template operator()<2>({p}, {0, at_p});
+      check.template operator()<2>({s}, {0, h});
+      check.template operator()<3>({p, q}, {0, at_p, at_q});
+      check.template operator()<3>({s, p}, {0, h, at_p});
+      check.template operator()<4>({s, p, q}, {0, h, at_p, at_q});
+    }
+  }
+}
+
+TEST_CASE("single-step DPM-Solver weights") {
+  for (const auto& [q, p, t, s] : grids())
+    for (const double r : {1. / 3, 0.5, 1.}) {
+      const Real h = r * log(Real(t) / s), m = Real(t) * exp(-h);
+      const Real image = 1 - exp(-h), slope = m - t;
+      const auto second = [&](const Real& z) -> Real { return (exp(z) - 1 - z) / (z * z); };  // phi_2
+      const Real image_2 = h * second(-h), slope_2 = -m * h * second(h);
+      const SinglestepDpm data{.form = Form::data}, noise{.form = Form::noise};
+      agree(data.weights(r, 1.5, true)(t, s), std::array<Real, 3>{m / t, image - 1.5 * image_2, 1.5 * image_2});
+      agree(noise.weights(r, 1.5, true)(t, s), std::array<Real, 3>{1, slope - 1.5 * slope_2, 1.5 * slope_2});
+      agree(data.weights(r, 2, false)(t, s), std::array<Real, 3>{m / t, 0, image});
+      agree(noise.weights(r, 1, false)(t, s), std::array<Real, 3>{1, slope / 2, slope / 2});
+    }
 }
 
 TEST_CASE("phi functions, small and large arguments, against their series") {

@@ -3,6 +3,7 @@
 
 #include "concepts.hpp"
 
+#include <cstddef>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -54,6 +55,7 @@ class AnySolver {
     virtual ~Interface() = default;
     virtual Target target() const = 0;
     virtual int evaluations() const = 0;
+    virtual int evaluations(std::size_t& kept, std::size_t left, bool remember) const = 0;
     virtual void validate() const = 0;
     virtual std::unique_ptr<Recollection> memory(const X& x) const = 0;
     virtual void step(const Step<X>& n, X& x, X& first, detail::ModelRef<X>& model, Recollection& memory) const = 0;
@@ -64,6 +66,7 @@ class AnySolver {
     explicit Holder(S s) : solver(std::move(s)) {}
     Target target() const override { return solver.target(); }
     int evaluations() const override { return solver.evaluations(); }
+    int evaluations(std::size_t& kept, std::size_t left, bool remember) const override { return detail::step_evaluations(solver, kept, left, remember); }
     void validate() const override { detail::validate(solver); }
     std::unique_ptr<Recollection> memory(const X& x) const override {
       return std::make_unique<RecollectionOf<fewstep::Memory<S, X>>>(solver.memory(x));
@@ -92,6 +95,7 @@ class AnySolver {
 
   Target target() const { return held_->target(); }
   int evaluations() const { return held_->evaluations(); }
+  int evaluations(std::size_t& kept, std::size_t left, bool remember) const { return held_->evaluations(kept, left, remember); }
   void validate() const { held_->validate(); }
   AnyMemory memory(const X& x) const { return AnyMemory(held_->memory(x)); }
 

@@ -177,6 +177,16 @@ inline constexpr bool per_sample = [] {
     return false;
 }();
 
+/// Evaluations of one step, which has `left` steps of the schedule before it, itself included, and `kept` outputs in memory: the
+/// step adds its own. `remember` as in Step.
+template <class S>
+int step_evaluations(const S& solver, std::size_t& kept, std::size_t left, bool remember) {
+  if constexpr (requires { { solver.evaluations(kept, left, remember) } -> std::convertible_to<int>; })
+    return solver.evaluations(kept, left, remember);
+  if (remember) ++kept;
+  return solver.evaluations();
+}
+
 /// Solvers and predictors whose settings may be wrong have validate().
 template <class T>
 void validate(const T& value) {
@@ -195,7 +205,9 @@ struct ModelArchetype {
 
 /// A solver is arithmetic on noise levels. It is an immutable value with
 ///   target()      what it extrapolates
-///   evaluations() model evaluations per step, the driver's at the left end counted
+///   evaluations() model evaluations per step, the driver's at the left end counted; the most, where steps differ: then
+///                 evaluations(kept, left, remember) gives those of one step; kept: the remembered outputs, counted on
+///                 by it; left: steps of the schedule with this one
 ///   memory(x)     what it remembers within one run: copyable, with detach()
 ///   step(n, x, first, model, memory)   takes x from n.from to n.to; `first` is the target at (x, n.from), evaluated by
 ///                 the driver, and may be consumed; model(y, sigma, out) evaluates the target elsewhere

@@ -46,6 +46,12 @@ struct VpLinear {
   double beta_min = 0.1, beta_max = 20, label_scale = 1;
 
   static constexpr bool variance_preserving = true;
+  /// The process with sigma(epsilon) = sigma_min and sigma(1) = sigma_max; beta(0) may come out below 0.
+  static VpLinear through(double sigma_min, double sigma_max, double epsilon = 1e-3) {
+    const double at_min = std::log1p(sigma_min * sigma_min), at_max = std::log1p(sigma_max * sigma_max);
+    const double growth = 2 * (at_min / epsilon - at_max) / (epsilon - 1), least = at_max - growth / 2;
+    return {.beta_min = least, .beta_max = least + growth};
+  }
   void validate() const {
     require(beta_min > 0 && std::isfinite(beta_min), "VpLinear::beta_min", beta_min, "positive numbers");
     require(beta_max >= beta_min && std::isfinite(beta_max), "VpLinear::beta_max", beta_max, "numbers of beta_min or more");

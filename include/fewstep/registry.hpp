@@ -6,11 +6,16 @@
 #include "plugin/amed.hpp"
 #include "schedule.hpp"
 #include "solvers/amed_solver.hpp"
+#include "solvers/deis.hpp"
 #include "solvers/dpm_solver_2.hpp"
 #include "solvers/dpmpp.hpp"
 #include "solvers/euler.hpp"
 #include "solvers/heun.hpp"
 #include "solvers/ipndm.hpp"
+#include "solvers/plms.hpp"
+#include "solvers/richardson.hpp"
+#include "solvers/singlestep_dpm.hpp"
+#include "solvers/unipc.hpp"
 
 #include <algorithm>
 #include <numeric>
@@ -29,6 +34,7 @@ struct SolverSettings {
   std::optional<double> ratio = {};
   std::optional<Form> form = {};
   std::optional<bool> lower_order_final = {};
+  std::optional<UniB> variant = {};
 };
 
 template <class Make>
@@ -52,6 +58,22 @@ inline constexpr std::tuple solver_list{
                 }},
     SolverEntry{"ipndm", "iPNDM", "order", "arXiv 2204.13902",
                 [](const SolverSettings& s) { return Ipndm{s.order.value_or(4)}; }},
+    SolverEntry{"ipndm_v", "Adams-Bashforth (iPNDM_v, LMS, rhoAB-DEIS)", "order", "arXiv 2204.13902",
+                [](const SolverSettings& s) { return Deis{s.order.value_or(4), Variable::sigma}; }},
+    SolverEntry{"deis", "tAB-DEIS", "order", "arXiv 2204.13902",
+                [](const SolverSettings& s) { return Deis{s.order.value_or(3), Variable::time}; }},
+    SolverEntry{"res", "RES multistep", "order", "arXiv 2308.02157",
+                [](const SolverSettings& s) { return Deis{s.order.value_or(2), Variable::log_sigma, Form::data}; }},
+    SolverEntry{"plms", "PLMS (PNDM)", "", "arXiv 2202.09778", [](const SolverSettings&) { return Plms{}; }},
+    SolverEntry{"dpm_singlestep", "DPM-Solver-1/2/3, DPM-Solver++ 2S/3S", "order form ratio", "arXiv 2206.00927",
+                [](const SolverSettings& s) {
+                  const double r1 = s.ratio.value_or(s.order.value_or(3) == 2 ? 1. / 2 : 1. / 3);
+                  return SinglestepDpm{s.order.value_or(3), s.form.value_or(Form::data), r1};
+                }},
+    SolverEntry{"unipc", "UniPC", "order variant form lower_order_final", "arXiv 2302.04867",
+                [](const SolverSettings& s) {
+                  return UniPc{s.order.value_or(3), s.variant.value_or(UniB::bh2), s.form.value_or(Form::data), s.lower_order_final.value_or(true)};
+                }},
 };
 
 /// f(entry) for every entry of the list.
@@ -107,6 +129,7 @@ AnySolver<X> make_solver(std::string_view name, const SolverSettings& settings =
     only(settings.ratio.has_value(), "ratio");
     only(settings.form.has_value(), "form");
     only(settings.lower_order_final.has_value(), "lower_order_final");
+    only(settings.variant.has_value(), "variant");
     const auto solver = entry.make(settings);
     detail::validate(solver);
     made.emplace(solver);

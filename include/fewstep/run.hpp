@@ -55,11 +55,9 @@ template <class S>
 int evaluations(const S& solver, const Schedule& schedule, const Options& options = {}, int per_call = 1) {
   const std::size_t last = (std::min)(options.last_step, schedule.steps());
   int calls = options.final_denoise ? 1 : 0;
-  for (std::size_t i = options.first_step; i < last; ++i) {
-    if (schedule[i + 1] == 0)
-      calls += 1;
-    else
-      calls += solver.evaluations() - (i == options.first_step && options.analytic_first_step ? 1 : 0);
+  for (std::size_t i = options.first_step, kept = 0; i < last; ++i) {
+    const bool analytic = i == options.first_step && options.analytic_first_step, remember = !analytic || options.analytic_in_history;
+    calls += schedule[i + 1] == 0 ? 1 : detail::step_evaluations(solver, kept, schedule.steps() - i, remember) - (analytic ? 1 : 0);
   }
   return calls * per_call;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "errors.hpp"
+#include "noise_process.hpp"
 
 #include <cmath>
 #include <cstddef>
@@ -98,13 +99,9 @@ inline Schedule log_uniform(const LogUniformOptions& o) {
 inline Schedule time_uniform(const TimeUniformOptions& o) {
   require(std::isfinite(o.rho) && o.rho > 0, "rho", o.rho, "positive numbers");
   require(o.epsilon > 0 && o.epsilon < 1, "epsilon", o.epsilon, "numbers between 0 and 1");
-  const double at_min = std::log1p(o.sigma_min * o.sigma_min), at_max = std::log1p(o.sigma_max * o.sigma_max);
-  const double beta_d = 2 * (at_min / o.epsilon - at_max) / (o.epsilon - 1), beta_min = at_max - beta_d / 2;
+  const VpLinear process = VpLinear::through(o.sigma_min, o.sigma_max, o.epsilon);
   const double last = std::pow(o.epsilon, 1 / o.rho);
-  return detail::spaced(o, [&](double u) {
-    const double t = std::pow(1 + u * (last - 1), o.rho);
-    return std::sqrt(std::expm1(t * (beta_d * t / 2 + beta_min)));
-  });
+  return detail::spaced(o, [&](double u) { return process.sigma(std::pow(1 + u * (last - 1), o.rho)); });
 }
 
 }  // namespace fewstep

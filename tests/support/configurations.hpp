@@ -6,6 +6,7 @@
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fewstep::test {
@@ -30,19 +31,21 @@ void for_each_configuration(F f) {
   for_each_solver([&](const auto& entry) {
     const bool ordered = entry.settings.find("order") != std::string_view::npos;
     const bool formed = entry.settings.find("form") != std::string_view::npos;
+    const bool varied = entry.settings.find("variant") != std::string_view::npos;
     for (int order = 1; order <= (ordered ? 9 : 1); ++order)
-      for (const Form form : {Form::data, Form::noise}) {
-        if (form == Form::noise && !formed) continue;
+      for (const auto& [form, variant] : {std::pair{Form::data, UniB::bh2}, {Form::noise, UniB::bh2}, {Form::data, UniB::bh1}, {Form::noise, UniB::bh1}}) {
+        if ((form == Form::noise && !formed) || (variant == UniB::bh1 && !varied)) continue;
         SolverSettings s;
         if (ordered) s.order = order;
         if (formed) s.form = form;
+        if (varied) s.variant = variant;
         const auto solver = entry.make(s);
         try {
           detail::validate(solver);
         } catch (const std::invalid_argument&) {
           continue;
         }
-        f(std::string(entry.name) + (ordered ? " " + std::to_string(order) : "") + (form == Form::noise ? " noise" : ""), solver);
+        f(std::string(entry.name) + (ordered ? " " + std::to_string(order) : "") + (form == Form::noise ? " noise" : "") + (variant == UniB::bh1 ? " bh1" : ""), solver);
       }
   });
 }

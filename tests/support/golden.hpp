@@ -81,7 +81,7 @@ template <State X>
 AnySolver<X> solver_of(const json& c) {
   const std::string name = c.at("solver");
   const json& p = c.at("params");
-  if (c.contains("quirk")) throw Skip{"quirk " + c.at("quirk").dump()};
+  const std::string quirk = c.contains("quirk") && c.at("quirk").is_string() ? c.at("quirk").get<std::string>() : "";
   SolverSettings s;
   if (name == "euler" || name == "heun") return make_solver<X>(name);
   if (name == "dpm") {
@@ -96,7 +96,23 @@ AnySolver<X> solver_of(const json& c) {
     return compat::Dpmpp{{.order = p.at("max_order").get<int>(),
                           .form = p.at("predict_x0").get<bool>() ? Form::data : Form::noise,
                           .lower_order_final = p.at("lower_order_final").get<bool>()}};
-  throw Skip{"solver " + name};
+  if (p.contains("max_order")) s.order = p.at("max_order").get<int>();
+  if (name == "ipndm_v") {
+    if (quirk == "ipndm_v_coeffs") return compat::IpndmV{*s.order};
+    if (quirk.empty()) return make_solver<X>("ipndm_v", s);
+  }
+  if (name == "deis") {
+    if (quirk == "deis_rhoab_stale") return compat::DeisStale{};
+    if (p.at("deis_mode") == "tab") return compat::DeisTime{*s.order};
+    if (quirk.empty() || quirk == "deis_rhoab_order") return make_solver<X>("ipndm_v", s);
+  }
+  if (name == "unipc") {
+    const UniPc solver{*s.order, p.at("variant") == "bh1" ? UniB::bh1 : UniB::bh2, p.at("predict_x0").get<bool>() ? Form::data : Form::noise,
+                       p.at("lower_order_final").get<bool>()};
+    if (quirk == "unipc_extra_corrector") return compat::UniPc{solver};
+    if (quirk.empty()) return solver;
+  }
+  throw Skip{"solver " + name + " " + quirk};
 }
 
 inline AmedNetwork network_of(const json& predictors, const std::string& name) {

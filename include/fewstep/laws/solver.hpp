@@ -74,11 +74,12 @@ std::string count(const S& solver) {
       const Schedule schedule = karras({.steps = 4, .sigma_min = 0.05, .sigma_max = 10, .end = end});
       const Options options{.analytic_first_step = afs, .final_denoise = end == End::sigma_min};
       Run run(solver, denoise, schedule, probe<X>::make(detail::start<X>(10)), options);
+      std::size_t kept = 0;
       while (!run.done()) {
         calls.clear();
         const std::size_t i = run.index();
         run.advance();
-        const int want = schedule[i + 1] == 0 ? 1 : solver.evaluations() - (afs && i == 0);
+        const int want = schedule[i + 1] == 0 ? 1 : fewstep::detail::step_evaluations(solver, kept, schedule.steps() - i, true) - (afs && i == 0);
         if (static_cast<int>(calls.size()) != want)
           return detail::text("step ", i, " made ", calls.size(), " evaluations instead of ", want);
         for (std::size_t k = 1; k < calls.size(); ++k)

@@ -3,6 +3,7 @@
 #include "../model.hpp"
 #include "predictor.hpp"
 
+#include <cstddef>
 #include <tuple>
 
 namespace fewstep {
@@ -30,6 +31,10 @@ struct Amed {
   static constexpr bool per_sample = detail::per_sample<S> || detail::per_sample<P>;
   Target target() const { return solver.target(); }
   int evaluations() const { return 2 * solver.evaluations(); }
+  int evaluations(std::size_t& kept, std::size_t left, bool remember) const {
+    const int first = detail::step_evaluations(solver, kept, 2 * left, remember);
+    return first + detail::step_evaluations(solver, kept, 2 * left - 1, true);
+  }
   void validate() const {
     detail::validate(solver);
     detail::validate(predictor);

@@ -61,13 +61,25 @@ void greedy_pass(const S& student, D&& denoise, const Schedule& schedule, const 
   }
 }
 
-/// The loss of a whole trajectory at its end, with gradients through every step of it.
+/// How the ends of two trajectories are compared.
+struct EndLoss {
+  /// Differences beyond it count linearly (pseudo-Huber, Charbonnier et al. 1997), so that noise left all over an image is not
+  /// outweighed by an edge in another place. 0: squares throughout.
+  double huber = 0;
+  /// Numbers beyond -shown and shown count as these, as in an image that is looked at. 0: as they are.
+  double shown = 0;
+};
+
+/// The loss of a whole trajectory at its end, with gradients through every step of it: the sum of squares over the batch size.
 template <class S, class D>
 torch::Tensor end_to_end_loss(const S& student, D&& denoise, const Schedule& schedule, const Options& options, const torch::Tensor& x,
-                              const torch::Tensor& teacher) {
+                              const torch::Tensor& teacher, const EndLoss& loss = {}) {
   Run run(student, denoise, schedule, x, options);
   while (run.advance()) {}
-  return (run.x - teacher).square().sum() / static_cast<double>(x.size(0));
+  const auto seen = [&](const torch::Tensor& end) { return loss.shown > 0 ? end.clamp(-loss.shown, loss.shown) : end; };
+  const torch::Tensor squares = (seen(run.x) - seen(teacher)).square();
+  const double h = loss.huber;
+  return (h > 0 ? 2 * h * h * ((squares / (h * h) + 1).sqrt() - 1) : squares).sum() / static_cast<double>(x.size(0));
 }
 
 /// A predictor before training, as the published code starts one: ratios near 1/2, scales near 1.

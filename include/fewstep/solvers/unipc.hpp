@@ -1,0 +1,132 @@
+#pragma once
+
+#include "../concepts.hpp"
+#include "../errors.hpp"
+#include "../history.hpp"
+#include "dpmpp.hpp"
+#include "phi.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <tuple>
+#include <utility>
+
+namespace fewstep {
+
+/// UniPC's B(h): h itself or e^h - 1. They differ only where an order has a single difference, whose weight is then 1/2.
+enum class UniB { bh1, bh2 };
+
+/// Predictor and corrector in one: the output at the left end of a step first corrects the state it was evaluated at.
+///   x' = a x + c [z phi_1(z) m0 + B sum_k rho_k (m_k - m0)/r_k],   r_k = log(t/t_k)/h, h = log(t/s),
+///   sum_k rho_k r_k^(i-1) B = i! z phi_{i+1}(z), i = 1, 2, ...         (data: a = s/t, c = -1, z = -h; noise: a = 1, c = -s, z = h)
+/// with the older outputs m_k as a predictor, and with the one at s (r = 1) too as a corrector: what that adds, the next step adds
+/// first. Nothing is evaluated again after a correction, and the last state is a predicted one.
+/// Evaluations per step: 1.  Order: `order` + 1 (bh2); the first steps use what history there is.
+/// Source: Zhao et al. 2023, arXiv 2302.04867, algorithms 5-8.
+struct UniPc {
+  int order = 3;
+  UniB variant = UniB::bh2;
+  Form form = Form::data;
+  bool lower_order_final = true;
+  int uncorrected = 0;  // first states that are left as predicted: those of large steps under strong guidance
+
+  static constexpr std::size_t max_order = 4;
+  template <State X>
+  struct Memory {
+    History<X> past;
+    int last_order = 0;  // of the last step; 0: its output was not kept
+    void detach() { past.detach(); }
+  };
+
+  Target target() const { return form == Form::data ? Target::denoised : Target::slope; }
+  static constexpr int evaluations() { return 1; }
+  void validate() const { require(order >= 1 && order <= static_cast<int>(max_order), "UniPc::order", order, "1 to 4"); }
+  template <State X>
+  Memory<X> memory(const X& x) const { return {{x, static_cast<std::size_t>(order)}}; }
+
+  /// The weights of m0 and of the outputs at `other`, for a step from t to s.
+  template <class T, std::size_t K>
+  std::array<T, K + 1> weights(const T& t, const T& s, const std::array<T, K>& other) const {
+    using std::expm1, std::log;
+    const bool data = form == Form::data;
+    const T h = log(t / s), z = data ? T(-1. * h) : h, c = data ? T(0. * h - 1.) : T(-1. * s);
+    std::array<T, K + 1> w;
+    w[0] = c * z * detail::phi<1>(z);
+    if constexpr (K > 0) {
+      std::array<T, K> r, b;
+      for (std::size_t k = 0; k < K; ++k) r[k] = log(t / other[k]) / h;
+      if constexpr (K == 1) b[0] = 0.5 * (variant == UniB::bh1 ? z : T(expm1(z)));
+      else moments(z, b), solve(r, b);
+      for (std::size_t k = 0; k < K; ++k) {
+        w[k + 1] = c * b[k] / r[k];
+        w[0] = w[0] - w[k + 1];
+      }
+    }
+    return w;
+  }
+
+  template <State X, class M>
+  void step(const Step<X>& n, X& x, X& m, M&, Memory<X>& memory) const {
+    if (memory.last_order > 0 && n.index > static_cast<std::size_t>(uncorrected)) correct<1>(n, x, m, memory);
+    std::size_t k = (std::min)(memory.past.size() + 1, static_cast<std::size_t>(order));
+    if (lower_order_final && k == static_cast<std::size_t>(order)) k = (std::min)(k, n.count - n.index);
+    predict<1>(k, n, x, m, memory.past);
+    memory.last_order = n.remember ? static_cast<int>(k) : 0;
+    memory.past.push(m, n);
+  }
+
+  /// What the last step would have added to x, had it known m, the output at its end n.from.
+  template <std::size_t K, State X>
+  void correct(const Step<X>& n, X& x, const X& m, const Memory<X>& memory) const {
+    if constexpr (K < max_order)
+      if (memory.last_order > static_cast<int>(K)) return correct<K + 1>(n, x, m, memory);
+    const History<X>& past = memory.past;
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      combine(x, times(past.time(0), n.from, past.time(I + 1)...), [this](const auto& t, const auto& s, const auto&... older) {
+        const auto corrected = weights(t, s, list(t, s, older...)), predicted = weights(t, s, list(t, older...));
+        return std::tuple{unit, corrected[1], corrected[0] - predicted[0], (corrected[I + 2] - predicted[I + 1])...};
+      }, x, m, past[0], past[I + 1]...);
+    }(std::make_index_sequence<K - 1>{});
+  }
+
+ private:
+  /// b_i = i! z phi_{i+1}(z)
+  template <class T, std::size_t K>
+  static void moments(const T& z, std::array<T, K>& b) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      double factorial = 1;
+      ((factorial *= static_cast<double>(I + 1), b[I] = factorial * z * detail::phi<static_cast<int>(I) + 2>(z)), ...);
+    }(std::make_index_sequence<K>{});
+  }
+
+  /// b <- y with sum_k y_k r_k^i = b_i, i = 0 .. K - 1 (Bjorck & Pereyra 1970).
+  template <class T, std::size_t K>
+  static void solve(const std::array<T, K>& r, std::array<T, K>& b) {
+    for (std::size_t k = 0; k + 1 < K; ++k)
+      for (std::size_t i = K - 1; i > k; --i) b[i] = b[i] - r[k] * b[i - 1];
+    for (std::size_t k = K - 1; k-- > 0;) {
+      for (std::size_t i = k + 1; i < K; ++i) b[i] = b[i] / (r[i] - r[i - k - 1]);
+      for (std::size_t i = k; i + 1 < K; ++i) b[i] = b[i] - b[i + 1];
+    }
+  }
+
+  /// With K - 1 older outputs, K the order.
+  template <std::size_t K, State X>
+  void predict(std::size_t k, const Step<X>& n, X& x, const X& m, const History<X>& past) const {
+    if constexpr (K < max_order)
+      if (k > K) return predict<K + 1>(k, n, x, m, past);
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      combine(x, times(n.from, n.to, past.time(I)...), [this](const auto& t, const auto& s, const auto&... older) {
+        const bool data = form == Form::data;
+        return std::tuple_cat(std::tuple{data ? s / t : t / t}, weights(t, s, list(t, older...)));
+      }, x, m, past[I]...);
+    }(std::make_index_sequence<K - 1>{});
+  }
+
+  template <class T, class... U>
+  static std::array<T, sizeof...(U)> list(const T&, const U&... levels) { return {levels...}; }
+};
+
+}  // namespace fewstep
