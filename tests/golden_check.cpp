@@ -3,6 +3,7 @@
 #include "support/golden.hpp"
 
 #include <fewstep/eigen.hpp>
+#include <fewstep/gits.hpp>
 #include <fewstep/io/atomic_write.hpp>
 
 #include <CLI/CLI.hpp>
@@ -135,6 +136,63 @@ Outcome trajectory_case(const json& c, const json& problems, const AnySolver<X>&
 
 Outcome solver_case(const json& c, const json& problems) { return trajectory_case(c, problems, solver_of<X>(c)); }
 
+/// A teacher's trajectories, with and without an analytic start, the costs along them, and the schedules chosen by cost.
+Outcome gits_case(const json& c, const json& problems) {
+  const MixtureDenoiser exact(mixture(problems, c.at("problem")));
+  const Schedule schedule(c.at("t_steps").get<std::vector<double>>());
+  json solver{{"solver", c.at("solver_tea")}, {"params", c}};
+  solver["params"]["r"] = 0.5;
+  Outcome o;
+  o.tolerance = 1;  // errors are in units of the recorded tolerances
+  o.dump = json::array();
+  const auto check = [&](double error, const json& tolerance, const std::string& what) {
+    const double relative = error / tolerance.get<double>();
+    if (!(relative <= o.error)) o.error = relative, o.note = what;
+  };
+  const std::pair<const char*, GitsCost> costs[] = {{"dev", GitsCost::deviation}, {"l1", GitsCost::l1}, {"l2", GitsCost::l2}};
+  for (const json& recorded : c.at("teacher_runs")) {
+    const bool afs = recorded.at("afs");
+    const Options options{.analytic_first_step = afs, .check = Check::off};
+    std::vector<Course<X>> made;
+    for (std::size_t k = 0; k < c.at("latents").size(); ++k) {
+      made.push_back(course(solver_of<X>(solver), exact, schedule, X(columns(c.at("latents")[k]) * schedule[0]), options));
+      for (const auto& [name, states] : {std::pair{"trajectory", &made.back().states}, std::pair{"directions", &made.back().slopes}}) {
+        std::vector<double> numbers;
+        for (const X& x : *states) numbers.insert(numbers.end(), x.data(), x.data() + x.size());
+        check(difference(numbers, recorded.at(name)[k].at("data").get<std::vector<double>>(), 1), c.at("tol").at("state"), name);
+      }
+    }
+    std::map<std::string, std::vector<std::vector<double>>> matrices;
+    for (const auto& [name, kind] : costs) {
+      if (!recorded.at("cost_matrix").contains(name)) continue;
+      matrices[name] = gits_costs(made, schedule, kind);
+      std::vector<double> flat;
+      for (const auto& row : matrices[name]) flat.insert(flat.end(), row.begin(), row.end());
+      const auto want = recorded.at("cost_matrix").at(name).at("data").get<std::vector<double>>();
+      double largest = 0;
+      for (const double w : want) largest = std::max(largest, std::abs(w));
+      check(difference(flat, want, largest), c.at("tol").at("cost_rel_to_max"), std::string("cost ") + name);
+      o.dump.push_back(flat);
+    }
+    for (const json& s : c.at("selections")) {
+      if (s.at("afs") != afs) continue;
+      const int steps = s.at("num_steps").get<int>() - 1;
+      const auto path = gits_path(matrices.at(s.at("metric")), steps, s.at("coeff"));
+      std::string what = "selection " + s.at("metric").get<std::string>() + " " + std::to_string(steps);
+      if (path != s.at("dp_list_before_afs").get<std::vector<std::size_t>>()) check(infinity, 1., what);
+      std::vector<double> levels;
+      for (const std::size_t i : path) levels.push_back(schedule[i]);
+      if (afs) {
+        json student{{"solver", s.at("solver")}, {"params", c}};
+        student["params"]["r"] = 0.5;
+        levels = gits_insertion(made.back(), exact, schedule, path, solver_of<X>(student)).levels();
+      }
+      check(difference(levels, s.at("t_steps").get<std::vector<double>>(), 0), 1e-12, what);
+    }
+  }
+  return o;
+}
+
 Outcome predictor_case(const json& c, const json& predictors) {
   const AmedPredictor predictor(network_of(predictors, c.at("predictor")));
   const Time<X> from(c.at("t_cur").get<double>()), to(c.at("t_next").get<double>());
@@ -215,6 +273,8 @@ int main(int argc, char** argv) {
         const std::string solver = c.value(group == "D" ? "sampler_stu" : "solver", std::string());
         if (group == "A") {
           run(c.at("schedule_type"), c.at("name"), [&] { return schedule_case(c, problems); });
+        } else if (group == "E") {
+          run(c.at("solver_tea"), c.at("name"), [&] { return gits_case(c, problems); });
         } else if (solvers.empty() || std::find(solvers.begin(), solvers.end(), solver) != solvers.end()) {
           run(solver, c.at("name"), [&] {
             if (group == "B") return solver_case(c, problems);

@@ -3,6 +3,7 @@
 
 #include <fewstep/eigen.hpp>
 #include <fewstep/eigen/laws.hpp>
+#include <fewstep/laws/order.hpp>
 
 #include <cmath>
 
@@ -49,5 +50,16 @@ TEST_CASE("the laws, every solver as its own type") {
   test::for_each_configuration([&](const std::string& label, const auto& solver) {
     INFO(label);
     test::hold(laws::check<double>(solver));
+    test::hold(laws::check<double>(Richardson{AnySolver<double>(solver), 1}));
   });
+}
+
+TEST_CASE("extrapolation gains an order") {
+  const auto order = [](const auto& solver) { return laws::order(solver, laws::TwoPeaks{}, laws::grids()[0], laws::Start::exact); };
+  CHECK(order(Richardson{Euler{}, 1}) == Approx(2).margin(0.2));
+  CHECK(order(Richardson{Heun{}, 2}) == Approx(3).margin(0.2));
+  CHECK(order(Richardson{SinglestepDpm{.order = 2, .r1 = 0.5}, 2}) == Approx(3).margin(0.2));
+  CHECK(order(Richardson{Richardson{Euler{}, 1}, 2}) == Approx(3).margin(0.2));
+  CHECK_THROWS_WITH(laws::order(Richardson{Euler{}, 0}, laws::TwoPeaks{}, laws::grids()[0], laws::Start::exact),
+                    "Richardson::order is 0; allowed: 1 or more, the order of its solver");
 }

@@ -19,7 +19,7 @@ import tempfile
 
 tests = pathlib.Path(__file__).resolve().parent
 root = tests.parent
-headers = ["solvers/*.hpp", "plugin/*.hpp", "schedule.hpp", "noise_table.hpp", "model.hpp", "history.hpp"]
+headers = ["solvers/*.hpp", "plugin/*.hpp", "schedule.hpp", "noise_table.hpp", "model.hpp", "history.hpp", "gits.hpp"]
 
 # Cheap programs first, but where another one is known to judge.
 programs = {
@@ -27,7 +27,7 @@ programs = {
     "weights_test": [],
     "order_table": [root / "README.md"],
     "core_test": [],
-    "golden_check": ["GOLDEN", "--groups", "A,B,C", "--solvers", "euler,heun,dpm,dpmpp,ipndm,amed", "--require-all"],
+    "golden_check": ["GOLDEN", "--groups", "A,B,C,E", "--require-all"],
     "denoisers_test": [],
 }
 judges = {"schedule.hpp": "weights_test", "noise_table.hpp": "weights_test", "compat.hpp": "weights_test",

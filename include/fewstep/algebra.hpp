@@ -25,6 +25,8 @@ namespace fewstep {
 ///   clamp(x, low, high)        every number of x limited to [low, high]
 ///   blend(x, y, mask)          x <- mask y + (1 - mask) x; y and mask as x, or of one sample
 ///   match_deviation(x, like, amount)   per sample: x <- x (1 + amount (deviation of like / deviation of x - 1))
+///   dot(x, y), sum_abs(x)      std::vector<double>, one number per sample: sums of products, of absolute values
+///   levels(values)             noise levels, or other factors, one per sample, from a std::vector<double>
 ///   twice(x), twice(t)         a batch, or its levels, one after the other
 ///   half(x, i)                 the first (0) or second (1) half of a doubled batch, or of its features
 template <class X>

@@ -9,6 +9,7 @@
 #include <concepts>
 #include <cstdint>
 #include <tuple>
+#include <vector>
 
 namespace fewstep {
 
@@ -34,6 +35,10 @@ struct algebra<X> {
     const X s = (std::max)(static_cast<X>(floor), std::abs(x));
     x = std::clamp(x, -s, s) / s;
   }
+
+  static std::vector<double> dot(X x, X y) { return {static_cast<double>(x) * static_cast<double>(y)}; }
+  static std::vector<double> sum_abs(X x) { return {std::abs(static_cast<double>(x))}; }
+  static time levels(const std::vector<double>& values) { return values.at(0); }
 
   static void map(time& out, auto f, auto... t) { out = f(t...); }
 

@@ -113,6 +113,13 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
       if (have > 0) x.col(b) *= static_cast<Scalar>(1 + amount * (deviation(like.col(b)) / have - 1));
     }
   }
+  static std::vector<double> dot(const X& x, const X& y) { return numbers(x.template cast<double>() * y.template cast<double>()); }
+  static std::vector<double> sum_abs(const X& x) { return numbers(x.template cast<double>().abs()); }
+  static time levels(const std::vector<double>& values) {
+    time t{0.};
+    t.each(static_cast<Eigen::Index>(values.size())) = Eigen::Map<const Eigen::ArrayXd>(values.data(), static_cast<Eigen::Index>(values.size()));
+    return t;
+  }
   static X twice(const X& x)
     requires(Cols == Eigen::Dynamic && MaxCols == Eigen::Dynamic)
   {
@@ -154,6 +161,12 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
   }
 
  private:
+  template <class Each>
+  static std::vector<double> numbers(const Each& each) {
+    std::vector<double> sums;
+    for (Eigen::Index b = 0; b < each.cols(); ++b) sums.push_back(each.col(b).sum());
+    return sums;
+  }
   template <class Out, class Ws, class... V>
   static void assign(Out&& out, const Ws& ws, const V&... v) {
     static_assert(std::tuple_size_v<Ws> == sizeof...(V), "combine: one weight per term");

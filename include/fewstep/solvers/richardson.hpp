@@ -14,7 +14,7 @@ namespace fewstep {
 ///   x' = y + (y - S(x; t -> s)) / (2^p - 1),   y = S(S(x; t -> m); m -> s),   m = sqrt(t s)
 /// Both ways share the evaluation at t. Multistep solvers remember each way for itself.
 /// Evaluations per step: three times those of S, less one.
-/// Source: Richardson 1911; for diffusion Choi et al. 2025, arXiv 2506.20703 (RX-DPM).
+/// Source: Richardson 1911.
 template <class S>
 struct Richardson {
   S solver;

@@ -116,6 +116,9 @@ struct algebra<torch::Tensor> {
     const X have = deviation(x);
     x = x * torch::where(have > 0, 1 + amount * (deviation(like) / have - 1), torch::ones_like(have));
   }
+  static std::vector<double> dot(const X& x, const X& y) { return numbers(x.to(torch::kFloat64) * y); }
+  static std::vector<double> sum_abs(const X& x) { return numbers(x.to(torch::kFloat64).abs()); }
+  static time levels(const std::vector<double>& values) { return time(torch::tensor(values, torch::kFloat64)); }
   static X twice(const X& x) { return torch::cat({x, x}); }
   static time twice(const time& t) { return t.per_sample() ? time(torch::cat({t.each(), t.each()})) : t; }
   static X half(const X& both, std::int64_t i) { return both.narrow(0, i * (both.size(0) / 2), both.size(0) / 2); }
@@ -141,6 +144,11 @@ struct algebra<torch::Tensor> {
   }
 
  private:
+  /// The sum over each sample, on the host.
+  static std::vector<double> numbers(const X& x) {
+    const X sums = x.reshape({x.size(0), -1}).sum(1).to(torch::kCPU).contiguous();
+    return {sums.data_ptr<double>(), sums.data_ptr<double>() + sums.numel()};
+  }
   static X flat(const time& t) { return t.per_sample() ? t.each() : torch::full({}, t.value(), torch::kFloat64); }
   static X broadcast(const time& t, const X& x) {
     if (!t.per_sample()) return flat(t);
