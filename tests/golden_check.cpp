@@ -5,6 +5,7 @@
 #include <fewstep/eigen.hpp>
 #include <fewstep/gits.hpp>
 #include <fewstep/io/atomic_write.hpp>
+#include <fewstep/io/diffusers.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -193,6 +194,63 @@ Outcome gits_case(const json& c, const json& problems) {
   return o;
 }
 
+/// A diffusers scheduler by its configuration. It keeps alpha x where this library keeps x, and Heun's and KDPM2's entries are half steps.
+Outcome diffusers_case(const json& c, const json& problems) {
+  const MixtureDenoiser exact(mixture(problems, c.at("problem")));
+  json config = c.at("config");
+  const std::string kind = config["_class_name"] = c.at("scheduler");
+  const json& timesteps = c.at("set_timesteps");
+  const auto sigmas = timesteps.value("sigmas", std::vector<double>());
+  const int steps = timesteps.value("num_inference_steps", static_cast<int>(sigmas.size()));
+  const auto made = io::from_diffusers<X>(config, steps, timesteps.value("mu", 0.), sigmas);
+
+  const bool scaled = kind.starts_with("DPM") || kind.starts_with("UniPC") || kind.starts_with("DEIS") || kind.starts_with("DDIM") || kind.starts_with("IPNDM");
+  const bool flow = config.value("use_flow_sigmas", false), halves = kind.starts_with("Heun") || kind.starts_with("KDPM2");
+  const auto alpha = [&](double sigma) { return !scaled ? 1 : flow ? 1 / (1 + sigma) : 1 / std::sqrt(1 + sigma * sigma); };
+
+  std::vector<double> levels, states, recorded_levels, recorded;
+  const auto denoise = [&](const X& x, const Time<X>& sigma, X& out) {
+    levels.push_back(sigma.value());
+    if (!made.native_flow) return exact(x, sigma, out);
+    const double t = (std::min)(sigma.value(), 1 - 1e-15);  // without signal the image is the mean: nearly so, just before
+    exact(X(x / (1 - t)), Time<X>(t / (1 - t)), out);
+  };
+  const auto keep = [&](const X& x, double level) {
+    const X sample = alpha(level) * x;
+    states.insert(states.end(), sample.data(), sample.data() + sample.size());
+  };
+  const X x0 = columns(c.at("initial_sample")) / alpha(made.schedule[0]);
+  const auto result = integrate(made.solver, denoise, made.schedule, x0, made.options, [&](const Snapshot<X>& s) { keep(s.x, s.to); });
+
+  const json& calls = c.at("model_calls");
+  const std::size_t idle_first = made.options.analytic_first_step ? 1 : 0;
+  for (std::size_t i = idle_first; i < idle_first + levels.size() && i < calls.size(); ++i) {
+    const double a = calls[i].at("alpha"), s = calls[i].at("sigma");
+    recorded_levels.push_back(made.native_flow ? s : a > 0 ? s / a : made.schedule[0]);
+  }
+  const auto trajectory = c.at("trajectory").at("data").get<std::vector<double>>();
+  const auto size = static_cast<std::size_t>(x0.size());
+  for (std::size_t i = 0; i < result.steps; ++i) {
+    const std::size_t entry = !halves ? i : (std::min)(2 * i + 1, trajectory.size() / size - 1);
+    recorded.insert(recorded.end(), trajectory.begin() + static_cast<std::ptrdiff_t>(entry * size), trajectory.begin() + static_cast<std::ptrdiff_t>((entry + 1) * size));
+  }
+  const auto output = c.at("output").at("data").get<std::vector<double>>();
+  Outcome o;
+  o.tolerance = c.at("tol");
+  // Infinity, where this scheduler begins, is 1e8 here: what it gives for that is known to 1e-8 times the size of an image.
+  if (kind == "IPNDMScheduler") o.tolerance = 1e-7;
+  o.error = difference(states, recorded, 1);
+  o.dump = {{"shape", {result.steps, size}}, {"data", states}};
+  if (!(difference({states.end() - static_cast<std::ptrdiff_t>(size), states.end()}, output, 1) <= o.tolerance)) o.error = infinity, o.note = "another end " + std::to_string(difference(states, recorded, 1));
+  if (result.evaluations + made.idle_evaluations != c.at("nfe").get<int>()) {
+    o.error = infinity;
+    o.note = "NFE " + std::to_string(result.evaluations) + " and " + std::to_string(made.idle_evaluations) + " idle";
+  } else if (!(difference(levels, recorded_levels, 0) <= 1e-9)) {
+    o.error = infinity, o.note = "evaluated at other levels";
+  }
+  return o;
+}
+
 Outcome predictor_case(const json& c, const json& predictors) {
   const AmedPredictor predictor(network_of(predictors, c.at("predictor")));
   const Time<X> from(c.at("t_cur").get<double>()), to(c.at("t_next").get<double>());
@@ -275,6 +333,8 @@ int main(int argc, char** argv) {
           run(c.at("schedule_type"), c.at("name"), [&] { return schedule_case(c, problems); });
         } else if (group == "E") {
           run(c.at("solver_tea"), c.at("name"), [&] { return gits_case(c, problems); });
+        } else if (group == "F") {
+          run(c.at("scheduler"), c.at("name"), [&] { return diffusers_case(c, problems); });
         } else if (solvers.empty() || std::find(solvers.begin(), solvers.end(), solver) != solvers.end()) {
           run(solver, c.at("name"), [&] {
             if (group == "B") return solver_case(c, problems);

@@ -53,13 +53,13 @@ struct fewstep::algebra<Poses> {
         if (!std::isfinite(v)) return false;
     return true;
   }
-  static void threshold(Poses& p, double quantile, double floor) {
+  static void threshold(Poses& p, double quantile, double floor, double ceiling) {
     for (std::size_t b = 0; b < p.x.size(); ++b) {
       std::array<double, 3> sorted{std::abs(p.x[b]), std::abs(p.y[b]), std::abs(p.heading[b])};
       std::sort(sorted.begin(), sorted.end());
       const double place = quantile * 2, below = std::min(std::floor(place), 1.);
       const auto at = static_cast<std::size_t>(below);
-      const double s = std::max(floor, sorted[at] + (place - below) * (sorted[at + 1] - sorted[at]));
+      const double s = std::clamp(sorted[at] + (place - below) * (sorted[at + 1] - sorted[at]), floor, ceiling);
       for (auto* part : p.parts()) (*part)[b] = std::clamp((*part)[b], -s, s) / s;
     }
   }

@@ -15,14 +15,14 @@ using namespace fewstep;
 namespace {
 
 /// 1e-13 of |x|. A solver that takes a slope at the low end of a step divides the rounding of x by that level, which no
-/// arrangement of the sum undoes: visible only where one step spans more than three decades. Polynomials of degree 4 and 5 through
+/// arrangement of the sum undoes: visible only where one step spans more than three decades. Polynomials of degree 4 through
 /// levels far apart multiply rounding.
 double tolerance(const std::string& label, const AnySolver<double>& solver, const Schedule& s) {
   double widest = 1;
   for (std::size_t i = 0; i < s.steps(); ++i)
     if (s[i + 1] > 0) widest = std::max(widest, s[i] / s[i + 1]);
   const bool corrects = label.starts_with("unipc") && solver.target() == Target::slope;
-  const double extrapolation = label.find(" 5") != label.npos ? 100 : label.find(" 6") != label.npos ? 10000 : 1;
+  const double extrapolation = label.find(" 5") != label.npos ? 100 : 1;
   const double by_low_end = corrects ? 1e-14 * widest : solver.evaluations() > 1 ? 1e-16 * widest : 0;
   return std::max(1e-13, by_low_end) * extrapolation;
 }

@@ -18,7 +18,7 @@ namespace fewstep {
 ///   detach(x), detach(t)       cuts the history of gradients, where there is one
 ///   release(x)                 makes x an ordinary state again after `inference`
 ///   finite(x)                  neither NaN nor infinity anywhere
-///   threshold(x, q, floor)     per sample: x <- clamp(x, -s, s) / s, s = max(floor, q-quantile of |x|)
+///   threshold(x, q, low, high) per sample: x <- clamp(x, -s, s) / s, s = the q-quantile of |x|, kept within [low, high]
 ///   map(out, f, times...)      out <- f(times...), once or per sample
 ///   combine(out, times, w, terms...)   out <- sum_k w_k(times...) terms_k; out may be one of the terms
 /// Optional, for the adaptors of denoisers that name them:
@@ -55,7 +55,7 @@ concept State = std::movable<X> && requires(const X& x, X& y, Time<X>& t, const 
   { algebra<X>::finite(x) } -> std::same_as<bool>;
   algebra<X>::detach(y);
   algebra<X>::detach(t);
-  algebra<X>::threshold(y, v, v);
+  algebra<X>::threshold(y, v, v, v);
 };
 
 /// The noise levels that a set of weights depends on.

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <tuple>
 #include <type_traits>
@@ -11,10 +12,11 @@
 namespace fewstep {
 
 /// Dynamic thresholding (Saharia et al. 2022, arXiv 2205.11487, section 2.3): per sample, denoised images are clamped to
-/// [-s, s] and divided by s, s = max(floor, quantile of |D|).
+/// [-s, s] and divided by s, s being the quantile of |D| but no less than floor and no more than ceiling.
 struct Thresholding {
   double quantile = 0.995;
   double floor = 1;
+  double ceiling = std::numeric_limits<double>::infinity();
 };
 
 namespace detail {
@@ -80,7 +82,7 @@ class Model {
       threshold(out);
   }
   void threshold(X& out) const {
-    if (thresholding_) algebra<X>::threshold(out, thresholding_->quantile, thresholding_->floor);
+    if (thresholding_) algebra<X>::threshold(out, thresholding_->quantile, thresholding_->floor, thresholding_->ceiling);
   }
 
   D* denoise_;

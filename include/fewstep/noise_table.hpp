@@ -48,6 +48,16 @@ class NoiseTable {
     return NoiseTable(betas);
   }
 
+  /// The table whose last level has no signal left (Lin et al. 2023, arXiv 2305.08891, algorithm 1): sqrt(alpha^2) shifted and scaled
+  /// so that it ends at 0 and begins where it did. The last level would be infinite: it is given alpha^2 = 2^-24, sigma 4096, instead.
+  NoiseTable with_zero_terminal_snr() const {
+    const double first = std::exp(log_alpha_.front()), last = std::exp(log_alpha_.back());
+    NoiseTable made = *this;
+    for (double& l : made.log_alpha_) l = std::log((std::exp(l) - last) * first / (first - last));
+    made.log_alpha_.back() = -12 * std::numbers::ln2;
+    return made;
+  }
+
   /// alpha^2 = cos^2((pi/2)(t + s)/(1 + s)) but for a factor, betas no larger than max_beta (Nichol & Dhariwal 2021,
   /// arXiv 2102.09672, equation 17).
   static NoiseTable cosine(std::size_t count, double s = 0.008, double max_beta = 0.999) {

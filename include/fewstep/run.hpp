@@ -94,9 +94,10 @@ class Run {
     require(!options_.final_denoise || schedule_[options_.last_step] > 0, "final_denoise", true,
             "false for a schedule that ends at 0");
     if (options_.thresholding) {
-      const auto& [quantile, floor] = *options_.thresholding;
+      const auto& [quantile, floor, ceiling] = *options_.thresholding;
       require(quantile >= 0 && quantile <= 1, "thresholding.quantile", quantile, "0 to 1");
       require(floor > 0, "thresholding.floor", floor, "positive numbers");
+      require(ceiling >= floor, "thresholding.ceiling", ceiling, "numbers of floor or more");
     }
   }
 

@@ -31,8 +31,8 @@ struct algebra<X> {
     constexpr std::uint64_t exponent = 0x7ff0000000000000u;
     return (std::bit_cast<std::uint64_t>(static_cast<double>(x)) & exponent) != exponent;
   }
-  static void threshold(X& x, double, double floor) {
-    const X s = (std::max)(static_cast<X>(floor), std::abs(x));
+  static void threshold(X& x, double, double floor, double ceiling) {
+    const X s = std::clamp(std::abs(x), static_cast<X>(floor), static_cast<X>(ceiling));
     x = std::clamp(x, -s, s) / s;
   }
 

@@ -94,6 +94,30 @@ inline Schedule log_uniform(const LogUniformOptions& o) {
   return detail::spaced(o, [&](double u) { return std::exp(first + u * (last - first)); });
 }
 
+struct PolyexponentialOptions {
+  int steps;
+  double rho = 1, sigma_min = 0.002, sigma_max = 80;
+  End end = End::sigma_min;
+};
+
+/// log sigma falls as (1 - u)^rho (k-diffusion, get_sigmas_polyexponential); rho = 1: log_uniform.
+inline Schedule polyexponential(const PolyexponentialOptions& o) {
+  require(std::isfinite(o.rho) && o.rho > 0, "rho", o.rho, "positive numbers");
+  return detail::spaced(o, [&](double u) { return o.sigma_min * std::pow(o.sigma_max / o.sigma_min, std::pow(1 - u, o.rho)); });
+}
+
+struct KlOptimalOptions {
+  int steps;
+  double sigma_min = 0.002, sigma_max = 80;
+  End end = End::sigma_min;
+};
+
+/// Uniform in arctan sigma (Sabour et al. 2024, arXiv 2404.14507).
+inline Schedule kl_optimal(const KlOptimalOptions& o) {
+  const double first = std::atan(o.sigma_max), last = std::atan(o.sigma_min);
+  return detail::spaced(o, [&](double u) { return std::tan(first + u * (last - first)); });
+}
+
 /// Uniform in t^(1/rho), t from 1 to epsilon being the time of the variance-preserving process with linear beta whose
 /// sigma(1) = sigma_max and sigma(epsilon) = sigma_min (Song et al. 2021, arXiv 2011.13456).
 inline Schedule time_uniform(const TimeUniformOptions& o) {

@@ -79,7 +79,7 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
                         [](Scalar v) { return (std::bit_cast<Bits>(v) & exponent) == exponent; });
   }
 
-  static void threshold(X& x, double quantile, double floor) {
+  static void threshold(X& x, double quantile, double floor, double ceiling) {
     Eigen::Array<Scalar, Rows, 1, 0, MaxRows, 1> sorted(x.rows());
     for (Eigen::Index b = 0; b < x.cols(); ++b) {
       sorted = x.col(b).abs();
@@ -88,7 +88,7 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
       const auto below = static_cast<Eigen::Index>(place);
       const Eigen::Index above = (std::min)(below + 1, sorted.size() - 1);
       const double q = sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
-      const auto s = static_cast<Scalar>((std::max)(floor, q));
+      const auto s = static_cast<Scalar>(std::clamp(q, floor, ceiling));
       x.col(b) = x.col(b).cwiseMax(-s).cwiseMin(s) / s;
     }
   }

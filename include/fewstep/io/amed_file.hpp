@@ -77,11 +77,12 @@ inline void write_amed(const std::filesystem::path& path, const AmedFile& file) 
   raw.tensors["frequencies"] = detail::doubles(file.network.frequencies, {static_cast<std::int64_t>(file.network.frequencies.size())});
   const auto& solver = file.solver_settings;
   const auto& schedule = file.schedule_settings;
-  nlohmann::json form;
+  nlohmann::json form, variant;
+  if (solver.variant) variant = *solver.variant == UniB::bh1 ? "bh1" : "bh2";
   if (solver.form) form = *solver.form == Form::data ? "data" : "noise";
   const nlohmann::json settings{
       {"scale_dir", file.network.direction_range}, {"scale_time", file.network.clock_range},
-      {"solver", file.solver}, {"order", detail::optional_json(solver.order)}, {"form", form},
+      {"solver", file.solver}, {"order", detail::optional_json(solver.order)}, {"form", form}, {"variant", variant},
       {"lower_order_final", detail::optional_json(solver.lower_order_final)},
       {"schedule", file.schedule}, {"steps", schedule.steps}, {"rho", detail::optional_json(schedule.rho)},
       {"sigma_min", schedule.sigma_min}, {"sigma_max", schedule.sigma_max}, {"end_at_zero", schedule.end == End::zero},
@@ -115,6 +116,8 @@ inline AmedFile read_amed(const std::filesystem::path& path) {
     file.solver = j.at("solver");
     file.solver_settings.order = detail::optional_value<int>(j.at("order"));
     if (const auto form = detail::optional_value<std::string>(j.at("form"))) file.solver_settings.form = *form == "data" ? Form::data : Form::noise;
+    if (const auto variant = detail::optional_value<std::string>(j.value("variant", nlohmann::json())))
+      file.solver_settings.variant = *variant == "bh1" ? UniB::bh1 : UniB::bh2;
     file.solver_settings.lower_order_final = detail::optional_value<bool>(j.at("lower_order_final"));
     file.schedule = j.at("schedule");
     file.schedule_settings = {j.at("steps"), detail::optional_value<double>(j.at("rho")), j.at("sigma_min"), j.at("sigma_max"),

@@ -9,6 +9,7 @@
 #include <limits>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace fewstep::laws {
@@ -74,13 +75,13 @@ std::string finiteness() {
   return {};
 }
 
-/// threshold() clamps each sample to [-s, s] and divides by s, s = max(floor, quantile of its own |x|).
+/// threshold() clamps each sample to [-s, s] and divides by s, s = the quantile of its own |x|, kept within [floor, ceiling].
 template <State X>
 std::string thresholds() {
   const Rows rows = detail::start<X>(3);
-  for (const double quantile : {0., 0.7, 1.}) {
+  for (const auto& [quantile, ceiling] : {std::pair{0., 100.}, {0.7, 100.}, {1., 100.}, {1., 1.5}}) {
     X x = probe<X>::make(rows);
-    algebra<X>::threshold(x, quantile, 1);
+    algebra<X>::threshold(x, quantile, 1, ceiling);
     Rows want = rows;
     for (auto& row : want) {
       std::vector<double> sorted;
@@ -88,7 +89,7 @@ std::string thresholds() {
       std::sort(sorted.begin(), sorted.end());
       const double place = quantile * static_cast<double>(sorted.size() - 1), below = std::floor(place);
       const auto at = static_cast<std::size_t>(below), next = (std::min)(at + 1, sorted.size() - 1);
-      const double s = (std::max)(1., sorted[at] + (place - below) * (sorted[next] - sorted[at]));
+      const double s = std::clamp(sorted[at] + (place - below) * (sorted[next] - sorted[at]), 1., ceiling);
       for (double& v : row) v = std::clamp(v, -s, s) / s;
     }
     const std::string failure = detail::compare(probe<X>::read(x), want, 20 * probe<X>::epsilon);

@@ -7,6 +7,7 @@
 #include "dpmpp.hpp"
 #include "quadrature.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -26,19 +27,21 @@ enum class Variable { sigma, log_sigma, time };
 ///   data:  x' = (s/t) x + sum_k w_k m_k,    w_k = s times the integral from s to t of L_k(u(sigma)) dsigma / sigma^2
 /// L_k: Lagrange's polynomials. In sigma this is Adams-Bashforth for any steps (iPNDM_v, LMS, rhoAB-DEIS), in the time of the
 /// process tAB-DEIS, in log sigma multistep DPM-Solver and, on images, DPM-Solver++ and RES, of any order.
-/// Evaluations per step: 1.  Order: `order`; the first steps use what history there is.
+/// Evaluations per step: 1.  Order: `order`; the first steps use what history there is.  lower_order_final: no step uses a higher order
+/// than there are steps left.
 /// Source: Zhang & Chen 2023, arXiv 2204.13902, section 3.2; arXiv 2308.02157 (RES); the published integrals of tAB err by 1e-4
 /// (compat::DeisTime), the published iPNDM_v by its coefficients (compat::IpndmV).
 struct Deis {
   int order = 3;
   Variable variable = Variable::time;
   Form form = Form::noise;
+  bool lower_order_final = false;
 
-  static constexpr std::size_t max_order = 6;
+  static constexpr std::size_t max_order = 5;
   Target target() const { return form == Form::data ? Target::denoised : Target::slope; }
   static constexpr int evaluations() { return 1; }
   void validate() const {
-    require(order >= 1 && order <= static_cast<int>(max_order), "Deis::order", order, "1 to 6");
+    require(order >= 1 && order <= static_cast<int>(max_order), "Deis::order", order, "1 to 5");
     require(variable != Variable::sigma || form == Form::noise, "Deis::form", "data", "noise where the variable is sigma");
   }
   template <State X>
@@ -81,7 +84,9 @@ struct Deis {
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& d, M&, History<X>& past) const {
-    update<1>(n, x, d, past);
+    std::size_t k = past.size() + 1;
+    if (lower_order_final) k = (std::min)(k, n.count - n.index);
+    update<1>(k, n, x, d, past);
     past.push(d, n);
   }
 
@@ -93,9 +98,9 @@ struct Deis {
   }
 
   template <std::size_t K, State X>
-  void update(const Step<X>& n, X& x, const X& d, const History<X>& past) const {
+  void update(std::size_t k, const Step<X>& n, X& x, const X& d, const History<X>& past) const {
     if constexpr (K < max_order)
-      if (past.size() >= K) return update<K + 1>(n, x, d, past);
+      if (k > K) return update<K + 1>(k, n, x, d, past);
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       const auto with = [&](auto keep) {
         combine(x, times(n.to, n.from, past.time(I)...), [&](const auto& s, const auto& t, const auto&... older) {

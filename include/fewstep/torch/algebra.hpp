@@ -90,10 +90,10 @@ struct algebra<torch::Tensor> {
   }
   static bool finite(const X& x) { return torch::isfinite(x).all().item<bool>(); }
 
-  static void threshold(X& x, double quantile, double floor) {
+  static void threshold(X& x, double quantile, double floor, double ceiling) {
     const bool narrow = x.scalar_type() != torch::kFloat32 && x.scalar_type() != torch::kFloat64;
     const X flat = (narrow ? x.to(torch::kFloat32) : x).flatten(1);
-    const X s = torch::quantile(flat.abs(), quantile, 1, true).clamp_min(floor);
+    const X s = torch::quantile(flat.abs(), quantile, 1, true).clamp(floor, ceiling);
     x = (torch::minimum(torch::maximum(flat, -s), s) / s).to(x.scalar_type()).view_as(x);
   }
 

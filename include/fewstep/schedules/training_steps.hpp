@@ -1,0 +1,138 @@
+// Levels at chosen training steps of a network with a table of betas, as other libraries choose them.
+#pragma once
+
+#include "../noise_table.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace fewstep {
+
+/// Which training steps, of 0 to count - 1 (diffusers' timestep_spacing; Lin et al. 2023, arXiv 2305.08891, table 2):
+/// linspace: both ends; leading: 0 and whole multiples of count/steps; trailing: the last one and down.
+enum class Spacing { linspace, leading, trailing };
+
+struct TrainingStepsOptions {
+  int steps;
+  Spacing spacing = Spacing::leading;
+  int offset = 0;          // added to leading ones (diffusers' steps_offset: 1 for Stable Diffusion)
+  bool rounded = true;     // to whole training steps
+  bool spare_last = false; // choose one more and leave the lowest out (diffusers' multistep schedulers)
+};
+
+/// Training steps, decreasing.
+/// @throws std::invalid_argument for fewer than 1 step or more than there are.
+inline std::vector<double> training_steps(std::size_t count, const TrainingStepsOptions& o) {
+  require(o.steps >= 1 && static_cast<std::size_t>(o.steps) <= count, "steps", o.steps, "1 to " + std::to_string(count));
+  const int chosen = o.steps + (o.spare_last && o.spacing != Spacing::trailing ? 1 : 0);
+  const double total = static_cast<double>(count);
+  std::vector<double> list;
+  for (int i = 0; i < o.steps; ++i) {
+    double step = 0;
+    switch (o.spacing) {
+      case Spacing::linspace: step = chosen > 1 ? (total - 1) * (1 - static_cast<double>(i) / (chosen - 1)) : 0; break;
+      case Spacing::leading: step = static_cast<double>((chosen - 1 - i) * (static_cast<int>(count) / chosen) + o.offset); break;
+      case Spacing::trailing: step = std::nearbyint(total - i * total / o.steps) - 1; break;
+    }
+    list.push_back(o.rounded ? std::nearbyint(step) : step);  // halves to even, as numpy rounds
+  }
+  return list;
+}
+
+/// How levels lie between training steps: on a line in sigma (diffusers) or in log sigma (k-diffusion, ComfyUI).
+enum class Between { sigma, log_sigma };
+
+/// The level at a training step, whole or not.
+inline double level_at(const NoiseTable& table, double step, Between between = Between::sigma) {
+  const double count = static_cast<double>(table.size());
+  const double low = std::clamp(std::floor(step), 0., count - 2), share = step - low;
+  const double a = table.sigma((low + 1) / count), b = table.sigma((low + 2) / count);
+  return between == Between::sigma ? a + share * (b - a) : a * std::pow(b / a, share);
+}
+
+/// The levels at training steps, and 0 or the table's lowest one after them.
+inline Schedule at_training_steps(const NoiseTable& table, const std::vector<double>& steps, End end = End::zero, Between between = Between::sigma) {
+  std::vector<double> levels;
+  for (const double step : steps) levels.push_back(level_at(table, step, between));
+  levels.push_back(end == End::zero ? 0 : table.sigma_min());
+  return Schedule(levels);
+}
+
+// ComfyUI's schedulers of the same names; all end at 0.
+
+/// Evenly over the training steps, both ends among them ("normal").
+inline Schedule normal(const NoiseTable& table, int steps) {
+  return at_training_steps(table, training_steps(table.size(), {.steps = steps, .spacing = Spacing::linspace, .rounded = false}), End::zero, Between::log_sigma);
+}
+/// The same with the lowest left out.
+inline Schedule sgm_uniform(const NoiseTable& table, int steps) {
+  return at_training_steps(table, training_steps(table.size(), {.steps = steps, .spacing = Spacing::linspace, .rounded = false, .spare_last = true}),
+                           End::zero, Between::log_sigma);
+}
+/// Every count/steps-th training step from the top.
+inline Schedule simple(const NoiseTable& table, int steps) {
+  require(steps >= 1 && static_cast<std::size_t>(steps) <= table.size(), "steps", steps, "1 to " + std::to_string(table.size()));
+  std::vector<double> chosen;
+  for (int i = 0; i < steps; ++i)
+    chosen.push_back(static_cast<double>(table.size()) - 1 - std::floor(i * static_cast<double>(table.size()) / steps));
+  return at_training_steps(table, chosen);
+}
+/// Every whole count/steps-th training step from 1 up: a step more than asked for where that does not divide.
+inline Schedule ddim_uniform(const NoiseTable& table, int steps) {
+  require(steps >= 1 && static_cast<std::size_t>(steps) < table.size(), "steps", steps, "1 to " + std::to_string(table.size() - 1));
+  std::vector<double> chosen;
+  for (std::size_t step = 1; step < table.size(); step += table.size() / static_cast<std::size_t>(steps)) chosen.insert(chosen.begin(), static_cast<double>(step));
+  return at_training_steps(table, chosen);
+}
+
+namespace detail {
+
+/// The regularised incomplete beta function I_x(a, b), from its continued fraction (DLMF 8.17.22), by Lentz's method.
+inline double incomplete_beta(double a, double b, double x) {
+  if (x <= 0 || x >= 1) return x <= 0 ? 0 : 1;
+  if (x > (a + 1) / (a + b + 2)) return 1 - incomplete_beta(b, a, 1 - x);
+  const double front = std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log1p(-x)) / a;
+  double c = 1, d = 1 / (1 - (a + b) * x / (a + 1)), value = d;
+  for (int m = 1; m < 300; ++m) {
+    const auto turn = [&](double factor) {
+      d = 1 / (1 + factor * d);
+      c = 1 + factor / c;
+      value *= c * d;
+    };
+    turn(m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)));
+    turn(-(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)));
+    if (std::abs(c * d - 1) < 1e-16) break;
+  }
+  return front * value;
+}
+
+}  // namespace detail
+
+/// The x with I_x(a, b) = share: a quantile of the beta distribution.
+inline double beta_quantile(double share, double a, double b) {
+  double low = 0, high = 1;
+  for (int i = 0; i < 60; ++i) {
+    const double middle = (low + high) / 2;
+    (detail::incomplete_beta(a, b, middle) < share ? low : high) = middle;
+  }
+  return (low + high) / 2;
+}
+
+/// Training steps at quantiles of a beta distribution: dense at both ends for a, b < 1. Steps that coincide are one.
+/// Source: Lee et al. 2024, arXiv 2407.12173.
+inline Schedule beta_quantiles(const NoiseTable& table, int steps, double a = 0.6, double b = 0.6) {
+  require(steps >= 1, "steps", steps, "1 or more");
+  require(a > 0 && b > 0, "a and b", (std::min)(a, b), "positive numbers");
+  std::vector<double> chosen;
+  for (int i = 0; i < steps; ++i) {
+    const double share = 1 - static_cast<double>(i) / steps;
+    const double step = std::nearbyint((share < 1 ? beta_quantile(share, a, b) : 1) * (static_cast<double>(table.size()) - 1));
+    if (chosen.empty() || step < chosen.back()) chosen.push_back(step);
+  }
+  return at_training_steps(table, chosen);
+}
+
+}  // namespace fewstep
