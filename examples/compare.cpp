@@ -1,4 +1,4 @@
-// compare: the same noise through several solvers at 5 evaluations and through 100, as one picture and a table.
+// compare: the same noise through several solvers at 5 evaluations and through 100, as one picture and a table; classes take turns.
 //   compare --model fashion_mnist.safetensors --out compare.png
 #include "support/image_grid.hpp"
 #include "support/network.hpp"
@@ -56,7 +56,9 @@ void run(const std::filesystem::path& model, const std::vector<std::filesystem::
 
   Progress progress("sampling", total, "evaluations");
   Spent spent;
-  const TimedNetwork denoise(network, {}, progress, spent);
+  Tensor labels;
+  if (config.label_dim > 0) labels = class_rows(torch::arange(unit_noise.size(0)) % config.label_dim, config.label_dim);
+  const TimedNetwork denoise(network, labels, progress, spent);
   std::vector<Tensor> results;
   std::vector<Panel> panels;
   for (const auto& c : candidates) {

@@ -13,7 +13,6 @@
 #include "support/progress.hpp"
 
 #include <fewstep/io/atomic_write.hpp>
-#include <fewstep/solvers/compat.hpp>
 #include <fewstep/torch.hpp>
 
 #include <CLI/CLI.hpp>
@@ -40,9 +39,9 @@ struct Settings {
   fs::path model, classifier, out = "evaluate", cache = "evaluate.cache", worst;
   std::string data = fashion_mnist_folder, device = "cpu", settings;
   std::vector<int> nfe{5};
-  std::vector<std::string> solvers{"euler", "heun", "dpm2", "dpmpp", "ipndm"};
+  std::vector<std::string> solvers{"euler", "heun", "dpm2", "dpm_singlestep", "dpmpp", "unipc", "deis", "ipndm", "ipndm_v"};
   std::vector<fs::path> predictors;
-  std::int64_t images = 4096, seeds = 3, batch = 64, selection_images = 512;
+  std::int64_t images = 4096, seeds = 3, batch = 64, selection_images = 256;
   int reference_steps = 25, resamples = 200;
   bool bf16 = false, by_class = false;
 };
@@ -203,22 +202,21 @@ class Evaluation {
   std::vector<Method> candidates(const std::string& family, int nfe) const {
     std::vector<std::pair<std::string, AnySolver<Tensor>>> solvers;
     const auto add = [&](const SolverSettings& settings, const std::string& text) { solvers.emplace_back(family + text, make_solver<Tensor>(family, settings)); };
-    if (family == "ipndm") {
-      for (const int order : {2, 3, 4}) add({.order = order}, " " + std::to_string(order));
-    } else if (family == "dpmpp") {
+    if (family == "dpmpp" || family == "unipc" || family == "dpm_singlestep" || family == "res") {
       for (const int order : {2, 3}) add({.order = order}, " " + std::to_string(order));
-      solvers.emplace_back("dpmpp 3 as published", compat::Dpmpp{Dpmpp{.order = 3}});
+    } else if (family == "ipndm" || family == "ipndm_v" || family == "deis") {
+      for (const int order : {2, 3, 4}) add({.order = order}, " " + std::to_string(order));
     } else if (family == "amed") {
       for (const double ratio : {0.3, 0.4, 0.5}) add({.ratio = ratio}, " ratio " + std::to_string(ratio).substr(0, 3));
     } else {
       add({}, "");
     }
+    const bool one_step = family == "euler" || family == "heun" || family == "dpm2" || family == "amed" || family == "dpm_singlestep";
     std::vector<Method> all;
     for (const auto& [schedule, rho] : {std::pair<const char*, std::optional<double>>{"karras", 7}, {"karras", 5}, {"log_uniform", {}}, {"time_uniform", 1}})
       for (const auto& [text, solver] : solvers)
         for (const Options& options : {Options{}, Options{.analytic_first_step = true}, Options{.analytic_first_step = true, .analytic_in_history = false}}) {
-          const bool remembers = family == "ipndm" || family == "dpmpp";
-          if (!options.analytic_in_history && !remembers) continue;
+          if (!options.analytic_in_history && one_step) continue;
           for (int steps = 1; steps <= nfe + 1; ++steps) {
             const ScheduleSettings settings{.steps = steps, .rho = rho};
             const Schedule levels = make_schedule(schedule, settings);
@@ -228,21 +226,24 @@ class Evaluation {
     return all;
   }
 
-  /// The setting whose samples are nearest to the last 10,000 training images.
+  /// The Frechet distance of `count` samples of the selection's own noise to the last 10,000 training images.
+  double selection_distance(const Method& m, std::int64_t count) {
+    return cache_("selection by " + features_ + ", " + described(m, 900, 0, count), [&] {
+      if (!selection_) selection_.emplace(real("train"));
+      const Moments moments(features(sampled(m, 900, count).images), resample(count, 0));
+      return Cache::Tensors{{"frechet", torch::tensor({frechet(moments, *selection_)}, torch::kFloat64)}};
+    }).at("frechet").item<double>();
+  }
+  /// The setting whose samples are nearest to training images: all on a quarter of the images, then the best eighth on all.
   std::optional<Method> select(const std::string& family, int nfe) {
-    std::optional<Method> best;
-    double least = 0;
-    for (const Method& m : candidates(family, nfe)) {
-      const double distance = cache_("selection by " + features_ + ", " + described(m, 900, 0, s_.selection_images), [&] {
-        if (!selection_) selection_.emplace(real("train"));
-        const Moments moments(features(sampled(m, 900, s_.selection_images).images), resample(s_.selection_images, 0));
-        return Cache::Tensors{{"frechet", torch::tensor({frechet(moments, *selection_)}, torch::kFloat64)}};
-      }).at("frechet").item<double>();
-      if (best && distance >= least) continue;
-      best = m;
-      least = distance;
-    }
-    return best;
+    std::vector<std::pair<double, Method>> ranked;
+    for (const Method& m : candidates(family, nfe)) ranked.emplace_back(selection_distance(m, (std::max)(s_.selection_images / 4, std::int64_t{4})), m);
+    const auto nearer = [](const auto& a, const auto& b) { return a.first < b.first; };
+    std::stable_sort(ranked.begin(), ranked.end(), nearer);
+    ranked.resize((std::min)(ranked.size(), (std::max)(ranked.size() / 8, std::size_t{2})), {0, reference()});
+    for (auto& [distance, m] : ranked) distance = selection_distance(m, s_.selection_images);
+    const auto best = std::min_element(ranked.begin(), ranked.end(), nearer);
+    return best == ranked.end() ? std::nullopt : std::optional(best->second);
   }
 
   /// The settings to show: the best one, or all that were asked for.
@@ -447,7 +448,7 @@ int main(int argc, char** argv) {
   app.add_option("--cache", s.cache, "folder for what was computed");
   app.add_option("--nfe", s.nfe, "network evaluations, such as 3,5,7")->delimiter(',')->check(CLI::Range(1, 1'000));
   app.add_option("--solvers", s.solvers, "classic solvers, such as euler,ipndm; amed: with a fixed ratio")->delimiter(',')
-      ->check(CLI::IsMember({"euler", "heun", "dpm2", "amed", "dpmpp", "ipndm"}));
+      ->check(CLI::IsMember({"euler", "heun", "dpm2", "amed", "dpm_singlestep", "dpmpp", "unipc", "res", "deis", "ipndm", "ipndm_v", "plms"}));
   app.add_option("--settings", s.settings, "a row for each setting of the classic solvers that this text is part of, such as 'ipndm 3, karras 7'; else for the best");
   app.add_option("--predictors", s.predictors, "files of train_amed; each runs at its own number of evaluations")->delimiter(',')->check(CLI::ExistingFile);
   app.add_option("--images", s.images, "for each seed")->check(CLI::Range(16, 1'000'000));

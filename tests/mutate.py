@@ -19,7 +19,7 @@ import tempfile
 
 tests = pathlib.Path(__file__).resolve().parent
 root = tests.parent
-headers = ["solvers/*.hpp", "plugin/*.hpp", "schedule.hpp", "noise_table.hpp", "model.hpp", "history.hpp", "gits.hpp"]
+headers = ["solvers/*.hpp", "plugin/*.hpp", "schedule.hpp", "noise_table.hpp", "model.hpp", "history.hpp", "gits.hpp", "schedules/*.hpp"]
 
 # Cheap programs first, but where another one is known to judge.
 programs = {
@@ -27,7 +27,8 @@ programs = {
     "weights_test": [],
     "order_table": [root / "README.md"],
     "core_test": [],
-    "golden_check": ["GOLDEN", "--groups", "A,B,C,E", "--require-all"],
+    "schedules_test": [],
+    "golden_check": ["GOLDEN", "--groups", "A,B,C,E,F", "--require-all"],
     "denoisers_test": [],
 }
 judges = {"schedule.hpp": "weights_test", "noise_table.hpp": "weights_test", "compat.hpp": "weights_test",

@@ -60,14 +60,14 @@ class Timer {
 };
 
 /// A denoiser that counts and times the network behind it, and moves a progress bar.
-/// @param labels  [classes] for all samples alike; undefined: none
+/// @param labels  [classes] for all samples alike, or a row for each; undefined: none
 class TimedNetwork {
  public:
   TimedNetwork(std::shared_ptr<const EdmDenoiser> network, torch::Tensor labels, Progress& progress, Spent& spent)
       : network_(std::move(network)), labels_(std::move(labels)), progress_(&progress), spent_(&spent) {}
 
   EdmDenoiser::Output operator()(const torch::Tensor& x, const torch::Tensor& sigma) const {
-    const auto labels = labels_.defined() ? labels_.unsqueeze(0).expand({x.size(0), -1}) : torch::Tensor();
+    const auto labels = labels_.defined() && labels_.dim() == 1 ? labels_.unsqueeze(0).expand({x.size(0), -1}) : labels_;
     auto output = [&] {
       const Timer timer(x.is_cuda(), *spent_);
       return network_->forward(x, sigma, labels);

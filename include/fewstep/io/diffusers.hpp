@@ -246,6 +246,7 @@ class DiffusersImport {
   }
 
   DiffusersScheduler<X> finish(AnySolver<X> solver, DiffusersLevels made) {
+    solver.validate();
     DiffusersScheduler<X> all{solver, Schedule({1, 0}), {}, predicts(), false, table_};
     if (made.end == made.levels.back()) {
       // Diffusers' last step has no length. Its solvers still count it, so the schedule has a level to count that no run reaches.

@@ -114,7 +114,7 @@ inline double incomplete_beta(double a, double b, double x) {
 /// The x with I_x(a, b) = share: a quantile of the beta distribution.
 inline double beta_quantile(double share, double a, double b) {
   double low = 0, high = 1;
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < 200; ++i) {
     const double middle = (low + high) / 2;
     (detail::incomplete_beta(a, b, middle) < share ? low : high) = middle;
   }

@@ -174,8 +174,8 @@ struct ClippedDdim {
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& noise, M&, NoMemory&) const {
     combine(x, times(n.from), [](const auto& t) { return std::tuple{unit, -1. * t}; }, x, noise);
-    algebra<X>::clamp(x, -limit, limit);
-    combine(x, times(n.to), [](const auto& s) { return std::tuple{unit, s}; }, x, noise);
+    algebra<X>::threshold(x, 1, limit, limit);  // clips, and divides by the limit
+    combine(x, times(n.to), [this](const auto& s) { return std::tuple{limit, s}; }, x, noise);
   }
 };
 
