@@ -13,6 +13,7 @@
 #include "support/progress.hpp"
 
 #include <fewstep/io/atomic_write.hpp>
+#include <fewstep/io/table_file.hpp>
 #include <fewstep/torch.hpp>
 
 #include <CLI/CLI.hpp>
@@ -41,6 +42,7 @@ struct Settings {
   std::vector<int> nfe{5};
   std::vector<std::string> solvers{"euler", "heun", "dpm2", "dpm_singlestep", "dpmpp", "unipc", "deis", "ipndm", "ipndm_v"};
   std::vector<fs::path> predictors;
+  std::vector<double> levels;
   std::int64_t images = 4096, seeds = 3, batch = 64, selection_images = 256;
   int reference_steps = 25, resamples = 200;
   bool bf16 = false, by_class = false;
@@ -99,7 +101,7 @@ class Evaluation {
       for (const std::string& family : s_.solvers)
         for (const Method& m : chosen(family, nfe)) rows_.push_back(row(m, nfe));
       for (const fs::path& path : s_.predictors) {
-        const Method m = predicted(path);
+        const Method m = learned(path);
         if (evaluations(m.solver, m.schedule, m.options) == nfe) rows_.push_back(row(m, nfe));
       }
     }
@@ -192,7 +194,12 @@ class Evaluation {
 
   // Methods
 
-  Method predicted(const fs::path& path) const {
+  /// A predictor, or a table of a solver's numbers.
+  Method learned(const fs::path& path) const {
+    if (path.extension() == ".json") {
+      const io::TableFile file = io::read_table(path);
+      return {path.stem().string(), true, file.table, file.table.schedule(), {.analytic_first_step = file.analytic_first_step}, "table " + fingerprint(path)};
+    }
     const io::AmedFile file = read_predictor(path, unet_->config());
     return {path.stem().string(), true, predicted_solver(file, device_), make_schedule(file.schedule, file.schedule_settings), predicted_options(file),
             "predictor " + fingerprint(path)};
@@ -213,6 +220,14 @@ class Evaluation {
     }
     const bool one_step = family == "euler" || family == "heun" || family == "dpm2" || family == "amed" || family == "dpm_singlestep";
     std::vector<Method> all;
+    if (!s_.levels.empty())
+      for (const auto& [text, solver] : solvers)
+        for (const Options& options : {Options{}, Options{.analytic_first_step = true}, Options{.analytic_first_step = true, .analytic_in_history = false}})
+          if ((options.analytic_in_history || !one_step) && evaluations(solver, Schedule(s_.levels), options) == nfe) {
+            std::ostringstream levels;
+            for (const double level : s_.levels) levels << " " << level;
+            all.push_back({family, false, solver, Schedule(s_.levels), options, text + ", levels" + levels.str()});
+          }
     for (const auto& [schedule, rho] : {std::pair<const char*, std::optional<double>>{"karras", 7}, {"karras", 5}, {"log_uniform", {}}, {"time_uniform", 1}})
       for (const auto& [text, solver] : solvers)
         for (const Options& options : {Options{}, Options{.analytic_first_step = true}, Options{.analytic_first_step = true, .analytic_in_history = false}}) {
@@ -408,7 +423,7 @@ class Evaluation {
       panels.push_back({label, grid(floats(chosen), {.batch = size[0], .channels = size[1], .height = size[2], .width = size[3], .columns = 4, .scale = 2})});
     };
     add("reference", reference_images(0).index_select(0, worst));
-    std::vector<Method> methods{predicted(*std::find_if(s_.predictors.begin(), s_.predictors.end(), [&](const fs::path& p) { return p.stem() == found->name; }))};
+    std::vector<Method> methods{learned(*std::find_if(s_.predictors.begin(), s_.predictors.end(), [&](const fs::path& p) { return p.stem() == found->name; }))};
     for (const std::string& family : s_.solvers)
       for (const Method& m : chosen(family, found->nfe)) methods.push_back(m);
     for (const Method& m : methods) {
@@ -450,7 +465,8 @@ int main(int argc, char** argv) {
   app.add_option("--solvers", s.solvers, "classic solvers, such as euler,ipndm; amed: with a fixed ratio")->delimiter(',')
       ->check(CLI::IsMember({"euler", "heun", "dpm2", "amed", "dpm_singlestep", "dpmpp", "unipc", "res", "deis", "ipndm", "ipndm_v", "plms"}));
   app.add_option("--settings", s.settings, "a row for each setting of the classic solvers that this text is part of, such as 'ipndm 3, karras 7'; else for the best");
-  app.add_option("--predictors", s.predictors, "files of train_amed; each runs at its own number of evaluations")->delimiter(',')->check(CLI::ExistingFile);
+  app.add_option("--levels", s.levels, "one more schedule to try classic solvers on, such as 80,9.7,0.47,0.002")->delimiter(',');
+  app.add_option("--predictors", s.predictors, "files of train_amed and calibrate; each runs at its own number of evaluations")->delimiter(',')->check(CLI::ExistingFile);
   app.add_option("--images", s.images, "for each seed")->check(CLI::Range(16, 1'000'000));
   app.add_option("--seeds", s.seeds, "sets of noise")->check(CLI::Range(1, 100));
   app.add_option("--reference-steps", s.reference_steps, "of Heun's method, the reference solution")->check(CLI::Range(1, 100'000));

@@ -83,6 +83,7 @@ class Trainer {
       require(s_.end_to_end(), "teacher-steps", s_.teacher_steps, "0 where the loss is greedy: give --extra");
       fine_.emplace(karras({.steps = s_.teacher_steps}));
     } else {
+      require(s_.file.schedule != "custom", "levels", "given", "with --loss end-to-end --teacher-steps");
       ScheduleSettings fine = s_.file.schedule_settings;
       fine.steps *= s_.extra + 1;
       fine_.emplace(make_schedule(s_.file.schedule, fine));
@@ -306,6 +307,7 @@ int main(int argc, char** argv) {
   app.add_option("--order", s.file.solver_settings.order, "of the student, where it has several");
   app.add_option("--steps", s.file.schedule_settings.steps, "steps of the student, each of twice its evaluations")->check(CLI::Range(1, 1'000));
   app.add_option("--schedule", s.file.schedule, "karras, log_uniform, time_uniform");
+  const auto* levels = app.add_option("--levels", s.file.schedule_settings.levels, "noise levels in place of schedule and steps, such as 80,9.7,0.47,0.002")->delimiter(',')->excludes("--steps")->excludes("--schedule");
   app.add_option("--rho", s.file.schedule_settings.rho, "the schedule's exponent");
   app.add_flag("--afs", s.file.analytic_first_step, "analytic first step");
   app.add_flag("!--forget-analytic", s.file.analytic_in_history, "keep the analytic slope out of a multistep student's history");
@@ -332,6 +334,7 @@ int main(int argc, char** argv) {
   app.add_option("--device", s.device, "cpu, cuda, cuda:1, ...");
   app.add_flag("--bf16", s.bf16, "the network computes in bfloat16");
   CLI11_PARSE(app, argc, argv);
+  if (levels->count() > 0) s.file.schedule = "custom";
   try {
     keep_freed_memory();
     std::string command = "train_amed";

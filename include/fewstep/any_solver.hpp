@@ -56,6 +56,7 @@ class AnySolver {
     virtual Target target() const = 0;
     virtual int evaluations() const = 0;
     virtual int evaluations(std::size_t& kept, std::size_t left, bool remember) const = 0;
+    virtual double clock(std::size_t index) const = 0;
     virtual void validate() const = 0;
     virtual std::unique_ptr<Recollection> memory(const X& x) const = 0;
     virtual void step(const Step<X>& n, X& x, X& first, detail::ModelRef<X>& model, Recollection& memory) const = 0;
@@ -67,6 +68,7 @@ class AnySolver {
     Target target() const override { return solver.target(); }
     int evaluations() const override { return solver.evaluations(); }
     int evaluations(std::size_t& kept, std::size_t left, bool remember) const override { return detail::step_evaluations(solver, kept, left, remember); }
+    double clock(std::size_t index) const override { return detail::clock(solver, index); }
     void validate() const override { detail::validate(solver); }
     std::unique_ptr<Recollection> memory(const X& x) const override {
       return std::make_unique<RecollectionOf<fewstep::Memory<S, X>>>(solver.memory(x));
@@ -96,6 +98,7 @@ class AnySolver {
   Target target() const { return held_->target(); }
   int evaluations() const { return held_->evaluations(); }
   int evaluations(std::size_t& kept, std::size_t left, bool remember) const { return held_->evaluations(kept, left, remember); }
+  double clock(std::size_t index) const { return held_->clock(index); }
   void validate() const { held_->validate(); }
   AnyMemory memory(const X& x) const { return AnyMemory(held_->memory(x)); }
 

@@ -187,6 +187,15 @@ int step_evaluations(const S& solver, std::size_t& kept, std::size_t left, bool 
   return solver.evaluations();
 }
 
+/// The share of its level that the network is told at the left end of a step.
+template <class S>
+double clock(const S& solver, std::size_t index) {
+  if constexpr (requires { { solver.clock(index) } -> std::convertible_to<double>; })
+    return solver.clock(index);
+  else
+    return 1;
+}
+
 /// Solvers and predictors whose settings may be wrong have validate().
 template <class T>
 void validate(const T& value) {
@@ -211,7 +220,7 @@ struct ModelArchetype {
 ///   memory(x)     what it remembers within one run: copyable, with detach()
 ///   step(n, x, first, model, memory)   takes x from n.from to n.to; `first` is the target at (x, n.from), evaluated by
 ///                 the driver, and may be consumed; model(y, sigma, out) evaluates the target elsewhere
-/// and, where it may ask for one level per sample, `static constexpr bool per_sample = true`.
+/// where it tells the network another level than the left end's, clock(index), the factor; and, where it may ask for one level per sample, `static constexpr bool per_sample = true`.
 template <class S, class X>
 concept Solver = State<X> && std::copy_constructible<S> &&
                  requires(const S solver, const Step<X>& n, X& x, X& first, detail::ModelArchetype<X>& model) {

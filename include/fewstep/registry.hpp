@@ -154,10 +154,13 @@ struct ScheduleSettings {
   std::optional<double> rho = {};
   double sigma_min = 0.002, sigma_max = 80;
   End end = End::sigma_min;
+  std::vector<double> levels = {};  // of the schedule "custom", which asks for nothing else
 };
 
 /// @throws std::invalid_argument as make_solver.
 inline Schedule make_schedule(std::string_view name, const ScheduleSettings& s) {
+  if (name == "custom") return Schedule(s.levels);
+  require(s.levels.empty(), "levels", "given", "none with the schedule " + std::string(name) + "; with custom");
   if (name == "karras" || name == "polynomial") return karras({s.steps, s.rho.value_or(7), s.sigma_min, s.sigma_max, s.end});
   if (name == "time_uniform")
     return time_uniform({.steps = s.steps, .rho = s.rho.value_or(1), .sigma_min = s.sigma_min, .sigma_max = s.sigma_max, .end = s.end});
@@ -165,7 +168,7 @@ inline Schedule make_schedule(std::string_view name, const ScheduleSettings& s) 
     require(!s.rho, "rho", s.rho.value_or(0), "not with the schedule " + std::string(name));
     return log_uniform({s.steps, s.sigma_min, s.sigma_max, s.end});
   }
-  detail::unknown_name("schedule", name, {"karras", "polynomial", "log_uniform", "logsnr", "time_uniform"});
+  detail::unknown_name("schedule", name, {"karras", "polynomial", "log_uniform", "logsnr", "time_uniform", "custom"});
 }
 
 }  // namespace fewstep

@@ -128,6 +128,8 @@ class Run {
         const bool analytic = index_ == options_.first_step && options_.analytic_first_step;
         if (analytic)
           model_.analytic(x, from_, first_);
+        else if (const double clock = detail::clock(solver_, index_); clock != 1)
+          model_(x, Time<X>(clock * schedule_[index_]), from_, first_);
         else
           model_(x, from_, first_);
         const bool remember = !analytic || options_.analytic_in_history;

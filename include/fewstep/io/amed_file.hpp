@@ -85,7 +85,7 @@ inline void write_amed(const std::filesystem::path& path, const AmedFile& file) 
       {"solver", file.solver}, {"order", detail::optional_json(solver.order)}, {"form", form}, {"variant", variant},
       {"lower_order_final", detail::optional_json(solver.lower_order_final)},
       {"schedule", file.schedule}, {"steps", schedule.steps}, {"rho", detail::optional_json(schedule.rho)},
-      {"sigma_min", schedule.sigma_min}, {"sigma_max", schedule.sigma_max}, {"end_at_zero", schedule.end == End::zero},
+      {"sigma_min", schedule.sigma_min}, {"sigma_max", schedule.sigma_max}, {"end_at_zero", schedule.end == End::zero}, {"levels", schedule.levels},
       {"afs", file.analytic_first_step}, {"afs_in_history", file.analytic_in_history}, {"data_shape", file.data_shape}};
   raw.metadata = file.training;
   raw.metadata["format"] = detail::amed_format;
@@ -121,7 +121,7 @@ inline AmedFile read_amed(const std::filesystem::path& path) {
     file.solver_settings.lower_order_final = detail::optional_value<bool>(j.at("lower_order_final"));
     file.schedule = j.at("schedule");
     file.schedule_settings = {j.at("steps"), detail::optional_value<double>(j.at("rho")), j.at("sigma_min"), j.at("sigma_max"),
-                              j.at("end_at_zero").get<bool>() ? End::zero : End::sigma_min};
+                              j.at("end_at_zero").get<bool>() ? End::zero : End::sigma_min, j.value("levels", std::vector<double>())};
     file.analytic_first_step = j.at("afs");
     file.analytic_in_history = j.at("afs_in_history");
     file.data_shape = j.at("data_shape").get<std::vector<std::int64_t>>();

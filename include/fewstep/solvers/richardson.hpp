@@ -14,7 +14,7 @@ namespace fewstep {
 ///   x' = y + (y - S(x; t -> s)) / (2^p - 1),   y = S(S(x; t -> m); m -> s),   m = sqrt(t s)
 /// Both ways share the evaluation at t. Multistep solvers remember each way for itself.
 /// Evaluations per step: three times those of S, less one.
-/// Source: Richardson 1911.
+/// Source: Richardson 1911; for diffusion models RX-DPM, arXiv 2504.01855.
 template <class S>
 struct Richardson {
   S solver;
