@@ -120,11 +120,14 @@ class Calibrator {
       }
     }
     result.steps_fitted = least_;
-    double damping = 1e-2;
-    for (int i = 0; i < options_.iterations && go_on("iteration " + std::to_string(i + 1)); ++i)
-      if (!iterate(damping)) break;
     result.table = table_;
     result.after = least_;
+    double damping = 1e-2;
+    for (int i = 0; i < options_.iterations && go_on("iteration " + std::to_string(i + 1)); ++i) {
+      if (!iterate(damping)) break;
+      least_ = held_out();
+      if (least_ <= result.after) result.table = table_, result.after = least_;
+    }
     return result;
   }
 
@@ -187,6 +190,14 @@ class Calibrator {
     const bool is = now < least_;
     if (is) least_ = now;
     return is;
+  }
+  /// Of held-out trajectories, the sum of log(1 + square): those that end elsewhere, beyond three times the usual distance, hardly count
+  /// (Cauchy's loss).
+  double usual(double median) const {
+    const std::vector<double> all = squares();
+    double sum = 0;
+    for (std::size_t i = fitted_; i < all.size(); ++i) sum += std::log1p(all[i] / (9 * median));
+    return std::isfinite(sum) ? sum : std::numeric_limits<double>::infinity();
   }
 
   /// Sums over the samples of a batch, weighted: of those fitted to, or of those held out.
@@ -278,6 +289,7 @@ class Calibrator {
     std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2), sorted.end());
     const double median = sorted[sorted.size() / 2];
     for (std::size_t i = 0; i < each.size(); ++i) weight_[i] = 1 / (1 + each[i] / (9 * median));
+    const double before = usual(median);
     const std::vector<Number> all = numbers();
     const auto size = static_cast<Eigen::Index>(all.size());
     Eigen::MatrixXd normal = Eigen::MatrixXd::Zero(size, size);
@@ -318,17 +330,17 @@ class Calibrator {
       } catch (const std::invalid_argument&) {  // levels out of order: a shorter step keeps them in it
         continue;
       }
-      std::vector<Batch> before;
+      std::vector<Batch> saved;
       for (Batch& b : batches_) {
-        before.push_back(shallow(b));
+        saved.push_back(shallow(b));
         walk(moved, b, 0);
       }
-      if (better()) {
+      if (usual(median) < before) {
         table_ = moved;
         damping /= 10;
         return true;
       }
-      for (std::size_t i = 0; i < batches_.size(); ++i) batches_[i] = std::move(before[i]);
+      for (std::size_t i = 0; i < batches_.size(); ++i) batches_[i] = std::move(saved[i]);
     }
     return false;
   }

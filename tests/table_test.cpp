@@ -1,0 +1,186 @@
+// Tables of a solver's numbers: every solver is one, AdaSDE's published one is, and calibration improves them.
+#include "support/catch.hpp"
+#include "support/laws.hpp"
+#include "support/types.hpp"
+
+#include <fewstep/calibrate.hpp>
+#include <fewstep/eigen/laws.hpp>
+#include <fewstep/io/table_file.hpp>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+using namespace fewstep;
+using test::Array;
+using test::message_of;
+
+namespace {
+
+Array cloud(std::uint64_t first, std::size_t count) {
+  std::vector<std::uint64_t> seeds(count);
+  for (std::size_t i = 0; i < count; ++i) seeds[i] = first + i;
+  return noise(seeds, 2);
+}
+const MixtureDenoiser mixture({.weights = {0.5, 0.5}, .means = {{1, 0}, {-1, 0.5}}, .deviations = {0.2, 0.3}});
+double rms(const Array& x) { return std::sqrt(x.square().colwise().sum().mean()); }
+
+}  // namespace
+
+TEST_CASE("every solver that evaluates at levels of its own is a table") {
+  const laws::TwoPeaks peaks;
+  const auto denoise = [&](double x, double sigma) { return peaks(x, sigma); };
+  int tables = 0;
+  for (const auto& [label, solver] : test::configurations<double>())
+    for (const auto& [name, make] : test::schedules())
+      for (const int steps : {1, 2, 5}) {
+        INFO(label << ", " << name << ", " << steps << " steps");
+        const Schedule schedule = make(steps, End::sigma_min);
+        if (label.starts_with("heun") || label.starts_with("plms")) {  // they evaluate at a level twice
+          if (steps > 1) CHECK_THAT(message_of([&] { tabulate(solver, schedule); }), Catch::Contains("less than the level before it"));
+          continue;
+        }
+        const Table table = tabulate(solver, schedule);
+        const auto plain = sample(solver, denoise, schedule, 0.7), tabled = sample(table, denoise, table.schedule(), 0.7);
+        CHECK(tabled.evaluations == plain.evaluations);
+        const double widest = name == "huge and tiny" ? 1e-6 : 1e-9;  // weights of slopes at low levels are sums of large numbers
+        CHECK(std::abs(tabled.x - plain.x) <= widest * std::max(1., std::abs(plain.x)));
+        if (solver.evaluations() > 1 || (label.starts_with("unipc") && solver.target() == Target::slope)) continue;
+        const Options afs{.analytic_first_step = true};
+        CHECK(std::abs(sample(table, denoise, table.schedule(), 0.7, afs).x - sample(solver, denoise, schedule, 0.7, afs).x) <= widest * 10);
+        ++tables;
+      }
+  CHECK(tables > 500);
+}
+
+TEST_CASE("AMED with constants is a table: AdaSDE's published numbers") {
+  // Of its last log line, CIFAR-10 at 5 evaluations: ratios, clocks and directions on time_uniform, its noise being next to none.
+  const TablePredictor published{{{0.2477, 0.999, 0.808}, {0.3878, 1.004, 0.961}, {0.1563, 1.001, 0.926}}};
+  const Schedule schedule = time_uniform({.steps = 3});
+  const AmedSolver solver{published};
+  const Table table = tabulate(solver, schedule);
+  REQUIRE(table.rows.size() == 6);
+  CHECK(table.rows[1].clock == Approx(0.808));
+  CHECK(table.rows[5].clock == Approx(0.926));
+  const Array z = cloud(1, 3);
+  for (const bool afs : {false, true}) {
+    const Array one = sample(solver, mixture, schedule, z, {.analytic_first_step = afs}).x;
+    const auto other = sample(table, mixture, table.schedule(), z, {.analytic_first_step = afs});
+    CHECK((one - other.x).abs().maxCoeff() <= 1e-11);
+    CHECK(other.evaluations == (afs ? 5 : 6));
+  }
+}
+
+TEST_CASE("the laws hold for a table on its own schedule") {
+  const Table table = tabulate(Ipndm{.order = 3}, laws::detail::grid());
+  CHECK(laws::purity<Array>(table) == "");
+  CHECK(laws::batch<Array>(table) == "");
+  CHECK(laws::weights_alone<Array>(table) == "");
+  CHECK(laws::resume<double>(table) == "");
+}
+
+TEST_CASE("a table that is none is refused by row and number") {
+  const auto refusal = [](auto change) {
+    Table t = tabulate(Euler{}, karras({.steps = 3}));
+    change(t);
+    return message_of([&] { t.validate(); });
+  };
+  CHECK_THAT(refusal([](Table& t) { t.rows.clear(); }), Catch::Contains("number of rows of Table is 0"));
+  CHECK_THAT(refusal([](Table& t) { t.levels.pop_back(); }), Catch::Contains("number of levels of Table is 3; allowed: 4"));
+  CHECK_THAT(refusal([](Table& t) { t.levels = {1, 2, 3, 4}; }), Catch::Contains("increasing"));
+  CHECK_THAT(refusal([](Table& t) { t.rows[1].carry = NAN; }), Catch::Contains("rows[1].carry is nan"));
+  CHECK_THAT(refusal([](Table& t) { t.rows[2].clock = 0; }), Catch::Contains("rows[2].clock is 0"));
+  CHECK_THAT(refusal([](Table& t) { t.rows[0].weights = {1, 2}; }), Catch::Contains("rows[0].weights is 2; allowed: 1 to 1"));
+  CHECK_THAT(refusal([](Table& t) { t.rows[2].weights.clear(); }), Catch::Contains("rows[2].weights is 0; allowed: 1 to 3"));
+  CHECK_THAT(refusal([](Table& t) { t.rows[1].weights[0] = INFINITY; }), Catch::Contains("rows[1].weights is inf"));
+  const Table t = tabulate(Euler{}, karras({.steps = 3}));
+  CHECK_THAT(message_of([&] { sample(t, mixture, karras({.steps = 4}), cloud(1, 2)); }), Catch::Contains("number of steps is 4; allowed: 3"));
+}
+
+TEST_CASE("tables as files") {
+  const auto path = std::filesystem::temp_directory_path() / "fewstep_table_test.json";
+  const Table table = tabulate(Amed{Ipndm{.order = 3}, TablePredictor{{{0.3, 1.02, 0.9}, {0.4, 0.99, 1.1}}}}, karras({.steps = 2}));
+  io::write_table(path, {table, true, {{"command", "none"}}});
+  const io::TableFile read = io::read_table(path);
+  CHECK(read.analytic_first_step);
+  CHECK(read.made.at("command") == "none");
+  CHECK(read.table.levels == table.levels);
+  for (std::size_t i = 0; i < table.rows.size(); ++i) {
+    CHECK(read.table.rows[i].weights == table.rows[i].weights);
+    CHECK(read.table.rows[i].clock == table.rows[i].clock);
+    CHECK(read.table.rows[i].carry == table.rows[i].carry);
+  }
+  const auto refusal = [&](const std::string& text) {
+    std::ofstream(path) << text;
+    const std::string message = message_of([&] { io::read_table(path); });
+    CHECK(message.find('\n') == message.npos);
+    CHECK_THAT(message, Catch::StartsWith(path.string()));
+    return message;
+  };
+  CHECK_THAT(refusal("{}"), Catch::Contains("not a solver table"));
+  CHECK_THAT(refusal("[1, 2"), Catch::Contains("parse error"));
+  const std::string head = R"({"format": "fewstep solver table 1", "afs": false, "target": )";
+  CHECK_THAT(refusal(head + R"("noise"})"), Catch::Contains("target is noise; allowed: slope, denoised"));
+  CHECK_THAT(refusal(head + R"("slope"})"), Catch::Contains("levels"));
+  CHECK_THAT(refusal(head + R"("slope", "levels": [2, 1], "rows": [{"carry": 1, "weights": [], "clock": 1}]})"), Catch::Contains("weights is 0"));
+  CHECK_THAT(refusal(head + R"("slope", "levels": [2, 1], "rows": [{"carry": "one", "weights": [1], "clock": 1}]})"), Catch::Contains("type must be number"));
+  std::filesystem::remove(path);
+  CHECK_THAT(message_of([&] { io::read_table(path); }), Catch::Contains("cannot be read"));
+}
+
+TEST_CASE("calibration: better where it was not fitted, the same for the same noise, and never worse than its start") {
+  const Array unseen = cloud(5'000, 600);
+  const Table start = tabulate(Ipndm{.order = 3}, karras({.steps = 6}));
+  const Array exact = sample(Heun{}, mixture, karras({.steps = 200}), unseen).x;
+  const Options afs{.analytic_first_step = true};
+  const auto distance = [&](const Table& t) { return rms(sample(t, mixture, t.schedule(), unseen, afs).x - exact); };
+  const std::vector<Array> batches{cloud(0, 150), cloud(150, 150)};
+
+  const Calibration steps = calibrate(mixture, start, batches, {.iterations = 0});
+  CHECK(steps.steps_fitted == steps.after);
+  CHECK(steps.after < 0.8 * steps.before);
+  CHECK(distance(steps.table) < 0.8 * distance(start));
+  const Calibration all = calibrate(mixture, start, batches, {.iterations = 6});
+  CHECK(all.after < 0.9 * steps.after);
+  CHECK(distance(all.table) < 0.9 * distance(steps.table));
+  CHECK(calibrate(mixture, start, batches, {.iterations = 6}).table.levels == all.table.levels);
+  CHECK(all.teacher_evaluations == 72);
+
+  // One batch of all samples is the same problem.
+  const Calibration whole = calibrate(mixture, start, std::vector<Array>{cloud(0, 300)}, {.iterations = 0});
+  for (std::size_t i = 0; i < start.rows.size(); ++i)
+    for (std::size_t k = 0; k < whole.table.rows[i].weights.size(); ++k)
+      CHECK(whole.table.rows[i].weights[k] == Approx(steps.table.rows[i].weights[k]).epsilon(1e-6));
+
+  int stages = 0;
+  const Calibration stopped = calibrate(mixture, start, batches, {.report = [&](const std::string&, double) { return ++stages < 2; }});
+  CHECK(stages == 2);
+  CHECK(stopped.after == steps.after);
+  // From where little is to be gained, and with as good as no trajectories, it returns nothing worse on what it holds out.
+  for (const std::size_t count : {4u, 12u}) {
+    const Calibration few = calibrate(mixture, all.table, std::vector<Array>{cloud(0, count)}, {.iterations = 2});
+    CHECK(few.after <= few.before);
+  }
+}
+
+TEST_CASE("calibration: a model of one direction, samples that are alike, and settings that do not fit") {
+  // All slopes are the same: the Gram matrix has rank one.
+  const auto constant = [](const Array& x, const Time<Array>&, Array& out) { out = Array::Zero(x.rows(), x.cols()); };
+  const Table start = tabulate(Euler{}, karras({.steps = 4}));
+  const Calibration made = calibrate(constant, start, std::vector<Array>{cloud(0, 20)}, {.iterations = 2, .analytic_first_step = false});
+  CHECK(made.after <= made.before);
+  CHECK(made.after < 1e-6);
+  const auto refusal = [&](CalibrationOptions o, std::size_t count = 20) {
+    return message_of([&] { calibrate(mixture, start, std::vector<Array>{cloud(0, count)}, o); });
+  };
+  CHECK(refusal({.held_out = 1}) == "held_out is 1; allowed: numbers between 0 and 1");
+  CHECK(refusal({.ridge = -1}) == "ridge is -1; allowed: 0 and positive numbers");
+  CHECK(refusal({.teacher_steps = 0}) == "teacher_steps is 0; allowed: 1 or more");
+  CHECK_THAT(refusal({}, 2), Catch::Contains("number of trajectories is 2"));
+  const Table images = tabulate(Dpmpp{}, karras({.steps = 4}));
+  CHECK_THAT(message_of([&] { calibrate(mixture, images, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("target is denoised; allowed: slope"));
+  const auto broken = [](const Array& x, const Time<Array>&, Array& out) { out = Array::Constant(x.rows(), x.cols(), NAN); };
+  CHECK_THAT(message_of([&] { calibrate(broken, start, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("teacher's end is not finite"));
+}
