@@ -7,6 +7,7 @@
 #include "support/progress.hpp"
 #include "support/seeds.hpp"
 
+#include <fewstep/io/table_file.hpp>
 #include <fewstep/torch.hpp>
 
 #include <CLI/CLI.hpp>
@@ -29,7 +30,7 @@ using torch::Tensor;
 namespace fs = std::filesystem;
 
 struct Settings {
-  fs::path model, predictor, out, npy, trajectory;
+  fs::path model, predictor, table, out, npy, trajectory;
   std::string solver = "dpmpp", schedule = "karras", seeds = "0-63", device = "cpu", dtype = "float32";
   SolverSettings solver_settings;
   ScheduleSettings schedule_settings;
@@ -85,7 +86,13 @@ void run(Settings s) {
     s.schedule_settings = file.schedule_settings;
     options = predicted_options(file);
   }
-  const Schedule schedule = make_schedule(s.schedule, s.schedule_settings);
+  Schedule schedule = make_schedule(s.schedule, s.schedule_settings);
+  if (!s.table.empty()) {
+    const io::TableFile file = io::read_table(s.table);
+    solver = file.table;
+    schedule = file.table.schedule();
+    options = {.analytic_first_step = file.analytic_first_step};
+  }
   require(s.out.empty() || config.img_channels == 1 || config.img_channels == 3, "out", s.out.string(),
           "--npy alone: a network of " + std::to_string(config.img_channels) + " channels makes no picture");
   const Tensor label = label_row(s, config, device);
@@ -148,6 +155,7 @@ int main(int argc, char** argv) {
   for_each_solver([&](const auto& entry) { solvers += (solvers.empty() ? "" : ", ") + std::string(entry.name); });
   app.add_option("--model", s.model, "weights of the network (safetensors)")->required();
   auto* predictor = app.add_option("--predictor", s.predictor, "a trained time predictor (safetensors), with solver, steps and schedule");
+  auto* table = app.add_option("--table", s.table, "a solver's numbers (.json), with its schedule")->excludes(predictor);
   for (CLI::Option* own : {app.add_option("--solver", s.solver, solvers),
                            app.add_option("--order", s.solver_settings.order, "of solvers that have several: dpmpp 1 to 3, ipndm 1 to 4"),
                            app.add_option("--steps", s.schedule_settings.steps, "steps of the solver")->check(CLI::Range(1, 10'000)),
@@ -155,7 +163,7 @@ int main(int argc, char** argv) {
                            app.add_option("--rho", s.schedule_settings.rho, "the schedule's exponent (karras: 7, time_uniform: 1)"),
                            static_cast<CLI::Option*>(app.add_flag("--afs", s.analytic_first_step, "analytic first step: saves the first evaluation")),
                            static_cast<CLI::Option*>(app.add_flag("!--forget-analytic", s.analytic_in_history, "keep that step's slope out of a multistep solver's history"))})
-    own->excludes(predictor);
+    own->excludes(predictor)->excludes(table);
   app.add_option("--seeds", s.seeds, "one image each, such as 0-63,70,80-90");
   app.add_option("--class", s.label, "the class to draw; without it, all of them");
   app.add_option("--batch", s.batch, "images at a time")->check(CLI::Range(1, 65'536));

@@ -4,6 +4,7 @@
 #include "support/command.hpp"
 
 #include <fewstep/io/safetensors.hpp>
+#include <fewstep/io/table_file.hpp>
 
 #include <torch/torch.h>
 
@@ -170,4 +171,38 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   refused(common + "--predictors absent.safetensors", "absent.safetensors");
   refused(rest + "--data data --classifier '" + network + "'", "not a classifier of train_classifier");
   refused(rest + "--data nowhere --nfe 4 --classifier '" + classifier + "'", "nowhere");
+}
+
+TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
+  const Scratch scratch("calibrate");
+  const auto fitted = scratch.run("calibrate", "--model '" + network + "' --steps 3 --images 12 --iterations 1 --teacher-steps 2 --out table_2.json");
+  INFO(fitted.text);
+  REQUIRE(fitted.code == 0);
+  const io::TableFile table = io::read_table(scratch.dir / "table_2.json");
+  CHECK(table.analytic_first_step);
+  CHECK(table.table.rows.size() == 3);
+  const auto sampled = scratch.run("sample", "--model '" + network + "' --table table_2.json --seeds 0-1 --npy a.npy");
+  INFO(sampled.text);
+  CHECK(sampled.code == 0);
+  CHECK(sampled.text.find("evaluations          2\n") != std::string::npos);
+  const auto both = scratch.run("sample", "--model '" + network + "' --table table_2.json --steps 4 --npy b.npy");
+  CHECK(both.code > 0);
+  CHECK_FALSE(fs::exists(scratch.dir / "b.npy"));
+  const auto none = scratch.run("calibrate", "--model '" + network + "' --images 12 --teacher-steps 0 --out no.json");
+  CHECK(none.code > 0);
+  CHECK_FALSE(fs::exists(scratch.dir / "no.json"));
+}
+
+TEST_CASE("gits: levels for --levels") {
+  const Scratch scratch("gits");
+  const auto made = scratch.run("gits", "--model '" + network + "' --steps 3 --teacher-steps 8 --images 4");
+  INFO(made.text);
+  REQUIRE(made.code == 0);
+  const std::string last = made.text.substr(made.text.rfind('\n', made.text.size() - 2) + 1);
+  CHECK(last.starts_with("80,"));
+  CHECK(std::count(last.begin(), last.end(), ',') == 3);
+  const auto trained = scratch.run("train_amed", "--model '" + network + "' --afs --loss end-to-end --teacher-steps 4 --trajectories 2 --batch 2 --validation 2 "
+                                   "--out p.safetensors --levels " + last.substr(0, last.size() - 1));
+  INFO(trained.text);
+  CHECK(trained.code == 0);
 }
