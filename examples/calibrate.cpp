@@ -3,7 +3,7 @@
 #include "support/network.hpp"
 #include "support/progress.hpp"
 
-#include <fewstep/calibrate.hpp>
+#include <fewstep/eigen/calibrate.hpp>
 #include <fewstep/io/table_file.hpp>
 #include <fewstep/torch.hpp>
 

@@ -3,7 +3,7 @@
 #include "support/laws.hpp"
 #include "support/types.hpp"
 
-#include <fewstep/calibrate.hpp>
+#include <fewstep/eigen/calibrate.hpp>
 #include <fewstep/eigen/laws.hpp>
 #include <fewstep/io/table_file.hpp>
 
@@ -33,9 +33,11 @@ TEST_CASE("every solver that evaluates at levels of its own is a table") {
   const laws::TwoPeaks peaks;
   const auto denoise = [&](double x, double sigma) { return peaks(x, sigma); };
   int tables = 0;
-  for (const auto& [label, solver] : test::configurations<double>())
+  for (const auto& configuration : test::configurations<double>())
     for (const auto& [name, make] : test::schedules())
       for (const int steps : {1, 2, 5}) {
+        const std::string& label = configuration.label;
+        const AnySolver<double>& solver = configuration.solver;
         INFO(label << ", " << name << ", " << steps << " steps");
         const Schedule schedule = make(steps, End::sigma_min);
         if (label.starts_with("heun") || label.starts_with("plms")) {  // they evaluate at a level twice

@@ -127,7 +127,8 @@ TEST_CASE("DPM-Solver++ weights, order 2: half the first weight in place of the 
 }
 
 TEST_CASE("DEIS weights: polynomials in sigma, its logarithm and the process's time") {
-  for (const auto& [q, p, t, s] : grids()) {
+  for (const Levels& g : grids()) {
+    const double q = g.q, p = g.p, t = g.t, s = g.s;
     const double o = q * (p / t);
     // In sigma: Lagrange's polynomials are integrated as polynomials.
     const auto in_sigma = [&]<std::size_t N>(const std::array<double, N>& node) {
@@ -166,7 +167,8 @@ TEST_CASE("DEIS weights in the process's time, against a rule of 30 nodes in 50 
   const Real beta_d = 2 * (low / e - high) / (e - 1), beta_min = high - beta_d / 2;
   const auto time = [&](const Real& sigma) -> Real { return (sqrt(beta_min * beta_min + 2 * beta_d * log(1 + sigma * sigma)) - beta_min) / beta_d; };
   int count = 0;
-  for (const auto& [q, p, t, s] : grids()) {
+  for (const Levels& g : grids()) {
+    const double q = g.q, p = g.p, t = g.t, s = g.s;
     if (++count % 20 != 0 || q > 100) continue;
     const std::array<Real, 3> node{time(t), time(p), time(q)};
     std::array<Real, 3> want;
@@ -183,7 +185,8 @@ TEST_CASE("DEIS weights in the process's time, against a rule of 30 nodes in 50 
 }
 
 TEST_CASE("UniPC weights: integrals through all outputs, but for one difference, which weighs half of B") {
-  for (const auto& [q, p, t, s] : grids()) {
+  for (const Levels& g : grids()) {
+    const double q = g.q, p = g.p, t = g.t, s = g.s;
     const Real h = log(Real(t) / s), at_p = log(Real(t) / p), at_q = log(Real(t) / q);
     for (const UniB variant : {UniB::bh1, UniB::bh2}) {
       const UniPc data{.variant = variant}, noise{.variant = variant, .form = Form::noise};
@@ -210,8 +213,9 @@ TEST_CASE("UniPC weights: integrals through all outputs, but for one difference,
 }
 
 TEST_CASE("single-step DPM-Solver weights") {
-  for (const auto& [q, p, t, s] : grids())
+  for (const Levels& g : grids())
     for (const double r : {1. / 3, 0.5, 1.}) {
+      const double t = g.t, s = g.s;
       const Real h = r * log(Real(t) / s), m = Real(t) * exp(-h);
       const Real image = 1 - exp(-h), slope = m - t;
       const auto second = [&](const Real& z) -> Real { return (exp(z) - 1 - z) / (z * z); };  // phi_2

@@ -64,7 +64,8 @@ std::vector<std::vector<double>> gits_costs(const std::vector<Course<X>>& teache
   std::vector cost(n, std::vector<double>(n));
   const auto minus = [](X& out, const X& a, const X& b) { combine(out, std::tuple<>{}, [] { return std::tuple{unit, -1.}; }, a, b); };
   std::size_t samples = 0;
-  for (const auto& [states, slopes] : teacher) {
+  for (const Course<X>& one : teacher) {
+    const std::vector<X>&states = one.states, &slopes = one.slopes;
     X chord = algebra<X>::like(states[0]), y = algebra<X>::like(states[0]), from_line = algebra<X>::like(states[0]);
     minus(chord, states.back(), states[0]);
     const std::vector<double> length = algebra<X>::dot(chord, chord);

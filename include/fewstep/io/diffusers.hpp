@@ -1,8 +1,8 @@
 // A scheduler of diffusers, as its scheduler_config.json says, in this library's terms.
 #pragma once
 
-#include "../denoisers/predictions.hpp"
 #include "../registry.hpp"
+#include "../run.hpp"
 #include "../schedules/flow.hpp"
 #include "../schedules/training_steps.hpp"
 #include "../solvers/compat.hpp"

@@ -85,7 +85,8 @@ struct UniPc {
     const History<X>& past = memory.past;
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       combine(x, times(past.time(0), n.from, past.time(I + 1)...), [this](const auto& t, const auto& s, const auto&... older) {
-        const auto corrected = weights(t, s, list(t, s, older...)), predicted = weights(t, s, list(t, older...));
+        const auto corrected = this->weights(t, s, list(t, s, older...));
+        const auto predicted = this->weights(t, s, list(t, older...));
         return std::tuple{unit, corrected[1], corrected[0] - predicted[0], (corrected[I + 2] - predicted[I + 1])...};
       }, x, m, past[0], past[I + 1]...);
     }(std::make_index_sequence<K - 1>{});
@@ -120,7 +121,7 @@ struct UniPc {
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       combine(x, times(n.from, n.to, past.time(I)...), [this](const auto& t, const auto& s, const auto&... older) {
         const bool data = form == Form::data;
-        return std::tuple_cat(std::tuple{data ? s / t : t / t}, weights(t, s, list(t, older...)));
+        return std::tuple_cat(std::tuple{data ? s / t : t / t}, this->weights(t, s, list(t, older...)));
       }, x, m, past[I]...);
     }(std::make_index_sequence<K - 1>{});
   }

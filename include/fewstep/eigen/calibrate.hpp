@@ -1,9 +1,9 @@
 // A solver's numbers fitted to a model and a number of evaluations, without gradients: the model is only ever called.
 #pragma once
 
-#include "run.hpp"
-#include "solvers/heun.hpp"
-#include "tabulate.hpp"
+#include "../run.hpp"
+#include "../solvers/heun.hpp"
+#include "../tabulate.hpp"
 
 #include <Eigen/Dense>
 
