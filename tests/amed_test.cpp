@@ -29,10 +29,22 @@ struct TemporaryFile {
 
 TEST_CASE("a file holds all there is to know, to the bit") {
   const TemporaryFile file;
-  io::AmedFile written{.network = initial_amed_network(64, 0.01, 0.2, 3), .solver = "dpmpp", .schedule = "time_uniform",
-                       .solver_settings = {.order = 3, .form = Form::noise, .lower_order_final = false},
-                       .schedule_settings = {.steps = 4, .rho = 2, .sigma_min = 0.01, .sigma_max = 50, .end = End::zero},
-                       .analytic_first_step = true, .data_shape = {1, 28, 28}, .training = {{"command", "by hand"}}};
+  io::AmedFile written;
+  written.network = initial_amed_network(64, 0.01, 0.2, 3);
+  written.solver = "dpmpp";
+  written.schedule = "time_uniform";
+  written.solver_settings.order = 3;
+  written.solver_settings.variant = UniB::bh1;
+  written.solver_settings.form = Form::noise;
+  written.solver_settings.lower_order_final = false;
+  written.schedule_settings.steps = 4;
+  written.schedule_settings.rho = 2;
+  written.schedule_settings.sigma_min = 0.01;
+  written.schedule_settings.sigma_max = 50;
+  written.schedule_settings.end = End::zero;
+  written.analytic_first_step = true;
+  written.data_shape = {1, 28, 28};
+  written.training = {{"command", "by hand"}};
   io::write_amed(file.path, written);
   const io::AmedFile read = io::read_amed(file.path);
   CHECK(read.network.encode_0.weight == written.network.encode_0.weight);
@@ -43,6 +55,7 @@ TEST_CASE("a file holds all there is to know, to the bit") {
   CHECK(read.solver_settings.order == 3);
   CHECK(read.solver_settings.form == Form::noise);
   CHECK(read.solver_settings.lower_order_final == false);
+  CHECK(read.solver_settings.variant == UniB::bh1);
   CHECK(make_schedule(read.schedule, read.schedule_settings).levels() == make_schedule("time_uniform", written.schedule_settings).levels());
   CHECK(read.analytic_first_step);
   CHECK(read.data_shape == written.data_shape);

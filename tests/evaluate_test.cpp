@@ -46,10 +46,10 @@ TEST_CASE("Frechet distance of samples whose moments are known") {
   torch::manual_seed(1);
   const Tensor z = torch::randn({200'000, 3}, torch::kFloat64);
   const Tensor scale = torch::tensor({1., 2., 3.}, torch::kFloat64), shift = torch::tensor({0.5, 0., -1.}, torch::kFloat64);
-  const Moments unit(z, weights(z.size(0))), other(z.flip({0}) * scale + shift, weights(z.size(0)));
-  CHECK(std::abs(frechet(unit, unit)) < 1e-9);
-  CHECK(frechet(unit, other) == Approx(1.25 + 0 + 1 + 4).epsilon(0.02));  // |shift|^2 + sum (1 - scale)^2
-  CHECK(frechet(unit, other) == Approx(frechet(other, unit)).epsilon(1e-9));
+  const Moments base(z, weights(z.size(0))), other(z.flip({0}) * scale + shift, weights(z.size(0)));
+  CHECK(std::abs(frechet(base, base)) < 1e-9);
+  CHECK(frechet(base, other) == Approx(1.25 + 0 + 1 + 4).epsilon(0.02));  // |shift|^2 + sum (1 - scale)^2
+  CHECK(frechet(base, other) == Approx(frechet(other, base)).epsilon(1e-9));
 
   // Rotated, so that the covariances do not commute: a plane has a closed form, tr (C C')^(1/2) = sqrt(tr C C' + 2 sqrt(det C C')).
   const Tensor a = torch::tensor({{2., 0.5}, {0.5, 1.}}, torch::kFloat64), b = torch::tensor({{1., -0.7}, {-0.7, 3.}}, torch::kFloat64);

@@ -73,10 +73,11 @@ TEST_CASE("a predictor's file says how to sample, and a model that does not fit 
   const Scratch scratch;
   using Layer = fewstep::AmedNetwork::Layer;
   const auto zeros = [](std::size_t out, std::size_t in) { return Layer{std::vector<double>(out * in), std::vector<double>(out)}; };
-  fewstep::io::AmedFile file{.network = {zeros(8, 64), zeros(4, 8), zeros(4, 4), {1, 0.01}, zeros(1, 12), {}, {}},
-                             .schedule_settings = {.steps = 3},
-                             .analytic_first_step = true,
-                             .data_shape = {1, 32, 32}};
+  fewstep::io::AmedFile file;
+  file.network = {zeros(8, 64), zeros(4, 8), zeros(4, 4), {1, 0.01}, zeros(1, 12), {}, {}};
+  file.schedule_settings.steps = 3;
+  file.analytic_first_step = true;
+  file.data_shape = {1, 32, 32};
   fewstep::io::write_amed(scratch.dir / "p.safetensors", file);
   const auto done = scratch.sample("--model '" + grey + "' --predictor p.safetensors --seeds 0-2 --npy p.npy");
   INFO(done.text);
