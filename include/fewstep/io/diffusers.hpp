@@ -204,7 +204,7 @@ class DiffusersImport {
     std::vector<double> reached;
     for (const double step : chosen) {
       made.levels.push_back(table_->sigma((step + 1) / count));
-      reached.push_back(table_->sigma((std::max(step - count / steps_, 0.) + 1) / count));
+      reached.push_back(table_->sigma(((std::max)(step - count / steps_, 0.) + 1) / count));
     }
     if (c_.get("rescale_betas_zero_snr", false) && chosen[0] == count - 1) made.levels[0] = 1e14;  // the image form takes any
     made.end = c_.get("set_alpha_to_one", true) ? 0 : table_->sigma_min();
