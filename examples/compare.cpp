@@ -42,9 +42,8 @@ void run(const std::filesystem::path& model, const std::vector<std::filesystem::
                                     {"DPM-Solver++", Dpmpp{.order = 3}, karras({.steps = 5})},
                                     {"iPNDM", Ipndm{.order = 3}, karras({.steps = 5})}};
   for (const auto& path : predictors) {
-    const io::AmedFile file = read_predictor(path, config);
-    const std::string label = file.solver == "amed" ? "AMED-Solver" : "AMED, " + file.solver;
-    candidates.push_back({label, predicted_solver(file, torch::kCPU), make_schedule(file.schedule, file.schedule_settings), predicted_options(file)});
+    const Learned one = read_learned(path, config, torch::kCPU);
+    candidates.push_back({one.kind, one.solver, one.schedule, one.options});
   }
   candidates.push_back({"reference (Heun)", Heun{}, karras({.steps = 50})});
   int total = 0;
@@ -90,7 +89,7 @@ int main(int argc, char** argv) {
   app.option_defaults()->always_capture_default();
   app.failure_message([](const CLI::App*, const CLI::Error& error) { return "error: " + std::string(error.what()) + "\n"; });
   app.add_option("--model", model, "weights of the network (safetensors)")->required();
-  app.add_option("--predictors", predictors, "trained time predictors (safetensors), one column each")->delimiter(',');
+  app.add_option("--predictors", predictors, "trained predictors (.safetensors) and tables (.json), one column each")->delimiter(',');
   app.add_option("--out", out, "the picture (.png)")->required();
   app.add_option("--seeds", seeds, "one image each, such as 0-63,70,80-90");
   CLI11_PARSE(app, argc, argv);

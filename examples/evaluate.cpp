@@ -13,7 +13,6 @@
 #include "support/progress.hpp"
 
 #include <fewstep/io/atomic_write.hpp>
-#include <fewstep/io/table_file.hpp>
 #include <fewstep/torch.hpp>
 
 #include <CLI/CLI.hpp>
@@ -194,15 +193,9 @@ class Evaluation {
 
   // Methods
 
-  /// A predictor, or a table of a solver's numbers.
   Method learned(const fs::path& path) const {
-    if (path.extension() == ".json") {
-      const io::TableFile file = io::read_table(path);
-      return {path.stem().string(), true, file.table, file.table.schedule(), {.analytic_first_step = file.analytic_first_step}, "table " + fingerprint(path)};
-    }
-    const io::AmedFile file = read_predictor(path, unet_->config());
-    return {path.stem().string(), true, predicted_solver(file, device_), make_schedule(file.schedule, file.schedule_settings), predicted_options(file),
-            "predictor " + fingerprint(path)};
+    const Learned one = read_learned(path, unet_->config(), device_);
+    return {path.stem().string(), true, one.solver, one.schedule, one.options, (path.extension() == ".json" ? "table " : "predictor ") + fingerprint(path)};
   }
 
   /// Every setting of a classic solver that takes exactly `nfe` evaluations.

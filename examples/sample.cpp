@@ -7,7 +7,6 @@
 #include "support/progress.hpp"
 #include "support/seeds.hpp"
 
-#include <fewstep/io/table_file.hpp>
 #include <fewstep/torch.hpp>
 
 #include <CLI/CLI.hpp>

@@ -1,9 +1,10 @@
-// A trained time predictor as the commands use it.
+// Trained predictors and tables as the commands use them.
 #pragma once
 
 #include "network.hpp"
 
 #include <fewstep/io/amed_file.hpp>
+#include <fewstep/io/table_file.hpp>
 #include <fewstep/torch.hpp>
 #include <fewstep/torch/amed_predictor.hpp>
 
@@ -50,6 +51,26 @@ inline AnySolver<torch::Tensor> predicted_solver(const io::AmedFile& file, torch
 
 inline Options predicted_options(const io::AmedFile& file) {
   return {.analytic_first_step = file.analytic_first_step, .analytic_in_history = file.analytic_in_history};
+}
+
+/// What a file makes of a network: a solver with its schedule and start.
+struct Learned {
+  std::string kind;  // "AMED-Solver", "AMED over ipndm", "calibrated"
+  AnySolver<torch::Tensor> solver;
+  Schedule schedule;
+  Options options;
+};
+
+/// A predictor of train_amed, or a table of calibrate (.json).
+/// @throws std::runtime_error, std::invalid_argument as the readers of either.
+inline Learned read_learned(const std::filesystem::path& path, const UnetConfig& config, torch::Device device) {
+  if (path.extension() == ".json") {
+    const io::TableFile file = io::read_table(path);
+    return {"calibrated", file.table, file.table.schedule(), {.analytic_first_step = file.analytic_first_step}};
+  }
+  const io::AmedFile file = read_predictor(path, config);
+  return {file.solver == "amed" ? "AMED-Solver" : "AMED over " + file.solver, predicted_solver(file, device),
+          make_schedule(file.schedule, file.schedule_settings), predicted_options(file)};
 }
 
 }  // namespace fewstep::examples
