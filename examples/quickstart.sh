@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From a fresh machine to a picture: installs what is missing, builds, and draws 64 images from a trained network with
-# three solvers at 5 evaluations beside 100 evaluations, all from the same noise.
+# several solvers at 5 evaluations beside 100 evaluations, all from the same noise.
 #   examples/quickstart.sh [--build DIR] [--out FILE.png] [cmake arguments, such as -DTorch_DIR=...]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../cmake/bootstrap.sh"
@@ -33,5 +33,5 @@ echo
 echo "== examples/compare.cpp: a trained network, the same noise for every solver"
 models=$fewstep_source/examples/models
 "$build/examples/compare" --model "$models/fashion_mnist.safetensors" \
-  --predictors "$models/amed_5.safetensors,$models/amed_ipndm_5.safetensors" \
+  --predictors "$models/amed_5.safetensors,$models/amed_ipndm_5.safetensors,$models/table_5.json" \
   --out "${out:-$build/quickstart.png}"
