@@ -41,7 +41,7 @@ namespace detail {
 
 using nlohmann::json;
 
-/// The settings of one scheduler; what was never asked for is refused in the end, unless it changes nothing.
+/// The settings of one scheduler. Those that nothing here reads are ignored, as diffusers ignores another scheduler's.
 class DiffusersConfig {
  public:
   explicit DiffusersConfig(const json& config) : config_(config) {}
