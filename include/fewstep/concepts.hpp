@@ -220,7 +220,8 @@ struct ModelArchetype {
 ///   memory(x)     what it remembers within one run: copyable, with detach()
 ///   step(n, x, first, model, memory)   takes x from n.from to n.to; `first` is the target at (x, n.from), evaluated by
 ///                 the driver, and may be consumed; model(y, sigma, out) evaluates the target elsewhere
-/// where it tells the network another level than the left end's, clock(index), the factor; and, where it may ask for one level per sample, `static constexpr bool per_sample = true`.
+/// Where the network is to be told another level than the left end's, clock(index) is the factor; where the solver may ask for one
+/// level per sample, `static constexpr bool per_sample = true`.
 template <class S, class X>
 concept Solver = State<X> && std::copy_constructible<S> &&
                  requires(const S solver, const Step<X>& n, X& x, X& first, detail::ModelArchetype<X>& model) {

@@ -19,7 +19,6 @@ Table tabulate(const S& solver, const Schedule& schedule) {
   struct Seen {
     std::vector<double> level, clock, state;
   };
-  const bool slopes = solver.target() == Target::slope;
   // The states at all evaluations and the end, for one starting point and answers that are 0 but for one.
   const auto impulse = [&](double x0, std::size_t which) {
     Seen seen;
@@ -27,7 +26,6 @@ Table tabulate(const S& solver, const Schedule& schedule) {
     struct Probe {
       Seen* seen;
       decltype(answer)* value;
-      bool slopes;
       void operator()(const double& x, const double& t, double& out) { (*this)(x, t, t, out); }
       void operator()(const double& x, const double& fed, const double& t, double& out) {
         seen->state.push_back(x);
@@ -36,14 +34,13 @@ Table tabulate(const S& solver, const Schedule& schedule) {
         out = (*value)();
       }
       const Features<double>* features() const { return nullptr; }
-    } probe{&seen, &answer, slopes};
+    } probe{&seen, &answer};
     auto memory = solver.memory(x0);
     double x = x0;
     for (std::size_t i = 0; i < schedule.steps(); ++i) {
       const double from = schedule[i], to = schedule[i + 1];
-      double first = 0, clock = 1;
-      if constexpr (requires { solver.clock(i); }) clock = solver.clock(i);
-      probe(x, clock * from, from, first);
+      double first = 0;
+      probe(x, detail::clock(solver, i) * from, from, first);
       solver.step(Step<double>{from, to, i, schedule.steps()}, x, first, probe, memory);
     }
     seen.state.push_back(x);

@@ -301,7 +301,7 @@ class Calibrator {
       for (const Number& n : all) {
         Table moved = table_;
         move(moved, n, tiny);
-        Batch again = shallow(b);
+        Batch again = begun(b, n.row);
         if (n.kind == Number::level) {
           again.states[n.row] = stepped(moved, n.row - 1, b.states[n.row - 1], b.slopes);
           walk(moved, again, n.row);
@@ -332,7 +332,7 @@ class Calibrator {
       }
       std::vector<Batch> saved;
       for (Batch& b : batches_) {
-        saved.push_back(shallow(b));
+        saved.push_back(begun(b, b.slopes.size()));
         walk(moved, b, 0);
       }
       if (usual(median) < before) {
@@ -340,16 +340,20 @@ class Calibrator {
         damping /= 10;
         return true;
       }
-      for (std::size_t i = 0; i < batches_.size(); ++i) batches_[i] = std::move(saved[i]);
+      for (std::size_t i = 0; i < batches_.size(); ++i) {
+        batches_[i].states = std::move(saved[i].states);
+        batches_[i].slopes = std::move(saved[i].slopes);
+      }
     }
     return false;
   }
-  static Batch shallow(const Batch& b) {
+  /// A batch's run without its teacher, as far as the state and the slope at the left end of a row.
+  static Batch begun(const Batch& b, std::size_t row) {
     Batch c;
-    for (const X& x : b.states) c.states.push_back(copied(x));
-    for (const X& x : b.slopes) c.slopes.push_back(copied(x));
-    for (const X& x : b.teacher) c.teacher.push_back(copied(x));
-    c.first = b.first;
+    for (std::size_t i = 0; i <= row; ++i) {
+      c.states.push_back(copied(b.states[i]));
+      if (i < b.slopes.size()) c.slopes.push_back(copied(b.slopes[i]));
+    }
     return c;
   }
 

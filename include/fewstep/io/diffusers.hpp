@@ -213,6 +213,7 @@ class DiffusersImport {
     const double limit = c_.get("thresholding", false) ? 1 : c_.get("clip_sample_range", 1.);
     thresholds_ = false;
     clips_ = clips;
+    if (clips && spacing == Spacing::linspace) throw std::runtime_error("clip_sample is true; allowed here: false with the timestep_spacing linspace");
     if (clips) return finish(compat::ClippedDdim{limit}, made);
     if (spacing == Spacing::linspace) return finish(compat::StridedDdim{reached}, made);
     return finish(Dpmpp{.order = 1}, made);  // its image form bears a first level without signal
@@ -231,6 +232,8 @@ class DiffusersImport {
   }
   DiffusersScheduler<X> flow() {
     const double count = c_.get("num_train_timesteps", 1000.), shift = c_.get("shift", 1.), terminal = c_.get("shift_terminal", 0.);
+    for (const char* name : {"invert_sigmas", "stochastic_sampling", "use_beta_sigmas", "use_exponential_sigmas"})
+      if (c_.get(name, false)) throw std::runtime_error(std::string(name) + " is true; allowed here: false");
     const bool dynamic = c_.get("use_dynamic_shifting", false);
     if (dynamic) c_.choice("time_shift_type", "exponential", {"exponential"});
     const double again = dynamic ? std::exp(mu_) : shift;
@@ -267,7 +270,7 @@ class DiffusersImport {
     return p == "epsilon" ? Predicts::epsilon : p == "v_prediction" ? Predicts::v : p == "sample" ? Predicts::sample : Predicts::flow;
   }
 
-  static constexpr double largest_level = 1e8;  // for infinity: an image in [-1, 1] moves what follows by 1e-8
+  static constexpr double largest_level = 1e8;  // for infinity; golden_check allows what follows 1e-7 for it
 
   DiffusersConfig c_;
   int steps_;

@@ -6,6 +6,7 @@
 #include "deis.hpp"
 #include "dpmpp.hpp"
 #include "unipc.hpp"
+#include "vandermonde.hpp"
 
 #include <array>
 #include <cmath>
@@ -117,16 +118,11 @@ struct DeisTime {
     const auto end = process.time(s), part = (end - u[0]) / points;
     std::array w{(0. * node)...};
     for (int i = 0; i < points; ++i) {
-      using std::expm1, std::sqrt;
       const auto at = u[0] + (end - u[0]) * (static_cast<double>(i) / (points - 1));
       const auto slope = (process.beta_max - process.beta_min) * at + process.beta_min;
       const auto sigma = process.sigma(at);
-      for (std::size_t k = 0; k < w.size(); ++k) {
-        auto value = 0.5 * slope * (sigma * sigma + 1.) / sigma * part;  // dsigma
-        for (std::size_t j = 0; j < w.size(); ++j)
-          if (j != k) value = value * (at - u[j]) / (u[k] - u[j]);
-        w[k] = w[k] + value;
-      }
+      const auto part_of = detail::lagrange(u, at, 0.5 * slope * (sigma * sigma + 1.) / sigma * part);  // times dsigma
+      for (std::size_t k = 0; k < w.size(); ++k) w[k] = w[k] + part_of[k];
     }
     return std::tuple_cat(std::tuple{unit}, w);
   };

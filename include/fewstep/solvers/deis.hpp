@@ -6,6 +6,7 @@
 #include "../noise_process.hpp"
 #include "dpmpp.hpp"
 #include "quadrature.hpp"
+#include "vandermonde.hpp"
 
 #include <algorithm>
 #include <array>
@@ -64,15 +65,7 @@ struct Deis {
         using std::log;
         place[k] = variable == Variable::sigma ? T(node[k] - t) : u(log(node[k] / t));
       }
-      const auto lagrange = [&](const T& at, const T& weight) {
-        std::array<T, K> value;
-        for (std::size_t k = 0; k < K; ++k) {
-          value[k] = weight;
-          for (std::size_t i = 0; i < K; ++i)
-            if (i != k) value[k] = value[k] * (at - place[i]) / (place[k] - place[i]);
-        }
-        return value;
-      };
+      const auto lagrange = [&](const T& at, const T& weight) { return detail::lagrange(place, at, weight); };
       if (variable == Variable::sigma) return detail::integrate<K>(T(s - t), 1, lagrange);
       using std::exp, std::log;
       const T length = log(s / t);

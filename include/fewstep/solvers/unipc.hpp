@@ -5,6 +5,7 @@
 #include "../history.hpp"
 #include "dpmpp.hpp"
 #include "phi.hpp"
+#include "vandermonde.hpp"
 
 #include <algorithm>
 #include <array>
@@ -23,7 +24,7 @@ enum class UniB { bh1, bh2 };
 ///   sum_k rho_k r_k^(i-1) B = i! z phi_{i+1}(z), i = 1, 2, ...         (data: a = s/t, c = -1, z = -h; noise: a = 1, c = -s, z = h)
 /// with the older outputs m_k as a predictor, and with the one at s (r = 1) too as a corrector: what that adds, the next step adds
 /// first. Nothing is evaluated again after a correction, and the last state is a predicted one.
-/// Evaluations per step: 1.  Order: `order` + 1 (bh2); the first steps use what history there is.
+/// Evaluations per step: 1.  Order: `order` + 1; the first steps use what history there is.
 /// Source: Zhao et al. 2023, arXiv 2302.04867, algorithms 5-8.
 struct UniPc {
   int order = 3;
@@ -58,7 +59,7 @@ struct UniPc {
       std::array<T, K> r, b;
       for (std::size_t k = 0; k < K; ++k) r[k] = log(t / other[k]) / h;
       if constexpr (K == 1) b[0] = 0.5 * (variant == UniB::bh1 ? z : T(expm1(z)));
-      else moments(z, b), solve(r, b);
+      else moments(z, b), detail::solve_vandermonde(r, b);
       for (std::size_t k = 0; k < K; ++k) {
         w[k + 1] = c * b[k] / r[k];
         w[0] = w[0] - w[k + 1];
@@ -100,17 +101,6 @@ struct UniPc {
       double factorial = 1;
       ((factorial *= static_cast<double>(I + 1), b[I] = factorial * z * detail::phi<static_cast<int>(I) + 2>(z)), ...);
     }(std::make_index_sequence<K>{});
-  }
-
-  /// b <- y with sum_k y_k r_k^i = b_i, i = 0 .. K - 1 (Bjorck & Pereyra 1970).
-  template <class T, std::size_t K>
-  static void solve(const std::array<T, K>& r, std::array<T, K>& b) {
-    for (std::size_t k = 0; k + 1 < K; ++k)
-      for (std::size_t i = K - 1; i > k; --i) b[i] = b[i] - r[k] * b[i - 1];
-    for (std::size_t k = K - 1; k-- > 0;) {
-      for (std::size_t i = k + 1; i < K; ++i) b[i] = b[i] / (r[i] - r[i - k - 1]);
-      for (std::size_t i = k; i + 1 < K; ++i) b[i] = b[i] - b[i + 1];
-    }
   }
 
   /// With K - 1 older outputs, K the order.
