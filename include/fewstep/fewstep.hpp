@@ -8,5 +8,4 @@
 #include "plugin/table_predictor.hpp"
 #include "registry.hpp"
 #include "run.hpp"
-#include "solvers/compat.hpp"
 #include "version.hpp"

@@ -4,6 +4,7 @@
 #include <fewstep/denoisers/gaussian_mixture.hpp>
 #include <fewstep/fewstep.hpp>
 #include <fewstep/plugin/amed_network.hpp>
+#include <fewstep/solvers/compat.hpp>
 
 #include <nlohmann/json.hpp>
 

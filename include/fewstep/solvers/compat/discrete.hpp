@@ -1,0 +1,21 @@
+#pragma once
+
+#include "../../noise_table.hpp"
+#include "../../schedule.hpp"
+
+#include <cmath>
+#include <vector>
+
+namespace fewstep::compat {
+
+/// The published "discrete" schedule, which forgets the power 1/rho of the first time: for rho != 1 it does not start at
+/// sigma_max. Source: diff-sampler, solver_utils.py, get_schedule.
+inline Schedule discrete(const NoiseTable& table, const DiscreteOptions& o) {
+  const double first = table.time(o.sigma_max), last = std::pow(table.time(o.sigma_min), 1 / o.rho);
+  std::vector<double> levels;
+  for (int i = 0; i <= o.steps; ++i)
+    levels.push_back(table.sigma(std::pow(first + static_cast<double>(i) / o.steps * (last - first), o.rho)));
+  return Schedule(levels);
+}
+
+}  // namespace fewstep::compat
