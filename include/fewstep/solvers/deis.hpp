@@ -6,6 +6,7 @@
 #include "../noise_process.hpp"
 #include "dpmpp.hpp"
 #include "quadrature.hpp"
+#include "unrolled.hpp"
 #include "vandermonde.hpp"
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdlib>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -28,21 +30,22 @@ enum class Variable { sigma, log_sigma, time };
 ///   data:  x' = (s/t) x + sum_k w_k m_k,    w_k = s times the integral from s to t of L_k(u(sigma)) dsigma / sigma^2
 /// L_k: Lagrange's polynomials. In sigma this is Adams-Bashforth for any steps (iPNDM_v, LMS, rhoAB-DEIS), in the time of the
 /// process tAB-DEIS, in log sigma multistep DPM-Solver and, on images, DPM-Solver++ and RES, of any order.
-/// Evaluations per step: 1.  Order: `order`; the first steps use what history there is.  lower_order_final: no step uses a higher order
+/// Evaluations per step: 1.  Order: `order`, to `most`; the first steps use what history there is.  lower_order_final: no step uses a higher order
 /// than there are steps left.
 /// Source: Zhang & Chen 2023, arXiv 2204.13902, section 3.2; arXiv 2308.02157 (RES); the published integrals of tAB err by 1e-4
 /// (compat::DeisTime), the published iPNDM_v by its coefficients (compat::IpndmV).
-struct Deis {
+template <std::size_t most>
+struct DeisUpTo {
   int order = 3;
   Variable variable = Variable::time;
   Form form = Form::noise;
   bool lower_order_final = false;
 
-  static constexpr std::size_t max_order = 5;
+  static constexpr std::size_t max_order = most;
   Target target() const { return form == Form::data ? Target::denoised : Target::slope; }
   static constexpr int evaluations() { return 1; }
   void validate() const {
-    require(order >= 1 && order <= static_cast<int>(max_order), "Deis::order", order, "1 to 5");
+    require(order >= 1 && order <= static_cast<int>(max_order), "Deis::order", order, "1 to " + std::to_string(max_order));
     require(variable != Variable::sigma || form == Form::noise, "Deis::form", "data", "noise where the variable is sigma");
   }
   template <State X>
@@ -79,7 +82,15 @@ struct Deis {
   void step(const Step<X>& n, X& x, X& d, M&, History<X>& past) const {
     std::size_t k = past.size() + 1;
     if (lower_order_final) k = (std::min)(k, n.count - n.index);
-    update<1>(k, n, x, d, past);
+    detail::unrolled<max_order - 1>(k - 1, [&]<std::size_t... I>(std::index_sequence<I...>) {
+      const auto with = [&](auto keep) {
+        combine(x, times(n.to, n.from, past.time(I)...), [&](const auto& s, const auto& t, const auto&... older) {
+          return std::tuple_cat(std::tuple{keep(s, t)}, weights(s, std::array{t, older...}));
+        }, x, d, past[I]...);
+      };
+      if (form == Form::data) with([](const auto& s, const auto& t) { return s / t; });
+      else with([](const auto&, const auto&) { return unit; });
+    });
     past.push(d, n);
   }
 
@@ -89,21 +100,9 @@ struct Deis {
     static const VpLinear p = VpLinear::through(0.002, 80);
     return p;
   }
-
-  template <std::size_t K, State X>
-  void update(std::size_t k, const Step<X>& n, X& x, const X& d, const History<X>& past) const {
-    if constexpr (K < max_order)
-      if (k > K) return update<K + 1>(k, n, x, d, past);
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-      const auto with = [&](auto keep) {
-        combine(x, times(n.to, n.from, past.time(I)...), [&](const auto& s, const auto& t, const auto&... older) {
-          return std::tuple_cat(std::tuple{keep(s, t)}, weights(s, std::array{t, older...}));
-        }, x, d, past[I]...);
-      };
-      if (form == Form::data) with([](const auto& s, const auto& t) { return s / t; });
-      else with([](const auto&, const auto&) { return unit; });
-    }(std::make_index_sequence<K - 1>{});
-  }
 };
+
+/// Up to order 5, which few steps never exceed; DeisUpTo<8>{.order = 8} is compiled where it is asked for.
+using Deis = DeisUpTo<5>;
 
 }  // namespace fewstep

@@ -5,6 +5,7 @@
 #include "../history.hpp"
 #include "dpmpp.hpp"
 #include "phi.hpp"
+#include "unrolled.hpp"
 #include "vandermonde.hpp"
 
 #include <algorithm>
@@ -70,27 +71,31 @@ struct UniPc {
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& m, M&, Memory<X>& memory) const {
-    if (memory.last_order > 0 && n.index > static_cast<std::size_t>(uncorrected)) correct<1>(n, x, m, memory);
+    if (memory.last_order > 0 && n.index > static_cast<std::size_t>(uncorrected)) correct(n, x, m, memory);
     std::size_t k = (std::min)(memory.past.size() + 1, static_cast<std::size_t>(order));
     if (lower_order_final && k == static_cast<std::size_t>(order)) k = (std::min)(k, n.count - n.index);
-    predict<1>(k, n, x, m, memory.past);
+    const History<X>& past = memory.past;
+    detail::unrolled<max_order - 1>(k - 1, [&]<std::size_t... I>(std::index_sequence<I...>) {
+      combine(x, times(n.from, n.to, past.time(I)...), [this](const auto& t, const auto& s, const auto&... older) {
+        const bool data = form == Form::data;
+        return std::tuple_cat(std::tuple{data ? s / t : t / t}, this->weights(t, s, list(t, older...)));
+      }, x, m, past[I]...);
+    });
     memory.last_order = n.remember ? static_cast<int>(k) : 0;
     memory.past.push(m, n);
   }
 
   /// What the last step would have added to x, had it known m, the output at its end n.from.
-  template <std::size_t K, State X>
+  template <State X>
   void correct(const Step<X>& n, X& x, const X& m, const Memory<X>& memory) const {
-    if constexpr (K < max_order)
-      if (memory.last_order > static_cast<int>(K)) return correct<K + 1>(n, x, m, memory);
     const History<X>& past = memory.past;
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
+    detail::unrolled<max_order - 1>(static_cast<std::size_t>(memory.last_order - 1), [&]<std::size_t... I>(std::index_sequence<I...>) {
       combine(x, times(past.time(0), n.from, past.time(I + 1)...), [this](const auto& t, const auto& s, const auto&... older) {
         const auto corrected = this->weights(t, s, list(t, s, older...));
         const auto predicted = this->weights(t, s, list(t, older...));
         return std::tuple{unit, corrected[1], corrected[0] - predicted[0], (corrected[I + 2] - predicted[I + 1])...};
       }, x, m, past[0], past[I + 1]...);
-    }(std::make_index_sequence<K - 1>{});
+    });
   }
 
  private:
@@ -101,19 +106,6 @@ struct UniPc {
       double factorial = 1;
       ((factorial *= static_cast<double>(I + 1), b[I] = factorial * z * detail::phi<static_cast<int>(I) + 2>(z)), ...);
     }(std::make_index_sequence<K>{});
-  }
-
-  /// With K - 1 older outputs, K the order.
-  template <std::size_t K, State X>
-  void predict(std::size_t k, const Step<X>& n, X& x, const X& m, const History<X>& past) const {
-    if constexpr (K < max_order)
-      if (k > K) return predict<K + 1>(k, n, x, m, past);
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-      combine(x, times(n.from, n.to, past.time(I)...), [this](const auto& t, const auto& s, const auto&... older) {
-        const bool data = form == Form::data;
-        return std::tuple_cat(std::tuple{data ? s / t : t / t}, this->weights(t, s, list(t, older...)));
-      }, x, m, past[I]...);
-    }(std::make_index_sequence<K - 1>{});
   }
 
   template <class T, class... U>
