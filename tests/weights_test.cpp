@@ -3,7 +3,9 @@
 #include "support/catch.hpp"
 #include "support/configurations.hpp"
 
+#include <fewstep/laws/order.hpp>
 #include <fewstep/laws/solver.hpp>
+#include <fewstep/scalar.hpp>
 
 #include <boost/math/quadrature/gauss.hpp>
 #include <boost/multiprecision/cpp_dec_float.hpp>
@@ -90,6 +92,28 @@ TEST_CASE("Adams-Bashforth weights of iPNDM") {
   }
 }
 
+TEST_CASE("PNDM: Runge and Kutta's fourth order, kept by Adams-Bashforth's on equal steps") {
+  const std::vector<laws::Rows> answers{{{0.7}}, {{-0.4}}, {{0.9}}, {{0.2}}};
+  std::vector<double> at, states;
+  laws::detail::Playback<double> played{answers};
+  const auto denoise = [&](double x, double sigma) {
+    at.push_back(sigma);
+    states.push_back(x);
+    double slope = 0;
+    played(x, sigma, slope);
+    return x - sigma * slope;
+  };
+  const double t = 5, s = 2, h = s - t, x = 1.3;
+  const auto result = sample(Pndm{}, denoise, Schedule({t, s}), x / t);
+  CHECK(at == std::vector{t, t + h / 2, t + h / 2, s});
+  CHECK(states[1] == Approx(x + h / 2 * 0.7));
+  CHECK(states[2] == Approx(x - h / 2 * 0.4));
+  CHECK(states[3] == Approx(x + h * 0.9));
+  CHECK(result.x == Approx(x + h * (0.7 - 2 * 0.4 + 2 * 0.9 + 0.2) / 6));
+  const laws::Grid equal{"equal", laws::detail::even, [](double u) { return laws::high + u * (laws::low - laws::high); }};
+  CHECK(laws::order(Pndm{}, laws::TwoPeaks{}, equal, laws::Start::shipped) == Approx(4).margin(0.25));
+}
+
 TEST_CASE("AMED-Solver weights") {
   for (const auto& [q, p, t, s] : grids()) agree(AmedSolver<>::weights(1.01, t, s), std::array<Real, 2>{1, Real(1.01) * (Real(s) - t)});
 }
@@ -150,6 +174,8 @@ TEST_CASE("DEIS weights: polynomials in sigma, its logarithm and the process's t
     agree(adams.weights(s, std::array{t, p}), in_sigma(std::array{t, p}));
     agree(adams.weights(s, std::array{t, p, q}), in_sigma(std::array{t, p, q}));
     agree(adams.weights(s, std::array{t, p, q, o}), in_sigma(std::array{t, p, q, o}));
+    const std::array seven{t, p, q, o, o * (p / t), o * (q / t), o * (q / t) * (q / p)};
+    agree(DeisUpTo<7>{.order = 7, .variable = Variable::sigma}.weights(s, seven), in_sigma(seven));
 
     const Real h = log(Real(t) / s), at_p = log(Real(t) / p), at_q = log(Real(t) / q), at_o = log(Real(t) / o);
     const auto images = integrals<4>({0, at_p, at_q, at_o}, h, 1);
@@ -244,27 +270,6 @@ TEST_CASE("phi functions, small and large arguments, against their series") {
     CHECK(abs(detail::phi<2>(z) - series(2, z)) <= 2e-15 * series(2, z));
     CHECK(abs(detail::phi<3>(z) - series(3, z)) <= 4e-15 * series(3, z));
   }
-}
-
-TEST_CASE("compat: the third order of DPM-Solver++ as its code has it") {
-  const std::vector<laws::Rows> answers{{{0.7}}, {{-0.4}}, {{0.9}}};
-  const Real m2 = Real(answers[0][0][0]), m1 = Real(answers[1][0][0]), m0 = Real(answers[2][0][0]);
-  for (const auto& [q, p, t, s] : grids())
-    for (const Form form : {Form::data, Form::noise}) {
-      const compat::Dpmpp solver{{.order = 3, .form = form, .lower_order_final = false}};
-      const auto end = [&](const std::vector<double>& levels) {
-        laws::detail::Playback<double> model{answers};
-        return laws::detail::walk<double>(solver, model, levels, 1.3)[0][0];
-      };
-      const bool data = form == Form::data;
-      const Real h = log(Real(t) / s), r0 = log(Real(p) / t) / h, r1 = log(Real(q) / p) / h;
-      const Real a = (m0 - m1) / r0, b = (m1 - m2) / r1, first = a + r0 / (r0 + r1) * (a - b), second = (a - b) / (r0 + r1);
-      const Real phi1 = data ? exp(-h) - 1 : exp(h) - 1, phi2 = data ? phi1 / h + 1 : phi1 / h - 1, phi3 = phi2 / h - Real(0.5);
-      const Real x = end({q, p, t});
-      const Real want = data ? Real(s) / t * x - phi1 * m0 + phi2 * first - phi3 * second
-                             : x - s * (phi1 * m0 + phi2 * first + phi3 * second);
-      CHECK(abs(end({q, p, t, s}) - want) <= 1e-13 * (abs(x) + 1 + s));
-    }
 }
 
 TEST_CASE("schedules are their formulas") {

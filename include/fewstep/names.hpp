@@ -54,7 +54,6 @@ inline const std::vector<Alias>& solver_aliases() {
       {"unipcbh1", "unipc", {.variant = UniB::bh1}}, {"unipcbh2", "unipc", {.variant = UniB::bh2}}, {"unipcmultistep", "unipc", {.order = 2}},
       {"deistab", "deis"}, {"deisrhoab", "ipndm_v"}, {"deismultistep", "deis", {.order = 2}},
       {"lms", "ipndm_v", {.order = 4}}, {"lmsdiscrete", "ipndm_v", {.order = 4}},
-      {"pndm", "plms"},
       {"resmultistep", "res", {.order = 2}}};
   return list;
 }

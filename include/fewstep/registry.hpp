@@ -13,6 +13,7 @@
 #include "solvers/heun.hpp"
 #include "solvers/ipndm.hpp"
 #include "solvers/plms.hpp"
+#include "solvers/pndm.hpp"
 #include "solvers/richardson.hpp"
 #include "solvers/singlestep_dpm.hpp"
 #include "solvers/unipc.hpp"
@@ -64,7 +65,8 @@ inline constexpr std::tuple solver_list{
                 [](const SolverSettings& s) { return Deis{s.order.value_or(3), Variable::time}; }},
     SolverEntry{"res", "RES multistep", "order", "arXiv 2308.02157",
                 [](const SolverSettings& s) { return Deis{s.order.value_or(2), Variable::log_sigma, Form::data}; }},
-    SolverEntry{"plms", "PLMS (PNDM)", "", "arXiv 2202.09778", [](const SolverSettings&) { return Plms{}; }},
+    SolverEntry{"plms", "PLMS", "", "arXiv 2202.09778", [](const SolverSettings&) { return Plms{}; }},
+    SolverEntry{"pndm", "PNDM", "", "arXiv 2202.09778", [](const SolverSettings&) { return Pndm{}; }},
     SolverEntry{"dpm_singlestep", "DPM-Solver-1/2/3, DPM-Solver++ 2S/3S", "order form ratio", "arXiv 2206.00927",
                 [](const SolverSettings& s) {
                   const double r1 = s.ratio.value_or(s.order.value_or(3) == 2 ? 1. / 2 : 1. / 3);

@@ -8,8 +8,8 @@
 
 namespace fewstep {
 
-/// PLMS, the PNDM sampler of Stable Diffusion (its Runge-Kutta start left out): iPNDM of order 4, but for a first step by Heun's
-/// method, of whose two slopes the history keeps the first.
+/// PLMS, Stable Diffusion's form of PNDM: iPNDM of order 4, but for a first step by Heun's method, of whose two slopes the history
+/// keeps the first.
 /// Evaluations per step: 1, the first step of a run 2.  Order: as Ipndm.
 /// Source: Liu et al. 2022, arXiv 2202.09778; Rombach et al. 2022 (latent-diffusion, plms.py).
 struct Plms {
