@@ -4,7 +4,6 @@
 
 #include <fewstep/denoisers/edm.hpp>
 #include <fewstep/eigen/laws.hpp>
-#include <fewstep/gits.hpp>
 #include <fewstep/laws/solver.hpp>
 #include <fewstep/scalar.hpp>
 
@@ -208,6 +207,7 @@ TEST_CASE("bad configuration: one line that names the argument, the value and wh
 }
 
 TEST_CASE("defaults are those of the papers") {
+  CHECK(Amed{Heun{}, FixedRatio{}}.evaluations() == 4);
   CHECK(karras({.steps = 4}).levels() == karras({.steps = 4, .rho = 7, .sigma_min = 0.002, .sigma_max = 80}).levels());
   CHECK(log_uniform({.steps = 4}).levels() == log_uniform({.steps = 4, .sigma_min = 0.002, .sigma_max = 80}).levels());
   CHECK(time_uniform({.steps = 4}).levels() ==
@@ -278,60 +278,4 @@ TEST_CASE("EDM preconditioning: the raw network of an exact Gaussian gives its d
   });
   CHECK((identity - x * (0.25 + 2 * 0.5) / 4.25).abs().maxCoeff() < 1e-15);
   CHECK_THROWS_AS(edm_preconditioned([](const Array&, const Time<Array>&, Array&) {}, 0.), std::invalid_argument);
-}
-
-TEST_CASE("GITS: the cheapest path among all, costs of straight and of bent trajectories") {
-  double seed = 0;
-  std::vector cost(8, std::vector<double>(8));
-  for (auto& row : cost)
-    for (double& c : row) c = std::abs(std::sin(seed += 1.7));
-  const auto total = [&](const std::vector<std::size_t>& path) {
-    double sum = 0, factor = 1;
-    for (std::size_t k = 1; k < path.size(); ++k, factor *= 0.9) sum += factor * cost[path[k - 1]][path[k]];
-    return sum;
-  };
-  for (int steps = 1; steps <= 7; ++steps) {
-    double least = std::numeric_limits<double>::infinity();
-    for (unsigned chosen = 0; chosen < 64; ++chosen) {  // which of the six levels between the ends
-      std::vector<std::size_t> path{0};
-      for (unsigned i = 0; i < 6; ++i)
-        if (chosen & (1u << i)) path.push_back(i + 1);
-      path.push_back(7);
-      if (path.size() == static_cast<std::size_t>(steps) + 1) least = std::min(least, total(path));
-    }
-    const auto path = gits_path(cost, steps, 0.9);
-    CHECK(path.size() == static_cast<std::size_t>(steps) + 1);
-    CHECK(path.front() == 0);
-    CHECK(path.back() == 7);
-    CHECK(total(path) == Approx(least).epsilon(1e-12));
-  }
-  for (const int steps : {0, 8})
-    CHECK(message_of([&] { gits_path(cost, steps, 1); }) == "GitsOptions::steps is " + std::to_string(steps) + "; allowed: 1 to the teacher's 7");
-
-  // Towards a constant image trajectories are straight: no long step costs anything.
-  const Schedule fine = karras({.steps = 12});
-  const Array x = Array::Random(2, 3) * 80;
-  const auto straight = course(Euler{}, [](const Array&, const Time<Array>&, Array& out) { out.setConstant(0.4); }, fine, x);
-  REQUIRE(straight.states.size() == 13);
-  REQUIRE(straight.slopes.size() == 12);
-  for (const GitsCost kind : {GitsCost::deviation, GitsCost::l1, GitsCost::l2})
-    for (const auto& row : gits_costs(std::vector{straight}, fine, kind))
-      for (const double c : row) CHECK(std::abs(c) < 1e-12);
-
-  // Two peaks: every state type tells the same costs, and a schedule of the teacher's levels comes out.
-  const laws::TwoPeaks peaks;
-  const auto by_number = course(Heun{}, [&](double v, double sigma) { return peaks(v, sigma); }, fine, 60.);
-  const auto by_array = course(Heun{}, laws::elementwise<Array>(peaks), fine, Array(Array::Constant(1, 2, 60.)));
-  for (const GitsCost kind : {GitsCost::l1, GitsCost::l2}) {
-    const auto a = gits_costs(std::vector{by_number}, fine, kind), b = gits_costs(std::vector{by_array}, fine, kind);
-    for (std::size_t i = 0; i < a.size(); ++i)
-      for (std::size_t j = 0; j < a.size(); ++j) CHECK(a[i][j] == Approx(b[i][j]).margin(1e-12));
-    CHECK(a[0][12] > 0.1);
-  }
-  const Schedule made = gits(Heun{}, laws::elementwise<Array>(peaks), fine, x, Ipndm{}, {.steps = 4});
-  CHECK(made.steps() == 4);
-  for (const double level : made) CHECK(std::find(fine.begin(), fine.end(), level) != fine.end());
-  const Schedule free_start = gits(Heun{}, laws::elementwise<Array>(peaks), fine, x, Ipndm{}, {.steps = 4, .analytic_first_step = true});
-  CHECK(free_start.steps() >= 4);
-  CHECK(free_start.steps() <= 5);
 }

@@ -2,11 +2,9 @@
 #pragma once
 
 #include "configurations.hpp"
+#include "message.hpp"
 
 #include <fewstep/eigen.hpp>
-
-#include <exception>
-#include <string>
 
 namespace fewstep::test {
 
@@ -23,16 +21,5 @@ struct Constant {
   template <class X, class T>
   void operator()(const X&, const T&, X& out) const { out.setConstant(static_cast<typename X::Scalar>(value)); }
 };
-
-/// What f complains of.
-template <class F>
-std::string message_of(F f) {
-  try {
-    f();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 }  // namespace fewstep::test
