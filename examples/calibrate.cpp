@@ -1,9 +1,13 @@
 // Fits the numbers of a solver to a network: no gradients, some hundred trajectories.
 //   calibrate --model fashion_mnist.safetensors --solver ipndm --order 3 --steps 6 --out table_5.json
+// What it has reached stands in table_5.json.part after each stage: the same command goes on from there.
+#include "support/cache.hpp"
 #include "support/network.hpp"
 #include "support/progress.hpp"
 
+#include <fewstep/denoisers/started.hpp>
 #include <fewstep/eigen/calibrate.hpp>
+#include <fewstep/io/atomic_write.hpp>
 #include <fewstep/io/table_file.hpp>
 #include <fewstep/torch.hpp>
 
@@ -15,7 +19,12 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <numeric>
+#include <optional>
+#include <ostream>
+#include <sstream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -26,14 +35,34 @@ using namespace fewstep::examples;
 using torch::Tensor;
 
 struct Settings {
-  std::filesystem::path model, out;
+  std::filesystem::path model, out, cache;
   std::string solver = "ipndm", schedule = "karras", device = "cpu";
   SolverSettings solver_settings;
   ScheduleSettings schedule_settings{.steps = 6};
   CalibrationOptions options;
+  int teacher_steps = 6;
   std::int64_t images = 320, seed = 0;
-  bool bf16 = false, without_afs = false;
+  bool bf16 = false, without_afs = false, mean_start = false;
 };
+
+/// A calibration on its way as a file, so that it can be gone on with.
+void write_progress(const std::filesystem::path& path, const std::string& command, bool afs, const CalibrationProgress& p) {
+  const nlohmann::ordered_json j{{"command", command}, {"stage", p.stage}, {"before", p.before}, {"steps_fitted", p.steps_fitted}, {"after", p.after},
+                                 {"damping", p.damping}, {"table", io::to_json({p.table, afs})}, {"best", io::to_json({p.best, afs})}};
+  io::atomic_write(path, [&](std::ostream& out) { out << j.dump(1) << "\n"; });
+}
+std::optional<CalibrationProgress> read_progress(const std::filesystem::path& path, const std::string& command) {
+  std::ifstream in(path);
+  if (!in) return {};
+  try {
+    const nlohmann::json j = nlohmann::json::parse(in);
+    if (j.at("command") != command) throw std::runtime_error("is of another command, " + j.at("command").get<std::string>());
+    return CalibrationProgress{j.at("stage"), io::table_from_json(j.at("table")).table, io::table_from_json(j.at("best")).table, j.at("before"),
+                               j.at("steps_fitted"), j.at("after"), j.at("damping")};
+  } catch (const std::exception& error) {
+    throw std::runtime_error(path.string() + ": " + error.what() + "; remove it to begin anew");
+  }
+}
 
 void run(Settings s, const std::string& command) {
   const auto network = load_unet(s.model);
@@ -41,44 +70,88 @@ void run(Settings s, const std::string& command) {
   network->to(device);
   if (s.bf16) network->compute_type = torch::kBFloat16;
   const UnetConfig& c = network->config();
-  std::vector<std::uint64_t> seeds(static_cast<std::size_t>(s.images));
-  std::iota(seeds.begin(), seeds.end(), static_cast<std::uint64_t>(s.seed * 1'000'000'000));
-  const Tensor noise = tensor_noise(seeds, {c.img_channels, c.img_resolution, c.img_resolution}, torch::TensorOptions(device));
-  Tensor labels;
-  if (c.label_dim > 0) labels = class_rows(torch::arange(s.images) % c.label_dim, c.label_dim).to(device);
+  const std::filesystem::path part = s.out.string() + ".part";
+  s.options.resume = read_progress(part, command);
   s.options.analytic_first_step = !s.without_afs;
   const Schedule schedule = make_schedule(s.schedule, s.schedule_settings);
   const Table start = tabulate(make_solver<double>(s.solver, s.solver_settings), schedule);
 
+  // Classes take turns in every batch.
+  const std::int64_t size = 40;
+  std::vector<std::uint64_t> seeds(static_cast<std::size_t>(s.images));
+  std::iota(seeds.begin(), seeds.end(), static_cast<std::uint64_t>(s.seed * 1'000'000'000));
+  const Tensor all = tensor_noise(seeds, {c.img_channels, c.img_resolution, c.img_resolution}, torch::TensorOptions(device));
+  const std::vector<Tensor> noise = all.split(size);
+  Tensor labels;
+  if (c.label_dim > 0) labels = class_rows(torch::arange(size) % c.label_dim, c.label_dim).to(device);
+
   const auto begin = std::chrono::steady_clock::now();
-  Spent spent;
+  std::int64_t evaluated = 0;
   const auto denoise = [&](const Tensor& x, const Tensor& sigma) {
-    const Timer timer(x.is_cuda(), spent);
-    // In parts that fit the processor's cache.
-    std::vector<Tensor> parts;
-    for (std::int64_t at = 0; at < x.size(0); at += 64) {
-      const std::int64_t count = (std::min)(std::int64_t{64}, x.size(0) - at);
-      parts.push_back(network->forward(x.narrow(0, at, count), sigma.dim() == 0 ? sigma : sigma.narrow(0, at, count),
-                                       labels.defined() ? labels.narrow(0, at, count) : labels).denoised);
-    }
-    return torch::cat(parts);
-  };
-  const double root = std::sqrt(static_cast<double>(noise[0].numel()));
-  s.options.report = [&](const std::string& stage, double distance) {
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-    std::fprintf(stderr, "%6.0f s  %d evaluations a trajectory  rms on held-out trajectories %.4f  next: %s\n", seconds.count(), spent.calls, distance / root,
-                 stage.c_str());
-    return true;
+    evaluated += x.size(0);
+    return network->forward(x, sigma, labels.defined() ? labels.narrow(0, 0, x.size(0)) : labels).denoised;
   };
   const torch::NoGradGuard no_grad;
-  const Calibration made = calibrate(denoise, start, std::vector<Tensor>{noise}, s.options);
+  const Cache cache(s.cache);
+  const auto taught = [&](int steps, std::int64_t count) {
+    std::ostringstream text;
+    text.precision(17);
+    text << "model " << fingerprint(s.model) << (s.bf16 ? " in bf16" : "") << ", heun, " << steps << " steps in each, seed " << s.seed << ", " << count << " images in batches of " << size << ", levels";
+    for (const double level : schedule) text << " " << level;
+    const Cache::Tensors states = cache(text.str(), [&] {
+      Cache::Tensors made;
+      Progress bar("teacher", static_cast<double>(count), "images");
+      for (std::int64_t at = 0, b = 0; at < count; at += size, ++b) {
+        made[std::to_string(b)] = torch::stack(teach(Heun{}, denoise, schedule, steps, noise[static_cast<std::size_t>(b)]));
+        bar.update(static_cast<double>((std::min)(at + size, count)));
+      }
+      return made;
+    });
+    std::vector<std::vector<Tensor>> batches;
+    for (std::size_t b = 0; b < states.size(); ++b) batches.push_back(states.at(std::to_string(b)).to(device).unbind());
+    return batches;
+  };
+  const double root = std::sqrt(static_cast<double>(all[0].numel())), share = static_cast<double>(s.images);
+  const auto teacher = taught(s.teacher_steps, s.images);
+  const auto coarser = taught((std::max)(1, s.teacher_steps / 2), (std::min)(size, s.images));  // a method of second order errs by a third of what half its steps change
+  const double error = (teacher[0].back() - coarser[0].back()).square().flatten(1).sum(1).median().sqrt().item<double>() / 3 / root;
+  std::fprintf(stderr, "the teacher's own median error is about %.4f\n", error);
+
+  s.options.report = [&](const CalibrationProgress& p) {
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    std::fprintf(stderr, "%6.0f s  %.0f evaluations a trajectory  rms on held-out trajectories %.4f after %s\n", seconds.count(),
+                 static_cast<double>(evaluated) / share, p.after / root,
+                 p.stage == 0 ? "the solver to start from" : p.stage == 1 ? "fitting the steps" : ("iteration " + std::to_string(p.stage - 1)).c_str());
+    if (p.stage > 0) write_progress(part, command, s.options.analytic_first_step, p);
+    return true;
+  };
+  Calibration made;
+  if (!s.mean_start) {
+    made = calibrate(denoise, start, noise, teacher, s.options);
+  } else {
+    const std::int64_t classes = (std::max)(c.label_dim, std::int64_t{1});
+    std::vector<Tensor> ends;
+    for (const auto& b : teacher) ends.push_back(b.back());
+    const Tensor end = torch::cat(ends), kind = torch::arange(s.images) % classes;
+    std::vector<Tensor> means;
+    for (std::int64_t k = 0; k < classes; ++k) means.push_back(end.index_select(0, (kind == k).nonzero().squeeze(1)).mean(0));
+    const Tensor mean = torch::stack(means).repeat({size / classes, 1, 1, 1});
+    const double variance = (end - mean.index_select(0, torch::arange(s.images) % size)).square().mean().item<double>();
+    std::fprintf(stderr, "variance about the mean %.3f, of all %.3f\n", variance, end.square().mean().item<double>());
+    const auto gaussian = [=](const Tensor& x, const Tensor& sigma) -> Tensor {
+      const Tensor m = mean.narrow(0, 0, x.size(0));
+      return m + (x - m) * (variance / (variance + sigma.square()));
+    };
+    made = calibrate(with_start(denoise, gaussian), start, noise, teacher, s.options);
+  }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   char text[200];
   std::snprintf(text, sizeof text, "%.4f at first, %.4f with steps fitted, %.4f in the end", made.before / root, made.steps_fitted / root, made.after / root);
-  io::write_table(s.out, {made.table, s.options.analytic_first_step,
-                          {{"command", command}, {"held_out_rms", text}, {"evaluations_per_trajectory", std::to_string(spent.calls)}}});
-  std::printf("rms distance to the teacher on held-out trajectories: %s\n%d evaluations a trajectory, of them %d the teacher's; %.0f s\nwrote %s\n", text,
-              spent.calls, made.teacher_evaluations, seconds.count(), s.out.string().c_str());
+  io::write_table(s.out, {made.table, s.options.analytic_first_step, {{"command", command}, {"held_out_rms", text}}});
+  std::filesystem::remove(part);
+  std::printf("rms distance to the teacher on held-out trajectories: %s\n%.0f evaluations a trajectory, %.0f s\nwrote %s\n", text,
+              static_cast<double>(evaluated) / share, seconds.count(), s.out.string().c_str());
+  if (error > made.after / root / 3) std::printf("note: the teacher's own error is about %.4f; more --teacher-steps may serve\n", error);
 }
 
 }  // namespace
@@ -102,7 +175,10 @@ int main(int argc, char** argv) {
   app.add_option("--iterations", s.options.iterations, "of Gauss and Newton; 0: the steps alone")->check(CLI::Range(0, 1'000));
   app.add_option("--history", s.options.history, "slopes that a step may use at most; 0: all");
   app.add_option("--ridge", s.options.ridge, "of the least squares")->check(CLI::NonNegativeNumber);
-  app.add_option("--teacher-steps", s.options.teacher_steps, "of Heun's method in each step")->check(CLI::Range(1, 1'000));
+  app.add_option("--shown", s.options.shown, "ends are compared limited to +-this, as pictures are to 1; 0: as they are")->check(CLI::NonNegativeNumber);
+  app.add_option("--teacher-steps", s.teacher_steps, "of Heun's method in each step")->check(CLI::Range(1, 1'000));
+  app.add_flag("--mean-start", s.mean_start, "the first slope is that of a Gaussian about the mean of the teacher's ends, by class");
+  app.add_option("--cache", s.cache, "folder that keeps the teacher's trajectories");
   app.add_option("--seed", s.seed, "of the noise")->check(CLI::Range(0, 1'000'000));
   app.add_option("--device", s.device, "cpu, cuda, cuda:1, ...");
   app.add_flag("--bf16", s.bf16, "the network computes in bfloat16");

@@ -148,7 +148,39 @@ TEST_CASE("calibration: better where it was not fitted, the same for the same no
   CHECK(all.after < 0.9 * steps.after);
   CHECK(distance(all.table) < 0.9 * distance(steps.table));
   CHECK(calibrate(mixture, start, batches, {.iterations = 6}).table.levels == all.table.levels);
-  CHECK(all.teacher_evaluations == 72);
+
+  // The teacher's error is estimated, and its states may be given.
+  const auto taught = [&](int parts, const Array& z) { return teach(Heun{}, mixture, start.schedule(), parts, z); };
+  const Array fine = taught(100, batches[0]).back(), errors = (taught(6, batches[0]).back() - fine).square().colwise().sum();
+  const double median = std::sqrt(detail::median_of({errors.data(), errors.data() + errors.size()}));
+  CHECK(all.teacher_error > 0.4 * median);
+  CHECK(all.teacher_error < 2.5 * median);
+  const std::vector<std::vector<Array>> teacher{taught(6, batches[0]), taught(6, batches[1])};
+  CHECK(calibrate(mixture, start, batches, teacher, {.iterations = 6}).table.levels == all.table.levels);
+
+  // Stopped at any stage and resumed, it ends at the same numbers.
+  for (const int stage : {0, 1, 3}) {
+    CalibrationProgress kept;
+    const auto until = [&](const CalibrationProgress& p) { kept = p; return p.stage < stage; };
+    calibrate(mixture, start, batches, teacher, {.iterations = 6, .report = until});
+    CHECK(kept.stage == stage);
+    const Calibration resumed = calibrate(mixture, start, batches, teacher, {.iterations = 6, .resume = kept});
+    CHECK(resumed.table.levels == all.table.levels);
+    CHECK(resumed.table.rows.back().weights == all.table.rows.back().weights);
+    CHECK(resumed.before == all.before);
+    CHECK(resumed.after == all.after);
+  }
+
+  // As shown, with numbers limited: what is beyond is no error.
+  const auto held_out = [&](const Table& t, double shown) {
+    const Array z = cloud(225, 75), a = sample(t, mixture, t.schedule(), z, afs).x, b = taught(6, z).back();
+    return std::sqrt((a.max(-shown).min(shown) - b.max(-shown).min(shown)).square().sum() / 75);
+  };
+  CHECK(all.after == Approx(held_out(all.table, 100)));
+  const Calibration shown = calibrate(mixture, start, batches, teacher, {.iterations = 6, .shown = 0.5});
+  CHECK(shown.before == Approx(held_out(start, 0.5)));
+  CHECK(shown.after == Approx(held_out(shown.table, 0.5)));
+  CHECK(shown.after <= shown.steps_fitted);
 
   // One batch of all samples is the same problem.
   const Calibration whole = calibrate(mixture, start, std::vector<Array>{cloud(0, 300)}, {.iterations = 0});
@@ -157,7 +189,7 @@ TEST_CASE("calibration: better where it was not fitted, the same for the same no
       CHECK(whole.table.rows[i].weights[k] == Approx(steps.table.rows[i].weights[k]).epsilon(1e-6));
 
   int stages = 0;
-  const Calibration stopped = calibrate(mixture, start, batches, {.report = [&](const std::string&, double) { return ++stages < 2; }});
+  const Calibration stopped = calibrate(mixture, start, batches, {.report = [&](const CalibrationProgress&) { return ++stages < 2; }});
   CHECK(stages == 2);
   CHECK(stopped.after == steps.after);
   // From where little is to be gained, and with as good as no trajectories, it returns nothing worse on what it holds out.
@@ -178,11 +210,14 @@ TEST_CASE("calibration: a model of one direction, samples that are alike, and se
     return message_of([&] { calibrate(mixture, start, std::vector<Array>{cloud(0, count)}, o); });
   };
   CHECK(refusal({.held_out = 1}) == "held_out is 1; allowed: numbers between 0 and 1");
+  CHECK(refusal({.shown = -1}) == "shown is -1; allowed: 0 and positive numbers");
+  CHECK_THAT(message_of([&] { calibrate(mixture, start, std::vector<Array>{}); }), Catch::Contains("number of batches of noise is 0"));
+  CHECK_THAT(message_of([&] { calibrate(mixture, start, std::vector<Array>{cloud(0, 20)}, std::vector<std::vector<Array>>{}, {}); }), Catch::Contains("batches of the teacher is 0; allowed: 1"));
   CHECK(refusal({.ridge = -1}) == "ridge is -1; allowed: 0 and positive numbers");
-  CHECK(refusal({.teacher_steps = 0}) == "teacher_steps is 0; allowed: 1 or more");
+  CHECK(refusal({.teacher_steps = 0}) == "teacher_steps is 0; allowed: 2 or more");
   CHECK_THAT(refusal({}, 2), Catch::Contains("number of trajectories is 2"));
   const Table images = tabulate(Dpmpp{}, karras({.steps = 4}));
   CHECK_THAT(message_of([&] { calibrate(mixture, images, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("target is denoised; allowed: slope"));
   const auto broken = [](const Array& x, const Time<Array>&, Array& out) { out = Array::Constant(x.rows(), x.cols(), NAN); };
-  CHECK_THAT(message_of([&] { calibrate(broken, start, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("teacher's end is not finite"));
+  CHECK_THAT(message_of([&] { calibrate(broken, start, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("teacher's samples are not finite"));
 }

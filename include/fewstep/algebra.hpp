@@ -79,6 +79,18 @@ template <State X>
 void copy(X& to, const X& from) {
   combine(to, std::tuple<>{}, [] { return std::tuple{unit}; }, from);
 }
+template <State X>
+X copied(const X& x) {
+  X y = algebra<X>::like(x);
+  copy(y, x);
+  return y;
+}
+template <State X>
+X difference(const X& a, const X& b) {
+  X y = algebra<X>::like(a);
+  combine(y, std::tuple<>{}, [] { return std::tuple{unit, -1.}; }, a, b);
+  return y;
+}
 }  // namespace detail
 
 /// out <- f(t...), for the whole batch or per sample.

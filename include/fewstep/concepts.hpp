@@ -92,7 +92,8 @@ inline constexpr bool has_shared_form = WritesSharedFeatures<D, X> || WritesShar
 ///                                                      (tensors: sigma is a tensor, [] or [B])
 /// One that evaluates its network several times says so by `int evaluations_per_call()`, the most that a call takes, and,
 /// where that depends on the level, `int evaluations_at(const Time<X>&)`. One whose x is not x0 + sigma noise has an
-/// analytic start of its own: analytic_start(sigma), the weight of x in D that the run's is in its coordinates.
+/// analytic start of its own: analytic_start(sigma), the weight of x in D that the run's is in its coordinates; one that knows
+/// better has analytic_start(x, sigma, out), out <- D.
 template <class D, class X>
 concept PerSampleDenoiser = State<X> && detail::has_per_sample_form<D, X>;
 

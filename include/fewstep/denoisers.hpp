@@ -9,5 +9,6 @@
 #include "denoisers/guided_batch.hpp"
 #include "denoisers/inpainted.hpp"
 #include "denoisers/predictions.hpp"
+#include "denoisers/started.hpp"
 #include "noise_process.hpp"
 #include "noise_table.hpp"

@@ -34,10 +34,6 @@ struct Course {
 template <State X, class S, class D>
 Course<X> course(const S& teacher, D&& denoise, const Schedule& schedule, const X& x, const Options& options = {}) {
   Course<X> made;
-  const auto keep = [](std::vector<X>& to, const X& value) {
-    to.push_back(algebra<X>::like(value));
-    detail::copy(to.back(), value);
-  };
   const auto slope = [&](const X& at, const X& denoised, const Time<X>& sigma) {
     made.slopes.push_back(algebra<X>::like(at));
     combine(made.slopes.back(), times(sigma), [](const auto& t) { return std::tuple{1. / t, -1. / t}; }, at, denoised);
@@ -47,12 +43,12 @@ Course<X> course(const S& teacher, D&& denoise, const Schedule& schedule, const 
     if (made.slopes.size() < made.states.size()) slope(at, out, sigma);  // the first evaluation since the last step
     return has_features;
   };
-  keep(made.states, x);
+  made.states.push_back(detail::copied(x));
   if (options.analytic_first_step) {
     made.slopes.push_back(algebra<X>::like(x));
     combine(made.slopes.back(), times(Time<X>(schedule[0])), [](const auto& t) { using std::sqrt; return std::tuple{1. / sqrt(1. + t * t)}; }, x);
   }
-  integrate(teacher, watched, schedule, x, options, [&](const Snapshot<X>& s) { keep(made.states, s.x); });
+  integrate(teacher, watched, schedule, x, options, [&](const Snapshot<X>& s) { made.states.push_back(detail::copied(s.x)); });
   return made;
 }
 

@@ -40,10 +40,13 @@ class Model {
   }
 
   /// The target for data ~ N(0, 1), D = x / (1 + sigma^2): spends no evaluation and gives no features (AFS; Dockhorn et
-  /// al. 2022, arXiv 2210.05475, with the slope x / sqrt(1 + sigma^2) of the AMED code).
+  /// al. 2022, arXiv 2210.05475, with the slope x / sqrt(1 + sigma^2) of the AMED code), or what the denoiser knows better.
   void analytic(const X& x, const Time<X>& sigma, X& out) {
     has_features_ = false;
-    if constexpr (requires { denoise_->analytic_start(1.); }) {
+    if constexpr (requires { denoise_->analytic_start(x, sigma, out); }) {
+      denoise_->analytic_start(x, sigma, out);
+      return aim(x, sigma, out);
+    } else if constexpr (requires { denoise_->analytic_start(1.); }) {
       combine(out, times(sigma), [this](const auto& s) { return std::tuple{denoise_->analytic_start(s)}; }, x);
       return aim(x, sigma, out);
     }

@@ -68,6 +68,16 @@ struct Adaptor {
              requires(const std::tuple_element_t<0, std::tuple<D...>>& d, const T& t) { d.analytic_start(t); })
   auto analytic_start(const T& sigma) const { return std::get<0>(inner).analytic_start(sigma); }
 
+  /// The same where it is a denoiser of its own (started.hpp).
+  template <State X>
+    requires requires(const Rule& r, const X& x, const Time<X>& t, X& out) { r.analytic_start(x, t, out); }
+  void analytic_start(const X& x, const Time<X>& sigma, X& out) const { rule.analytic_start(x, sigma, out); }
+  template <State X>
+    requires(!requires(const Rule& r, const X& x, const Time<X>& t, X& out) { r.analytic_start(x, t, out); } &&
+             !requires(const Rule& r) { r.analytic_start(1.); } &&
+             requires(const std::tuple_element_t<0, std::tuple<D...>>& d, const X& x, const Time<X>& t, X& out) { d.analytic_start(x, t, out); })
+  void analytic_start(const X& x, const Time<X>& sigma, X& out) const { std::get<0>(inner).analytic_start(x, sigma, out); }
+
   int evaluations_per_call() const {
     return std::apply([&](const auto&... d) {
       if constexpr (requires { rule.evaluations_per_call(d...); })

@@ -27,18 +27,37 @@ namespace detail {
 inline constexpr const char* table_format = "fewstep solver table 1";
 }
 
+inline nlohmann::ordered_json to_json(const TableFile& file) {
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  for (const Table::Row& row : file.table.rows) rows.push_back({{"carry", row.carry}, {"weights", row.weights}, {"clock", row.clock}});
+  return {{"format", detail::table_format},
+          {"made", file.made},
+          {"target", file.table.aim == Target::slope ? "slope" : "denoised"},
+          {"afs", file.analytic_first_step},
+          {"levels", file.table.levels},
+          {"rows", rows}};
+}
+
+/// @throws std::exception that says what is wrong
+inline TableFile table_from_json(const nlohmann::json& j) {
+  if (!j.is_object() || j.value("format", std::string()) != detail::table_format)
+    throw std::runtime_error("not a solver table (it lacks the format '" + std::string(detail::table_format) + "')");
+  TableFile file;
+  const std::string target = j.at("target");
+  if (target != "slope" && target != "denoised") throw std::runtime_error("target is " + target + "; allowed: slope, denoised");
+  file.table.aim = target == "slope" ? Target::slope : Target::denoised;
+  file.analytic_first_step = j.at("afs");
+  file.table.levels = j.at("levels").get<std::vector<double>>();
+  for (const auto& row : j.at("rows")) file.table.rows.push_back({row.at("carry"), row.at("weights").get<std::vector<double>>(), row.at("clock")});
+  file.made = j.value("made", std::map<std::string, std::string>());
+  file.table.validate();
+  return file;
+}
+
 /// @throws std::invalid_argument as Table::validate; std::runtime_error when the file cannot be written.
 inline void write_table(const std::filesystem::path& path, const TableFile& file) {
   file.table.validate();
-  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-  for (const Table::Row& row : file.table.rows) rows.push_back({{"carry", row.carry}, {"weights", row.weights}, {"clock", row.clock}});
-  const nlohmann::ordered_json j{{"format", detail::table_format},
-                                 {"made", file.made},
-                                 {"target", file.table.aim == Target::slope ? "slope" : "denoised"},
-                                 {"afs", file.analytic_first_step},
-                                 {"levels", file.table.levels},
-                                 {"rows", rows}};
-  atomic_write(path, [&](std::ostream& out) { out << j.dump(1) << "\n"; });
+  atomic_write(path, [&](std::ostream& out) { out << to_json(file).dump(1) << "\n"; });
 }
 
 /// @throws std::runtime_error, one line: the file and what is wrong with it.
@@ -46,19 +65,7 @@ inline TableFile read_table(const std::filesystem::path& path) {
   std::ifstream in(path);
   if (!in) throw std::runtime_error(path.string() + ": cannot be read");
   try {
-    const nlohmann::json j = nlohmann::json::parse(in);
-    if (j.value("format", std::string()) != detail::table_format)
-      throw std::runtime_error("not a solver table (it lacks the format '" + std::string(detail::table_format) + "')");
-    TableFile file;
-    const std::string target = j.at("target");
-    if (target != "slope" && target != "denoised") throw std::runtime_error("target is " + target + "; allowed: slope, denoised");
-    file.table.aim = target == "slope" ? Target::slope : Target::denoised;
-    file.analytic_first_step = j.at("afs");
-    file.table.levels = j.at("levels").get<std::vector<double>>();
-    for (const auto& row : j.at("rows")) file.table.rows.push_back({row.at("carry"), row.at("weights").get<std::vector<double>>(), row.at("clock")});
-    file.made = j.value("made", std::map<std::string, std::string>());
-    file.table.validate();
-    return file;
+    return table_from_json(nlohmann::json::parse(in));
   } catch (const std::exception& error) {
     const std::string text = error.what();
     throw std::runtime_error(path.string() + ": " + text.substr(0, text.find('\n')));

@@ -1,0 +1,126 @@
+#pragma once
+
+#include "../../run.hpp"
+#include "../../solvers/table.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace fewstep::detail {
+
+/// What the runs of a table of slopes visit, beside where a teacher is: so that a changed number costs only the evaluations after it.
+template <State X, class D>
+class TableRuns {
+ public:
+  struct Batch {
+    std::vector<X> states, slopes;  // at the left end of each row; the last state is the end
+    std::vector<X> teacher;         // at the right end of each row
+    X shown;                        // the teacher's end, as it is shown
+    std::size_t first;              // index of its first sample
+  };
+  std::vector<Batch> batches;
+
+  /// @param shown  ends are compared limited to +-shown; 0: as they are
+  TableRuns(D& denoise, bool analytic, double shown) : denoise_(denoise), analytic_(analytic), shown_(shown) {}
+
+  /// @param x  the states at the first level
+  void add(X x, std::vector<X> teacher) {
+    const X end = as_shown(teacher.back());
+    batches.push_back({{}, {}, std::move(teacher), copied(end), samples_});
+    samples_ += algebra<X>::dot(x, x).size();
+    batches.back().states.push_back(std::move(x));
+  }
+  std::size_t samples() const { return samples_; }
+
+  /// The slope at the left end of a row.
+  X slope(const Table& t, std::size_t row, const X& x) const {
+    X out = algebra<X>::like(x);
+    if (row == 0 && analytic_) {
+      Model<X, D>(denoise_, Target::slope).analytic(x, Time<X>(t.levels[0]), out);
+      return out;
+    }
+    Model<X, D>(denoise_, Target::slope)(x, Time<X>(t.levels[row] * t.rows[row].clock), Time<X>(t.levels[row]), out);
+    return out;
+  }
+
+  static X stepped(const Table& t, std::size_t row, const X& x, const std::vector<X>& slopes) {
+    X y = copied(x);
+    for (std::size_t k = 0; k < t.rows[row].weights.size(); ++k)
+      combine(y, std::tuple<>{}, [w = t.rows[row].weights[k]] { return std::tuple{unit, w}; }, y, slopes[row - k]);
+    return y;
+  }
+
+  /// A batch's run again from a row on, whose state, and perhaps slope, is as before.
+  void walk(const Table& t, Batch& b, std::size_t row = 0, bool slope_as_before = false) const {
+    for (std::size_t i = row; i < t.rows.size(); ++i) {
+      b.states.resize(i + 1);
+      if (i > row || !slope_as_before) {
+        b.slopes.resize(i);
+        b.slopes.push_back(slope(t, i, b.states[i]));
+      }
+      b.states.push_back(stepped(t, i, b.states[i], b.slopes));
+    }
+  }
+  void walk_all(const Table& t) {
+    for (Batch& b : batches) walk(t, b);
+  }
+
+  /// A batch's run without its teacher, as far as the state and the slope at the left end of a row.
+  static Batch begun(const Batch& b, std::size_t row) {
+    Batch c;
+    for (std::size_t i = 0; i <= row; ++i) {
+      c.states.push_back(copied(b.states[i]));
+      if (i < b.slopes.size()) c.slopes.push_back(copied(b.slopes[i]));
+    }
+    return c;
+  }
+
+  X as_shown(const X& x) const {
+    X y = copied(x);
+    if constexpr (requires { algebra<X>::clamp(y, 0., 0.); }) {
+      if (shown_ > 0) algebra<X>::clamp(y, -shown_, shown_);
+    } else {
+      require(shown_ == 0, "shown", shown_, "0 for states whose algebra has no clamp");
+    }
+    return y;
+  }
+  /// From the teacher's end to a batch's.
+  X missed(const Batch& b) const { return difference(as_shown(b.states.back()), b.shown); }
+
+  /// Squared distances of all samples' ends to the teacher's.
+  std::vector<double> squares() const {
+    std::vector<double> all;
+    for (const Batch& b : batches) {
+      const X r = missed(b);
+      for (const double s : algebra<X>::dot(r, r)) all.push_back(s);
+    }
+    return all;
+  }
+
+ private:
+  D& denoise_;
+  bool analytic_;
+  double shown_;
+  std::size_t samples_ = 0;
+};
+
+/// The root mean square of some of them; infinity where one is no number.
+inline double rms_of(const std::vector<double>& squares, std::size_t first) {
+  double sum = 0;
+  for (std::size_t i = first; i < squares.size(); ++i) sum += squares[i];
+  const double rms = std::sqrt(sum / static_cast<double>(squares.size() - first));
+  return std::isfinite(rms) ? rms : std::numeric_limits<double>::infinity();
+}
+
+inline double median_of(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+}  // namespace fewstep::detail
