@@ -5,7 +5,6 @@
 #include "support/network.hpp"
 #include "support/progress.hpp"
 
-#include <fewstep/denoisers/started.hpp>
 #include <fewstep/eigen/calibrate.hpp>
 #include <fewstep/io/atomic_write.hpp>
 #include <fewstep/io/table_file.hpp>
@@ -42,7 +41,7 @@ struct Settings {
   CalibrationOptions options;
   int teacher_steps = 6;
   std::int64_t images = 320, seed = 0;
-  bool bf16 = false, without_afs = false, mean_start = false;
+  bool bf16 = false, without_afs = false;
 };
 
 /// A calibration on its way as a file, so that it can be gone on with.
@@ -125,25 +124,7 @@ void run(Settings s, const std::string& command) {
     if (p.stage > 0) write_progress(part, command, s.options.analytic_first_step, p);
     return true;
   };
-  Calibration made;
-  if (!s.mean_start) {
-    made = calibrate(denoise, start, noise, teacher, s.options);
-  } else {
-    const std::int64_t classes = (std::max)(c.label_dim, std::int64_t{1});
-    std::vector<Tensor> ends;
-    for (const auto& b : teacher) ends.push_back(b.back());
-    const Tensor end = torch::cat(ends), kind = torch::arange(s.images) % classes;
-    std::vector<Tensor> means;
-    for (std::int64_t k = 0; k < classes; ++k) means.push_back(end.index_select(0, (kind == k).nonzero().squeeze(1)).mean(0));
-    const Tensor mean = torch::stack(means).repeat({size / classes, 1, 1, 1});
-    const double variance = (end - mean.index_select(0, torch::arange(s.images) % size)).square().mean().item<double>();
-    std::fprintf(stderr, "variance about the mean %.3f, of all %.3f\n", variance, end.square().mean().item<double>());
-    const auto gaussian = [=](const Tensor& x, const Tensor& sigma) -> Tensor {
-      const Tensor m = mean.narrow(0, 0, x.size(0));
-      return m + (x - m) * (variance / (variance + sigma.square()));
-    };
-    made = calibrate(with_start(denoise, gaussian), start, noise, teacher, s.options);
-  }
+  const Calibration made = calibrate(denoise, start, noise, teacher, s.options);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   char text[200];
   std::snprintf(text, sizeof text, "%.4f at first, %.4f with steps fitted, %.4f in the end", made.before / root, made.steps_fitted / root, made.after / root);
@@ -177,7 +158,6 @@ int main(int argc, char** argv) {
   app.add_option("--ridge", s.options.ridge, "of the least squares")->check(CLI::NonNegativeNumber);
   app.add_option("--shown", s.options.shown, "ends are compared limited to +-this, as pictures are to 1; 0: as they are")->check(CLI::NonNegativeNumber);
   app.add_option("--teacher-steps", s.teacher_steps, "of Heun's method in each step")->check(CLI::Range(1, 1'000));
-  app.add_flag("--mean-start", s.mean_start, "the first slope is that of a Gaussian about the mean of the teacher's ends, by class");
   app.add_option("--cache", s.cache, "folder that keeps the teacher's trajectories");
   app.add_option("--seed", s.seed, "of the noise")->check(CLI::Range(0, 1'000'000));
   app.add_option("--device", s.device, "cpu, cuda, cuda:1, ...");

@@ -9,6 +9,7 @@
 #include "support/image_grid.hpp"
 #include "support/metrics.hpp"
 #include "support/network.hpp"
+#include "support/plot.hpp"
 #include "support/predictor_file.hpp"
 #include "support/progress.hpp"
 
@@ -39,7 +40,7 @@ struct Settings {
   fs::path model, classifier, out = "evaluate", cache = "evaluate.cache", worst;
   std::string data = fashion_mnist_folder, device = "cpu", settings;
   std::vector<int> nfe{5};
-  std::vector<std::string> solvers{"euler", "heun", "dpm2", "dpm_singlestep", "dpmpp", "unipc", "deis", "ipndm", "ipndm_v"};
+  std::vector<std::string> solvers{"euler", "heun", "dpm2", "dpm_singlestep", "dpmpp", "unipc", "res", "deis", "ipndm", "ipndm_v", "plms"};
   std::vector<fs::path> predictors;
   std::vector<double> levels;
   std::int64_t images = 4096, seeds = 3, batch = 64, selection_images = 256;
@@ -387,21 +388,12 @@ class Evaluation {
         titles[k] << (number ? ", " : "plot ") << "$line" << number << " using 1:" << k + 2 << " with linespoints linewidth 2 pointtype 7 title '" << title << "'";
       ++number;
     }
-    const fs::path part = file(".part.png");
-    std::FILE* gnuplot = popen("gnuplot 2>/dev/null", "w");
-    if (gnuplot) {
-      std::fprintf(gnuplot, "set terminal pngcairo size 1200,500 font 'sans,11'\nset output '%s'\n%s"
-                   "set multiplot layout 1,2\nset logscale y\nset grid\nset xlabel 'network evaluations'\nset xtics 1\n"
-                   "set ylabel 'rms distance to the reference solution'\n%s\nset ylabel 'Frechet distance to the reference solution'\n"
-                   "%s, %g with lines dashtype 2 linecolor 'black' title 'reference'\nunset multiplot\n",
-                   part.c_str(), data.str().c_str(), titles[0].str().c_str(), titles[1].str().c_str(), rows_.front().frechet_reference.value());
-      if (pclose(gnuplot) == 0 && fs::exists(part)) {
-        fs::rename(part, file(".png"));
-        std::printf("wrote %s\n", file(".png").c_str());
-        return;
-      }
-    }
-    std::printf("no plot: gnuplot with its pngcairo terminal is not installed\n");
+    std::ostringstream commands;
+    commands << data.str() << "set multiplot layout 1,2\nset logscale y\nset grid\nset xlabel 'network evaluations'\nset xtics 1\n"
+             << "set ylabel 'rms distance to the reference solution'\n" << titles[0].str()
+             << "\nset ylabel 'Frechet distance to the reference solution'\n" << titles[1].str() << ", " << rows_.front().frechet_reference.value()
+             << " with lines dashtype 2 linecolor 'black' title 'reference'\nunset multiplot\n";
+    plot(file(".png"), "1200,500", commands.str());
   }
 
   /// The samples that the first predictor brings farthest from the reference, and what the others make of the same noise.

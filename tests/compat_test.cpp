@@ -1,5 +1,6 @@
 // The slips of published code, each against the formula as it was published, and unlike the method that it should have been.
 #include "support/catch.hpp"
+#include "support/message.hpp"
 
 #include <fewstep/laws/solver.hpp>
 #include <fewstep/scalar.hpp>
@@ -9,9 +10,11 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <string>
 #include <vector>
 
 using namespace fewstep;
+using test::message_of;
 
 namespace {
 
@@ -42,6 +45,26 @@ double weighed(const V& weights, std::size_t i) {
 }
 
 }  // namespace
+
+TEST_CASE("what they evaluate, their defaults and what they refuse") {
+  CHECK(compat::IpndmV::evaluations() == 1);
+  CHECK(compat::DeisTime::evaluations() == 1);
+  CHECK(compat::DeisStale::evaluations() == 1);
+  CHECK(compat::Dpmpp::evaluations() == 1);
+  CHECK(compat::ClippedDdim::evaluations() == 1);
+  CHECK(compat::StridedDdim::evaluations() == 1);
+  CHECK(compat::UniPc::evaluations() == 2);
+  CHECK(compat::IpndmV{}.order == 4);
+  CHECK(compat::DeisTime{}.order == 3);
+  CHECK(compat::ClippedDdim{}.limit == 1);
+  for (const int order : {1, 2, 3, 4, 0, 5}) {
+    const bool fine = order >= 1 && order <= 4;
+    CHECK(message_of([&] { compat::IpndmV{order}.validate(); }) == (fine ? "nothing was thrown" : "IpndmV::order is " + std::to_string(order) + "; allowed: 1 to 4"));
+    CHECK(message_of([&] { compat::DeisTime{order}.validate(); }) == (fine ? "nothing was thrown" : "DeisTime::order is " + std::to_string(order) + "; allowed: 1 to 4"));
+  }
+  CHECK(message_of([] { compat::ClippedDdim{0.5}.validate(); }) == "nothing was thrown");
+  CHECK(message_of([] { compat::ClippedDdim{0}.validate(); }) == "ClippedDdim::limit is 0; allowed: positive numbers");
+}
 
 TEST_CASE("iPNDM_v's coefficients") {
   const auto published = [](const V& t, std::size_t i, int order) -> V {

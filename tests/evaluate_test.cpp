@@ -188,9 +188,63 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   const auto both = scratch.run("sample", "--model '" + network + "' --table table_2.json --steps 4 --npy b.npy");
   CHECK(both.code > 0);
   CHECK_FALSE(fs::exists(scratch.dir / "b.npy"));
+  // What a run that was stopped has reached is gone on from, under the same command alone.
+  const std::string command = "--model '" + network + "' --steps 3 --images 12 --iterations 2 --teacher-steps 2 --cache kept --out again.json";
+  REQUIRE(scratch.run("calibrate", command).code == 0);
+  const auto whole = io::read_table(scratch.dir / "again.json").table;
+  CHECK_FALSE(fs::exists(scratch.dir / "again.json.part"));
+  std::ofstream(scratch.dir / "again.json.part") << R"({"command": "another"})";
+  const auto other = scratch.run("calibrate", command);
+  CHECK(other.code > 0);
+  CHECK(other.text.find("again.json.part: is of another command") != std::string::npos);
+  fs::remove(scratch.dir / "again.json.part");
+  CHECK(scratch.run("calibrate", command).code == 0);  // the teacher from the cache
+  CHECK(io::read_table(scratch.dir / "again.json").table.levels == whole.levels);
+
+  // A program that knows the network by a C interface alone comes to the same.
+  const auto blind = scratch.run("calibrate_callable", "\"$FEWSTEP_EXAMPLES_BIN/libnetwork_c.so\" '" + network + "' blind.json 3 12 1 2");
+  INFO(blind.text);
+  REQUIRE(blind.code == 0);
+  const auto same = io::read_table(scratch.dir / "blind.json").table;
+  for (std::size_t i = 0; i < same.rows.size(); ++i) {
+    CHECK(same.levels[i] == Approx(table.table.levels[i]).epsilon(1e-3));
+    CHECK(same.rows[i].clock == Approx(table.table.rows[i].clock).epsilon(1e-3));
+    REQUIRE(same.rows[i].weights.size() == table.table.rows[i].weights.size());
+    for (std::size_t k = 0; k < same.rows[i].weights.size(); ++k)
+      CHECK(same.rows[i].weights[k] == Approx(table.table.rows[i].weights[k]).epsilon(1e-3).margin(1e-3 * (table.table.levels[i] - table.table.levels[i + 1])));
+  }
+  CHECK(scratch.run("calibrate_callable", "none.so '" + network + "' no.json").code > 0);
+  CHECK(scratch.run("calibrate_callable", "\"$FEWSTEP_EXAMPLES_BIN/libnetwork_c.so\" none.safetensors no.json").code > 0);
+
   const auto none = scratch.run("calibrate", "--model '" + network + "' --images 12 --teacher-steps 0 --out no.json");
   CHECK(none.code > 0);
   CHECK_FALSE(fs::exists(scratch.dir / "no.json"));
+}
+
+TEST_CASE("geometry: figures, their file and their picture") {
+  const Scratch scratch("geometry");
+  const auto made = scratch.run("geometry", "--model '" + network + "' --steps 6 --images 4 --out g");
+  INFO(made.text);
+  REQUIRE(made.code == 0);
+  std::ifstream csv(scratch.dir / "g.csv");
+  std::string line;
+  std::getline(csv, line);
+  CHECK(line == "what,at,value");
+  int rows = 0;
+  double least = 1;
+  while (std::getline(csv, line)) {
+    ++rows;
+    const double value = std::stod(line.substr(line.rfind(',') + 1));
+    CHECK(value >= 0);
+    if (line.starts_with("variance")) {
+      CHECK(value < least);
+      least = value;
+    }
+  }
+  CHECK(rows == 3 + 7 + 5);
+  CHECK(least < 0.05);
+  CHECK(scratch.run("geometry", "--model '" + network + "' --steps 2 --out no").code > 0);
+  CHECK_FALSE(fs::exists(scratch.dir / "no.csv"));
 }
 
 TEST_CASE("gits: levels for --levels") {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Breaks the arithmetic of solvers, schedules and the plugin in one place at a time and counts how often the tests notice.
 
-    tests/mutate.py [--list] [--verbose] [--jobs N] [--only SUBSTRING ...]
+    tests/mutate.py [--list] [--verbose] [--jobs N] [--only SUBSTRING ...] [--again OUTPUT]
 
 A mutant is the library with one sign flipped, one number raised by one (an index, a count, a coefficient), or one step's ends exchanged. It is caught if
 a test program fails to compile or to pass. Survivors must stand in mutate.txt with the reason; the exit status is 1 if one
@@ -13,6 +13,7 @@ import concurrent.futures
 import os
 import pathlib
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -67,6 +68,11 @@ def mutants():
                     yield path.relative_to(root), row, line, line[:begin] + text + line[end:]
 
 
+def limited():
+    """A wrong count may ask for all memory there is."""
+    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+
+
 def run(command, seconds, **options):
     try:
         return subprocess.run(command, capture_output=True, timeout=seconds, **options).returncode == 0
@@ -101,7 +107,7 @@ class Bench:
         if not self.compile(self.folder / "tests" / f"{program}.cpp", more, output):
             return False
         arguments = [self.folder / "golden" if a == "GOLDEN" else a for a in programs[program]]
-        return run([output, *arguments], 300)
+        return run([output, *arguments], 120, preexec_fn=limited)
 
     def sees(self, program, path):
         """Whether the program includes the header."""
@@ -131,8 +137,12 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--verbose", action="store_true", help="say of each mutant which program caught it")
     parser.add_argument("--only", default=[""], nargs="+", help="only headers whose path contains one of these")
+    parser.add_argument("--again", type=argparse.FileType(), help="only what this output of an earlier run says survived without a reason")
     arguments = parser.parse_args()
     every = [m for m in mutants() if any(text in str(m[0]) for text in arguments.only)]
+    if arguments.again:
+        survived = {(m[1], m[2]) for m in re.finditer(r"SURVIVED.*\n +(\S+):\d+\n.*\n +(.*)\n", arguments.again.read())}
+        every = [m for m in every if (str(m[0]), m[3].strip()) in survived]
     if arguments.list:
         for path, row, _, mutated in every:
             print(f"{path}:{row + 1}: {mutated.strip()}")
