@@ -54,6 +54,7 @@ TEST_CASE("what they evaluate, their defaults and what they refuse") {
   CHECK(compat::ClippedDdim::evaluations() == 1);
   CHECK(compat::StridedDdim::evaluations() == 1);
   CHECK(compat::UniPc::evaluations() == 2);
+  CHECK(compat::DeisStale::fresh.order == 4);
   CHECK(compat::IpndmV{}.order == 4);
   CHECK(compat::DeisTime{}.order == 3);
   CHECK(compat::ClippedDdim{}.limit == 1);

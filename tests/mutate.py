@@ -28,6 +28,7 @@ programs = {
     "property_test": [],
     "weights_test": [],
     "compat_test": [],
+    "table_test": [],
     "order_table": [root / "README.md"],
     "schedules_test": [],
     "gits_test": [],
@@ -36,8 +37,8 @@ programs = {
     "golden_check": ["GOLDEN", "--groups", "A,B,C,E,F", "--require-all"],
     "denoisers_test": [],
 }
-judges = {"schedule.hpp": "weights_test", "noise_table.hpp": "weights_test", "compat/": "compat_test", "schedules/": "schedules_test",
-          "solvers/": "weights_test", "gits.hpp": "gits_test", "table_predictor.hpp": "core_test",
+judges = {"schedule.hpp": "weights_test", "noise_table.hpp": "weights_test", "compat/": "compat_test", "solvers/table.hpp": "table_test",
+          "schedules/": "schedules_test", "solvers/": "weights_test", "gits.hpp": "gits_test", "table_predictor.hpp": "core_test",
           "amed_network.hpp": "golden_check"}
 flags = ["-std=c++20", "-ffp-contract=off", "-w"]
 system_includes = ["/usr/include/eigen3", "/usr/local/include/eigen3"]

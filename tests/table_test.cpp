@@ -93,6 +93,11 @@ TEST_CASE("a table that is none is refused by row and number") {
   CHECK_THAT(refusal([](Table& t) { t.levels.pop_back(); }), Catch::Contains("number of levels of Table is 3; allowed: 4"));
   CHECK_THAT(refusal([](Table& t) { t.levels = {1, 2, 3, 4}; }), Catch::Contains("increasing"));
   CHECK_THAT(refusal([](Table& t) { t.rows[1].carry = NAN; }), Catch::Contains("rows[1].carry is nan"));
+  CHECK_THAT(refusal([](Table& t) { t.rows[0].carry = NAN; }), Catch::Contains("rows[0].carry is nan"));
+  CHECK(Table::Row{}.carry == 1);
+  CHECK(Table::Row{}.clock == 1);
+  CHECK(Table::evaluations() == 1);
+  CHECK(tabulate(Euler{}, karras({.steps = 3})).clock(3) == 1);
   CHECK_THAT(refusal([](Table& t) { t.rows[2].clock = 0; }), Catch::Contains("rows[2].clock is 0"));
   CHECK_THAT(refusal([](Table& t) { t.rows[0].weights = {1, 2}; }), Catch::Contains("rows[0].weights is 2; allowed: 1 to 1"));
   CHECK_THAT(refusal([](Table& t) { t.rows[2].weights.clear(); }), Catch::Contains("rows[2].weights is 0; allowed: 1 to 3"));

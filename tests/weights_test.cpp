@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <random>
+#include <stdexcept>
 #include <tuple>
 #include <type_traits>
 #include <vector>
@@ -81,6 +82,49 @@ std::array<Real, N> integrals(const std::array<Real, N>& node, const Real& h, in
 }
 
 }  // namespace
+
+TEST_CASE("defaults, the orders there are, and evaluations of a step") {
+  CHECK(Euler::evaluations() == 1);
+  CHECK(Heun::evaluations() == 2);
+  CHECK(DpmSolver2<>::evaluations() == 2);
+  CHECK(AmedSolver<>::evaluations() == 2);
+  CHECK(Dpmpp::evaluations() == 1);
+  CHECK(Ipndm::evaluations() == 1);
+  CHECK(Deis::evaluations() == 1);
+  CHECK(UniPc::evaluations() == 1);
+  CHECK(Plms::evaluations() == 2);
+  CHECK(Pndm::evaluations() == 4);
+  CHECK(Richardson{Euler{}, 1}.evaluations() == 2);
+  CHECK(Richardson{Heun{}, 2}.evaluations() == 5);
+  CHECK(Dpmpp{}.order == 2);
+  CHECK(Ipndm{}.order == 4);
+  CHECK(Deis{}.order == 3);
+  CHECK(UniPc{}.order == 3);
+  CHECK(UniPc{}.uncorrected == 0);
+  CHECK(SinglestepDpm{}.order == 3);
+  CHECK(SinglestepDpm{}.r1 == 1. / 3);
+  CHECK(SinglestepDpm{}.r2 == 2. / 3);
+  CHECK(Richardson<Euler>{}.order == 1);
+  CHECK(Plms::later.order == 4);
+  CHECK(Pndm::later.order == 4);
+  const auto orders = [](auto solver) {
+    std::vector<int> good;
+    for (solver.order = -1; solver.order < 9; ++solver.order) {
+      try {
+        solver.validate();
+        good.push_back(solver.order);
+      } catch (const std::invalid_argument&) {
+      }
+    }
+    return good;
+  };
+  CHECK(orders(Dpmpp{}) == std::vector{1, 2, 3});
+  CHECK(orders(Ipndm{}) == std::vector{1, 2, 3, 4});
+  CHECK(orders(Deis{}) == std::vector{1, 2, 3, 4, 5});
+  CHECK(orders(DeisUpTo<7>{}) == std::vector{1, 2, 3, 4, 5, 6, 7});
+  CHECK(orders(UniPc{}) == std::vector{1, 2, 3, 4});
+  CHECK(orders(SinglestepDpm{}) == std::vector{1, 2, 3});
+}
 
 TEST_CASE("Adams-Bashforth weights of iPNDM") {
   for (const auto& [q, p, t, s] : grids()) {
