@@ -13,6 +13,7 @@
 #include "support/predictor_file.hpp"
 #include "support/progress.hpp"
 
+#include <fewstep/denoisers/started.hpp>
 #include <fewstep/io/atomic_write.hpp>
 #include <fewstep/torch.hpp>
 
@@ -45,7 +46,7 @@ struct Settings {
   std::vector<double> levels;
   std::int64_t images = 4096, seeds = 3, batch = 64, selection_images = 256;
   int reference_steps = 25, resamples = 200;
-  bool bf16 = false, by_class = false;
+  bool bf16 = false, by_class = false, mean_start = false;
 };
 
 /// A solver with everything that decides its samples; `text` says it all and names it in the cache.
@@ -126,6 +127,30 @@ class Evaluation {
     return {tensor_noise(seeds, {c.img_channels, c.img_resolution, c.img_resolution}, torch::TensorOptions(device_)), labels};
   }
 
+  /// An analytic start is that of N(0, 1) or, on request, of a Gaussian about the mean of the sample's class.
+  Result<Tensor> generated(const Method& m, const Tensor& noise, const Tensor& labels) const {
+    const auto denoise = bind_labels(unet_, labels);
+    if (!s_.mean_start) return sample(m.solver, denoise, m.schedule, noise, m.options);
+    const Tensor mean = labels.mm(class_means().flatten(1)).reshape(noise.sizes());
+    const auto gaussian = [&](const Tensor& x, const Tensor& sigma) -> Tensor {
+      return mean + (x - mean) * (class_variance_ / (class_variance_ + sigma.square())).to(x.dtype());
+    };
+    return sample(m.solver, with_start(denoise, gaussian), m.schedule, noise, m.options);
+  }
+  /// [classes, 1, 32, 32], of the training images.
+  const Tensor& class_means() const {
+    if (!class_means_.defined()) {
+      const auto [images, labels] = load_fashion_mnist(s_.data, "train");
+      require(unet_->config().label_dim == static_cast<std::int64_t>(fashion_mnist_labels.size()), "mean-start", "given", "models of 10 classes");
+      std::vector<Tensor> means;
+      for (std::int64_t k = 0; k < unet_->config().label_dim; ++k) means.push_back(images.index_select(0, (labels == k).nonzero().squeeze(1)).mean(0));
+      class_means_ = torch::stack(means);
+      class_variance_ = (images - class_means_.index_select(0, labels)).square().mean().item<double>();
+      class_means_ = class_means_.to(device_);
+    }
+    return class_means_;
+  }
+
   struct Samples {
     Tensor images;  // [N, 1, 32, 32]
     double seconds;
@@ -144,7 +169,7 @@ class Evaluation {
         std::vector<Tensor> images;
         for (std::int64_t at = first; at < end; at += s_.batch) {
           const auto [noise, labels] = draw(set, at, (std::min)(s_.batch, end - at));
-          const auto result = sample(m.solver, bind_labels(unet_, labels), m.schedule, noise, m.options);
+          const auto result = generated(m, noise, labels);
           if (result.status != Status::complete) throw std::runtime_error(m.name + " (" + m.text + "): the samples are not finite");
           images.push_back(result.x.to(torch::kCPU));
           bar.update(static_cast<double>(at + images.back().size(0)));
@@ -188,7 +213,7 @@ class Evaluation {
   static std::int64_t other(std::int64_t set) { return set ^ 1; }
 
   std::string described(const Method& m, std::int64_t set, std::int64_t first, std::int64_t end) const {
-    return "model " + model_ + ", " + m.text + text_of(m.options) + ", set " + std::to_string(set) + ", images " + std::to_string(first) + " to " +
+    return "model " + model_ + ", " + m.text + text_of(m.options) + (s_.mean_start && m.options.analytic_first_step ? " at class means" : "") + ", set " + std::to_string(set) + ", images " + std::to_string(first) + " to " +
            std::to_string(end);
   }
 
@@ -415,7 +440,7 @@ class Evaluation {
       std::vector<Tensor> images;
       for (std::int64_t k = 0; k < worst.size(0); ++k) {
         const auto [noise, labels] = draw(0, worst[k].item<std::int64_t>(), 1);
-        images.push_back(sample(m.solver, bind_labels(unet_, labels), m.schedule, noise, m.options).x.to(torch::kCPU));
+        images.push_back(generated(m, noise, labels).x.to(torch::kCPU));
       }
       add(m.name, torch::cat(images));
     }
@@ -429,6 +454,8 @@ class Evaluation {
   std::shared_ptr<Classifier> classifier_;
   Cache cache_;
   std::string model_, features_;
+  mutable Tensor class_means_;
+  mutable double class_variance_ = 0;
   std::map<std::int64_t, Tensor> references_;
   std::optional<Moments> selection_, test_;
   std::vector<Row> rows_;
@@ -458,6 +485,7 @@ int main(int argc, char** argv) {
   app.add_option("--resamples", s.resamples, "of the bootstrap")->check(CLI::Range(20, 100'000));
   app.add_option("--selection-images", s.selection_images, "for choosing the settings of classic solvers")->check(CLI::Range(16, 10'000));
   app.add_option("--batch", s.batch, "images at a time")->check(CLI::Range(1, 65'536));
+  app.add_flag("--mean-start", s.mean_start, "analytic starts are those of a Gaussian about the mean of the class's training images");
   app.add_flag("--by-class", s.by_class, "also print the distance by class");
   app.add_option("--worst", s.worst, "picture of the first predictor's worst samples (.png)");
   app.add_option("--device", s.device, "cpu, cuda, cuda:1, ...");

@@ -83,6 +83,55 @@ TEST_CASE("the laws hold for a table on its own schedule") {
   CHECK(laws::resume<double>(table) == "");
 }
 
+TEST_CASE("midpoints side by side: Heun's method, the midpoint rule, and evaluations in all and in turn") {
+  // Heun's method as a table: a midpoint at the right end. The mean of it and the midpoint rule: two at once.
+  const Schedule schedule = karras({.steps = 4});
+  Table heun{.levels = schedule.levels()}, both = heun;
+  for (std::size_t i = 0; i < 4; ++i) {
+    const double t = schedule[i], s = schedule[i + 1], h = s - t, mid = std::sqrt(t * s);
+    heun.rows.push_back({.weights = {h / 2}, .midpoints = {{s, h, h / 2}}});
+    both.rows.push_back({.weights = {h / 4}, .midpoints = {{s, h, h / 4}, {mid, mid - t, h / 2}}});
+  }
+  const Array z = cloud(1, 3);
+  for (const bool afs : {false, true}) {
+    const Options options{.analytic_first_step = afs};
+    const auto one = sample(Heun{}, mixture, schedule, z, options), other = sample(heun, mixture, schedule, z, options), two = sample(both, mixture, schedule, z, options);
+    CHECK((one.x - other.x).abs().maxCoeff() <= 1e-12);
+    CHECK(one.evaluations == other.evaluations);
+    CHECK(other.evaluations == evaluations(heun, schedule, options));
+    CHECK(two.evaluations == (afs ? 11 : 12));
+    CHECK(two.evaluations == evaluations(both, schedule, options));
+  }
+  // One step of it is the mean of one step of each.
+  const Schedule step({schedule[0], schedule[1]});
+  Table one = both;
+  one.levels.resize(2);
+  one.rows.resize(1);
+  const Array mean = (sample(Heun{}, mixture, step, z).x + sample(AmedSolver{FixedRatio{0.5}}, mixture, step, z).x) / 2;
+  CHECK((sample(one, mixture, step, z).x - mean).abs().maxCoeff() <= 1e-12);
+  CHECK(both.evaluations() == 3);
+  CHECK(both.rounds() == 8);
+  CHECK(tabulate(Euler{}, schedule).rounds() == 4);
+  // The network is told of another level, the state keeps a part of its own.
+  one.rows[0] = {.carry = 0.9, .weights = {-1}, .midpoints = {{10, -20, -30, 0.8, 1.1}}};
+  const double t = schedule[0], x = 2;
+  const auto known = [](double v, double sigma) { return 0.3 * v + sigma; };
+  const double m0 = (x * t - known(x * t, t)) / t, y = 0.8 * x * t - 20 * m0, m1 = (y - known(y, 11)) / 10;
+  CHECK(sample(one, known, step, x).x == Approx(0.9 * x * t - m0 - 30 * m1).epsilon(1e-12));
+
+  CHECK_THAT(message_of([&] { calibrate(mixture, heun, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("one with midpoints"));
+  const auto path = std::filesystem::temp_directory_path() / "fewstep_midpoints_test.json";
+  io::write_table(path, {both});
+  CHECK((sample(io::read_table(path).table, mixture, schedule, z).x - sample(both, mixture, schedule, z).x).abs().maxCoeff() == 0);
+  std::filesystem::remove(path);
+  for (const auto& [change, text] : {std::pair<Table::Midpoint, const char*>{{0, 1, 1}, "midpoints.level is 0"}, {{1, NAN, 1}, "midpoints' weights is nan"},
+                                     {{1, 1, INFINITY}, "midpoints' weights is inf"}, {{1, 1, 1, NAN}, "midpoints' weights is nan"}, {{1, 1, 1, 1, -1}, "midpoints.clock is -1"}}) {
+    Table bad = both;
+    bad.rows[1].midpoints[0] = change;
+    CHECK_THAT(message_of([&] { bad.validate(); }), Catch::Contains(std::string("rows[1].") + text));
+  }
+}
+
 TEST_CASE("a table that is none is refused by row and number") {
   const auto refusal = [](auto change) {
     Table t = tabulate(Euler{}, karras({.steps = 3}));
@@ -96,7 +145,7 @@ TEST_CASE("a table that is none is refused by row and number") {
   CHECK_THAT(refusal([](Table& t) { t.rows[0].carry = NAN; }), Catch::Contains("rows[0].carry is nan"));
   CHECK(Table::Row{}.carry == 1);
   CHECK(Table::Row{}.clock == 1);
-  CHECK(Table::evaluations() == 1);
+  CHECK(Table{}.evaluations() == 1);
   CHECK(tabulate(Euler{}, karras({.steps = 3})).clock(3) == 1);
   CHECK_THAT(refusal([](Table& t) { t.rows[2].clock = 0; }), Catch::Contains("rows[2].clock is 0"));
   CHECK_THAT(refusal([](Table& t) { t.rows[0].weights = {1, 2}; }), Catch::Contains("rows[0].weights is 2; allowed: 1 to 1"));

@@ -63,6 +63,7 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
                       const CalibrationOptions& options) {
   start.validate();
   require(start.aim == Target::slope, "the table's target", "denoised", "slope");
+  require(start.evaluations() == 1, "the table", "one with midpoints", "tables of one evaluation a row");
   require(options.held_out > 0 && options.held_out < 1, "held_out", options.held_out, "numbers between 0 and 1");
   require(options.ridge >= 0, "ridge", options.ridge, "0 and positive numbers");
   require(options.shown >= 0, "shown", options.shown, "0 and positive numbers");

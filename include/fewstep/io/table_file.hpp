@@ -12,6 +12,7 @@
 #include <ostream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fewstep::io {
@@ -29,7 +30,12 @@ inline constexpr const char* table_format = "fewstep solver table 1";
 
 inline nlohmann::ordered_json to_json(const TableFile& file) {
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-  for (const Table::Row& row : file.table.rows) rows.push_back({{"carry", row.carry}, {"weights", row.weights}, {"clock", row.clock}});
+  for (const Table::Row& row : file.table.rows) {
+    nlohmann::ordered_json j{{"carry", row.carry}, {"weights", row.weights}, {"clock", row.clock}};
+    for (const Table::Midpoint& m : row.midpoints)
+      j["midpoints"].push_back({{"level", m.level}, {"reach", m.reach}, {"weight", m.weight}, {"carry", m.carry}, {"clock", m.clock}});
+    rows.push_back(std::move(j));
+  }
   return {{"format", detail::table_format},
           {"made", file.made},
           {"target", file.table.aim == Target::slope ? "slope" : "denoised"},
@@ -48,7 +54,11 @@ inline TableFile table_from_json(const nlohmann::json& j) {
   file.table.aim = target == "slope" ? Target::slope : Target::denoised;
   file.analytic_first_step = j.at("afs");
   file.table.levels = j.at("levels").get<std::vector<double>>();
-  for (const auto& row : j.at("rows")) file.table.rows.push_back({row.at("carry"), row.at("weights").get<std::vector<double>>(), row.at("clock")});
+  for (const auto& row : j.at("rows")) {
+    file.table.rows.push_back({row.at("carry"), row.at("weights").get<std::vector<double>>(), row.at("clock")});
+    for (const auto& m : row.value("midpoints", nlohmann::json::array()))
+      file.table.rows.back().midpoints.push_back({m.at("level"), m.at("reach"), m.at("weight"), m.at("carry"), m.at("clock")});
+  }
   file.made = j.value("made", std::map<std::string, std::string>());
   file.table.validate();
   return file;

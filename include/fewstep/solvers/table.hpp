@@ -17,20 +17,40 @@ namespace fewstep {
 /// A solver as numbers, one row per step of its own schedule:
 ///   x' = carry x + w0 m0 + w1 m1 + ...,   m0 the target at the left end, the network fed clock * level; m1, ... the older ones
 /// Every solver whose evaluations are at levels of their own is such a table on those levels (tabulate.hpp): multistep solvers,
-/// AMED with constants, its plugin. Learned ones (DyWeight, AdaSDE, S4S, ...) are published as such numbers.
-/// Evaluations per step: 1.  Order: what the numbers make of it.
+/// AMED with constants, its plugin. Learned ones (DyWeight, AdaSDE, S4S, ...) are published as such numbers. A row may go on to
+/// midpoints, which do not wait for each other (EPD-Solver):
+///   x' += w m(y, level),   y = carry x + reach m0
+/// Evaluations per step: 1, and 1 for each midpoint.  Order: what the numbers make of it.
 struct Table {
+  struct Midpoint {
+    double level, reach, weight, carry = 1, clock = 1;
+  };
   struct Row {
     double carry = 1;
     std::vector<double> weights = {};  // of m0, m1, ..., at least one
     double clock = 1;
+    std::vector<Midpoint> midpoints = {};
   };
   std::vector<double> levels = {};  // one more than rows, decreasing
   std::vector<Row> rows = {};
   Target aim = Target::slope;
 
   Target target() const { return aim; }
-  static constexpr int evaluations() { return 1; }
+  int evaluations() const {
+    std::size_t most = 0;
+    for (const Row& row : rows) most = (std::max)(most, row.midpoints.size());
+    return static_cast<int>(most) + 1;
+  }
+  int evaluations(std::size_t& kept, std::size_t left, bool remember) const {
+    kept += remember;
+    return left > rows.size() ? 1 : static_cast<int>(rows[rows.size() - left].midpoints.size()) + 1;
+  }
+  /// Of a whole run, where a row's midpoints are evaluated side by side; its first evaluation counted.
+  int rounds() const {
+    int count = 0;
+    for (const Row& row : rows) count += row.midpoints.empty() ? 1 : 2;
+    return count;
+  }
   /// What the network is told at the left end of a step: a factor of its level.
   double clock(std::size_t index) const { return index < rows.size() ? rows[index].clock : 1; }
   Schedule schedule() const { return Schedule(levels); }
@@ -47,24 +67,52 @@ struct Table {
       require(!rows[i].weights.empty() && rows[i].weights.size() <= i + 1, "the number of " + at + ".weights", rows[i].weights.size(),
               "1 to " + std::to_string(i + 1));
       for (const double w : rows[i].weights) require(std::isfinite(w), at + ".weights", w, "finite numbers");
+      for (const Midpoint& m : rows[i].midpoints) {
+        require(m.level > 0 && std::isfinite(m.level), at + ".midpoints.level", m.level, "positive numbers");
+        require(m.clock > 0 && std::isfinite(m.clock), at + ".midpoints.clock", m.clock, "positive numbers");
+        for (const double w : {m.reach, m.weight, m.carry}) require(std::isfinite(w), at + ".midpoints' weights", w, "finite numbers");
+      }
     }
   }
   template <State X>
-  History<X> memory(const X& x) const {
+  struct Memory {
+    History<X> past;
+    std::vector<X> mid;  // where there are midpoints: the state at the left end, a midpoint's state, its target
+    Time<X> level{0.}, fed{0.};
+    void detach() { past.detach(); }
+  };
+  template <State X>
+  Memory<X> memory(const X& x) const {
     std::size_t longest = 1;
     for (const Row& row : rows) longest = (std::max)(longest, row.weights.size());
-    return {x, longest - 1};
+    Memory<X> m{{x, longest - 1}, {}};
+    if (evaluations() > 1)
+      for (int i = 0; i < 3; ++i) m.mid.push_back(algebra<X>::like(x));
+    algebra<X>::fit(m.level, x);
+    algebra<X>::fit(m.fed, x);
+    return m;
   }
 
   /// @throws std::invalid_argument for a schedule of another length.
   template <State X, class M>
-  void step(const Step<X>& n, X& x, X& m, M&, History<X>& past) const {
+  void step(const Step<X>& n, X& x, X& m0, M& model, Memory<X>& m) const {
     require(n.count == rows.size(), "the number of steps", n.count, std::to_string(rows.size()) + ", the rows of Table");
     const Row& row = rows[n.index];
-    combine(x, std::tuple<>{}, [&] { return std::tuple{row.carry, row.weights[0]}; }, x, m);
-    const std::size_t terms = (std::min)(row.weights.size() - 1, past.size());
-    for (std::size_t k = 0; k < terms; ++k) combine(x, std::tuple<>{}, [w = row.weights[k + 1]] { return std::tuple{unit, w}; }, x, past[k]);
-    past.push(m, n);
+    const auto sum = [](X& out, double a, const X& of, double b, const X& and_of) {
+      combine(out, std::tuple<>{}, [=] { return std::tuple{a, b}; }, of, and_of);
+    };
+    if (!row.midpoints.empty()) detail::copy(m.mid[0], x);
+    sum(x, row.carry, x, row.weights[0], m0);
+    const std::size_t terms = (std::min)(row.weights.size() - 1, m.past.size());
+    for (std::size_t k = 0; k < terms; ++k) combine(x, std::tuple<>{}, [w = row.weights[k + 1]] { return std::tuple{unit, w}; }, x, m.past[k]);
+    for (const Midpoint& p : row.midpoints) {
+      sum(m.mid[1], p.carry, m.mid[0], p.reach, m0);
+      map_time<X>(m.level, [&](const auto& t) { return p.level + 0. * t; }, n.from);
+      map_time<X>(m.fed, [&](const auto& t) { return p.clock * p.level + 0. * t; }, n.from);
+      model(m.mid[1], m.fed, m.level, m.mid[2]);
+      combine(x, std::tuple<>{}, [w = p.weight] { return std::tuple{unit, w}; }, x, m.mid[2]);
+    }
+    m.past.push(m0, n);
   }
 };
 
