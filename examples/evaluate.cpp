@@ -410,11 +410,11 @@ class Evaluation {
       std::string title = name;
       std::replace(title.begin(), title.end(), '_', ' ');
       for (int k : {0, 1})
-        titles[k] << (number ? ", " : "plot ") << "$line" << number << " using 1:" << k + 2 << " with linespoints linewidth 2 pointtype 7 title '" << title << "'";
+        titles[k] << (number ? ", " : "plot ") << "$line" << number << " using 1:" << k + 2 << " with linespoints linewidth 2 pointtype " << number % 15 + 1 << " dashtype " << number / 8 + 1 << " title '" << title << "'";
       ++number;
     }
     std::ostringstream commands;
-    commands << data.str() << "set multiplot layout 1,2\nset logscale y\nset grid\nset xlabel 'network evaluations'\nset xtics 1\n"
+    commands << data.str() << "set multiplot layout 1,2\nset key font ',9'\nset logscale y\nset grid\nset xlabel 'network evaluations'\nset xtics 1\n"
              << "set ylabel 'rms distance to the reference solution'\n" << titles[0].str()
              << "\nset ylabel 'Frechet distance to the reference solution'\n" << titles[1].str() << ", " << rows_.front().frechet_reference.value()
              << " with lines dashtype 2 linecolor 'black' title 'reference'\nunset multiplot\n";

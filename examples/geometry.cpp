@@ -77,12 +77,12 @@ int main(int argc, char** argv) {
     for (std::size_t i = 0; i < g.curvature.size(); ++i) commands << fine[i + 1] << " " << g.curvature[i] << "\n";
     commands << "END\n$outside << END\n";
     for (std::size_t k = 0; k < g.outside.size(); ++k) commands << k + 1 << " " << g.outside[k] << "\n";
-    commands << "END\nset multiplot layout 1,3\nset grid\nunset key\n"
+    commands << "END\nset multiplot layout 1,3\nset grid\nunset key\nset format y '10^{%L}'\n"
              << "set title 'variance outside the first principal directions'\nset xlabel 'directions'\nset xtics 1\nset xrange [0.5:3.5]\nset logscale y\n"
              << "plot $outside using 1:2 with impulses linewidth 20\n"
              << "set xrange [*:*]\nset xtics autofreq\nset logscale x\nunset logscale y\nset xlabel 'sigma'\n"
-             << "set title 'distance from the chord, as a share of its length'\nplot $deviation using 1:2 with linespoints linewidth 2 pointtype 7\n"
-             << "set logscale y\nset title 'curvature, 1/length'\nplot $curvature using 1:2 with linespoints linewidth 2 pointtype 7\nunset multiplot\n";
+             << "set format y '%g'\nset title 'distance from the chord, as a share of its length'\nplot $deviation using 1:2 with linespoints linewidth 2 pointtype 7\n"
+             << "set format y '10^{%L}'\nset logscale y\nset title 'curvature, 1/length'\nplot $curvature using 1:2 with linespoints linewidth 2 pointtype 7\nunset multiplot\n";
     plot(out.string() + ".png", "1500,420", commands.str());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s\n", first_line(error).c_str());

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Breaks the arithmetic of solvers, schedules and the plugin in one place at a time and counts how often the tests notice.
 
-    tests/mutate.py [--list] [--verbose] [--jobs N] [--only SUBSTRING ...] [--again OUTPUT]
+    tests/mutate.py [--list] [--verbose] [--jobs N] [--only SUBSTRING ...]
 
-A mutant is the library with one sign flipped, one number raised by one (an index, a count, a coefficient), or one step's ends exchanged. It is caught if
-a test program fails to compile or to pass. Survivors must stand in mutate.txt with the reason; the exit status is 1 if one
-does not, or less than 95% are caught. What stands there counts as a survivor without being tried. Compiles the tests for every
-mutant: no part of tests/run.sh.
+A mutant is the library with one sign flipped, one number raised by one (an index, a count, a coefficient), or one step's ends
+exchanged. It is caught if a test program fails to compile or to pass. Survivors must stand in mutate.txt with the reason; the exit
+status is 1 if one does not, or less than 95% are caught. No part of tests/run.sh.
+
+All mutants are compiled at once, each behind a switch that the environment sets. Where a number is needed while compiling (a
+template's argument, a constant) the switch has no effect: what so survives, and has no reason in mutate.txt, is compiled by itself.
 """
 import argparse
 import concurrent.futures
@@ -25,26 +27,27 @@ headers = ["solvers/**/*.hpp", "plugin/*.hpp", "schedule.hpp", "noise_table.hpp"
 
 # Cheap programs first, but where another one is known to judge.
 programs = {
-    "property_test": [],
     "weights_test": [],
+    "property_test": [],
     "compat_test": [],
     "table_test": [],
-    "order_table": [root / "README.md"],
     "schedules_test": [],
     "gits_test": [],
     "core_test": [],
+    "laws_test": [],
     "names_test": [],
     "golden_check": ["GOLDEN", "--groups", "A,B,C,E,F", "--require-all"],
     "denoisers_test": [],
+    "order_table": [root / "README.md"],
 }
-judges = {"schedule.hpp": "weights_test", "noise_table.hpp": "weights_test", "compat/": "compat_test", "solvers/table.hpp": "table_test",
-          "schedules/": "schedules_test", "solvers/": "weights_test", "gits.hpp": "gits_test", "table_predictor.hpp": "core_test",
+judges = {"compat/": "compat_test", "solvers/table.hpp": "table_test",
+          "schedules/": "schedules_test", "gits.hpp": "gits_test", "table_predictor.hpp": "core_test",
           "amed_network.hpp": "golden_check"}
 flags = ["-std=c++20", "-ffp-contract=off", "-w"]
 system_includes = ["/usr/include/eigen3", "/usr/local/include/eigen3"]
 
 sign = re.compile(r"(?<![-+\w(]e)(?<![-+])([-+])(?![-+>])")
-number = re.compile(r"(?<![\w.])(\d+)(?!\w)")
+number = re.compile(r"(?<![\w.'])(\d+)(?!\w)")
 ends = re.compile(r"\bn\.(from|to)\b")
 
 
@@ -55,8 +58,33 @@ def code_of(line):
     return re.sub(r'"(\\.|[^"\\])*"', lambda m: " " * len(m.group()), line.split("//")[0])
 
 
+literal = re.compile(r"[\d']+(?:\.\d*)?(?:e[-+]?\d+)?")
+
+
+class Mutant:
+    def __init__(self, path, row, line, begin, end, text):
+        self.path, self.row, self.line, self.begin, self.end, self.text = path, row, line, begin, end, text
+        self.mutated = line[:begin] + text + line[end:]
+
+    def switched(self, number):
+        """What stands in the line in place of [begin, end) when the environment chooses: begin, end, text."""
+        original = self.line[self.begin : self.end]
+        if original in "+-":
+            before = self.line[: self.begin].rstrip()
+            if re.match(r"=|\s*[\w.]+\.begin\(", self.line[self.end :]):  # += and iterators
+                return None
+            unary = not before or before[-1] in "(,={<>*/?:&|[" or before.endswith("return")
+            return self.begin, self.end, f"mutant::sign({number}, {original}1) * " if unary else f"+ mutant::sign({number}, {original}1) * "
+        if original in ("from", "to"):
+            other = "to" if original == "from" else "from"
+            return self.begin - 2, self.end, f"(mutant::on({number}) ? n.{other} : n.{original})"
+        mantissa = re.search(r"[\d.']+e[-+]?$", self.line[: self.begin])
+        whole = literal.match(self.line, mantissa.start() if mantissa else self.begin)
+        mutated = self.line[whole.start() : self.begin] + self.text + self.line[self.end : whole.end()]
+        return whole.start(), whole.end(), f"mutant::number({number}, {whole[0]}, {mutated})"
+
+
 def mutants():
-    """(header, line number, original line, mutated line)"""
     for pattern in headers:
         for path in sorted((root / "include/fewstep").glob(pattern)):
             for row, line in enumerate(path.read_text().splitlines()):
@@ -66,7 +94,25 @@ def mutants():
                 changes += [(m.span(1), str(int(m[1]) + 1)) for m in number.finditer(code)]
                 changes += [(m.span(1), "to" if m[1] == "from" else "from") for m in ends.finditer(code)]
                 for (begin, end), text in sorted(changes):
-                    yield path.relative_to(root), row, line, line[:begin] + text + line[end:]
+                    yield Mutant(path.relative_to(root), row, line, begin, end, text)
+
+
+switch = """
+#pragma once
+#include <cstdlib>
+#include <type_traits>
+namespace mutant {
+inline int active = [] { const char* text = std::getenv("FEWSTEP_MUTANT"); return text ? std::atoi(text) : -1; }();
+constexpr bool on(int k) { return !std::is_constant_evaluated() && active == k; }
+template <class T> constexpr T number(int k, T a, T b) { return on(k) ? b : a; }
+struct Sign { bool minus; };
+constexpr Sign sign(int k, int s) { return {(s < 0) != on(k)}; }
+template <class T> requires std::is_arithmetic_v<T> constexpr T operator*(Sign s, T v) { return s.minus ? static_cast<T>(-v) : v; }
+template <class T> requires std::is_arithmetic_v<T> constexpr T operator*(T v, Sign s) { return s * v; }
+template <class T> requires std::is_class_v<T> constexpr const T& operator*(Sign, const T& v) { return v; }  // strings are only added
+constexpr const char* operator*(Sign, const char* v) { return v; }
+}
+"""
 
 
 def limited():
@@ -82,9 +128,9 @@ def run(command, seconds, **options):
 
 
 class Bench:
-    """A copy of the headers to mutate, and a folder to compile in."""
+    """A copy of the headers to change, and a folder to compile in."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, switched=()):
         self.folder = pathlib.Path(folder)
         shutil.copytree(root / "include", self.folder / "include")
         shutil.copytree(tests, self.folder / "tests", ignore=shutil.ignore_patterns("golden", "packaging"))
@@ -95,39 +141,55 @@ class Bench:
         self.compile(self.catch, ["-x", "c++-header"], f"{self.catch}.gch")  # what g++ takes for it from here on
         (self.folder / "golden").mkdir()
         subprocess.run(["tar", "-xJf", tests / "golden/vectors.tar.xz", "-C", self.folder / "golden"], check=True)
+        (self.folder / "switch.hpp").write_text(switch)
+        for path in {m.path for m in switched}:
+            lines = (self.folder / path).read_text().splitlines()
+            for k, m in reversed(list(enumerate(switched))):  # from the right, so that what is on the left keeps its place
+                if m.path == path and (change := m.switched(k)):
+                    begin, end, text = change
+                    lines[m.row] = lines[m.row][:begin] + text + lines[m.row][end:]
+            (self.folder / path).write_text("\n".join(lines) + "\n")
 
     def compile(self, source, more, output):
         includes = [f"-I{self.folder / 'include'}"] + [flag for i in system_includes for flag in ("-isystem", i)]
         return run([self.compiler, *flags, *includes, *more, source, "-o", output], 900)
 
-    def passes(self, program):
-        output = self.folder / program
-        more = ["-include", self.catch, self.main] if program.endswith("_test") else []
+    def built(self, program, more=()):
+        if program.endswith("_test"):
+            more = [*more, "-include", self.catch]
         if program == "order_table":
-            more = ["-O1"]  # runs longer than it compiles
-        if not self.compile(self.folder / "tests" / f"{program}.cpp", more, output):
-            return False
+            more = [*more, "-O1"]  # runs longer than it compiles
+        objects = [self.main] if program.endswith("_test") else []
+        return self.compile(self.folder / "tests" / f"{program}.cpp", [*more, *objects], self.folder / program)
+
+    def passes(self, program, mutant=None):
         arguments = [self.folder / "golden" if a == "GOLDEN" else a for a in programs[program]]
-        return run([output, *arguments], 120, preexec_fn=limited)
+        if program.endswith("_test"):
+            arguments.append("--abort")
+        with tempfile.TemporaryDirectory() as temporary:
+            environment = {**os.environ, "TMPDIR": temporary} | ({} if mutant is None else {"FEWSTEP_MUTANT": str(mutant)})
+            return run([self.folder / program, *arguments], 60, preexec_fn=limited, env=environment)
+
+    def ordered(self, path):
+        """The programs that include the header, those first that are quick or known to judge it."""
+        first = next((program for part, program in judges.items() if part in str(path)), None)
+        return sorted((p for p in programs if self.sees(p, path)), key=lambda p: p != first)
 
     def sees(self, program, path):
-        """Whether the program includes the header."""
         source, rule = self.folder / "tests" / f"{program}.cpp", self.folder / f"{program}.d"
         if not rule.exists():
             self.compile(source, ["-MM"], rule)
         return str(self.folder / path) in map(os.path.normpath, rule.read_text().split())
 
-    def judge(self, path, row, mutated):
-        """The program that caught the mutant, or None."""
-        target = self.folder / path
+    def judge(self, mutant):
+        """The program that catches the mutant when it is compiled by itself, or None."""
+        target = self.folder / mutant.path
         original = target.read_text()
         lines = original.splitlines()
-        lines[row] = mutated
+        lines[mutant.row] = mutant.mutated
         target.write_text("\n".join(lines) + "\n")
-        first = next((program for part, program in judges.items() if part in str(path)), None)
-        order = sorted((p for p in programs if self.sees(p, path)), key=lambda p: p != first)
         try:
-            return next((p for p in order if not self.passes(p)), None)
+            return next((p for p in self.ordered(mutant.path) if not (self.built(p) and self.passes(p))), None)
         finally:
             target.write_text(original)
 
@@ -138,51 +200,54 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--verbose", action="store_true", help="say of each mutant which program caught it")
     parser.add_argument("--only", default=[""], nargs="+", help="only headers whose path contains one of these")
-    parser.add_argument("--again", type=argparse.FileType(), help="only what this output of an earlier run says survived without a reason")
     arguments = parser.parse_args()
-    every = [m for m in mutants() if any(text in str(m[0]) for text in arguments.only)]
-    if arguments.again:
-        survived = {(m[1], m[2]) for m in re.finditer(r"SURVIVED.*\n +(\S+):\d+\n.*\n +(.*)\n", arguments.again.read())}
-        every = [m for m in every if (str(m[0]), m[3].strip()) in survived]
+    every = [m for m in mutants() if any(text in str(m.path) for text in arguments.only)]
     if arguments.list:
-        for path, row, _, mutated in every:
-            print(f"{path}:{row + 1}: {mutated.strip()}")
+        for m in every:
+            print(f"{m.path}:{m.row + 1}: {m.mutated.strip()}")
         return print(len(every), "mutants")
 
     explained = (tests / "mutate.txt").read_text()
-    with tempfile.TemporaryDirectory() as folder:
-        benches = [Bench(f"{folder}/{i}") for i in range(arguments.jobs)]
-        broken = [p for p in programs if not benches[0].passes(p)]
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        # First all of them in one build, each behind its switch.
+        together = Bench(f"{folder}/together", every)
+        built = dict(zip(programs, pool.map(lambda p: together.built(p, ["-O1", "-include", together.folder / "switch.hpp"]), programs)))
+        broken = [p for p in programs if not (built[p] and together.passes(p))]
+        print("all compiled", flush=True)
         if broken:
             sys.exit(f"error: without any change these fail: {', '.join(broken)}")
 
-        def known(mutant):
-            return f"{mutant[0].name}: {mutant[3].strip()}\n" in explained
+        def switched(k):
+            quick = [p for p in together.ordered(every[k].path) if p != "order_table"]  # which runs for half a minute
+            return next((p for p in quick if not together.passes(p, k)), None)
 
-        def judge(mutant):
-            if known(mutant):
-                return mutant, None
+        caught = list(pool.map(switched, range(len(every))))
+        left = [k for k, m in enumerate(every) if not caught[k] and f"{m.path.name}: {m.mutated.strip()}\n" not in explained]
+        print(f"{len(every)} mutants, {sum(map(bool, caught))} caught when switched on; {len(left)} to be compiled by themselves", flush=True)
+
+        # Then those that no switch reached, one by one.
+        benches = [Bench(f"{folder}/{i}") for i in range(arguments.jobs)]
+
+        def alone(k):
             bench = benches.pop()
             try:
-                return mutant, bench.judge(mutant[0], mutant[1], mutant[3])
+                return bench.judge(every[k])
             finally:
                 benches.append(bench)
 
-        survivors, unexplained = 0, 0
-        with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-            for done, (mutant, caught) in enumerate(pool.map(judge, every), 1):
-                path, row, line, mutated = mutant
-                if arguments.verbose:
-                    print(f"[{done}/{len(every)}] {caught or 'nobody'}: {path}:{row + 1}: {mutated.strip()}", flush=True)
-                if caught:
-                    continue
-                survivors += 1
-                unexplained += not known(mutant)
-                print(f"[{done}/{len(every)}] {'survived' if known(mutant) else 'SURVIVED, no reason given'}\n  {path}:{row + 1}\n"
-                      f"    {line.strip()}\n    {mutated.strip()}", flush=True)
-    caught = len(every) - survivors
-    print(f"{len(every)} mutants, {caught} caught ({100 * caught / len(every):.1f}%), {survivors} survived, {unexplained} of them without a reason")
-    sys.exit(unexplained > 0 or caught < 0.95 * len(every))
+        unexplained = 0
+        for k, program in zip(left, pool.map(alone, left)):
+            caught[k] = program
+            m = every[k]
+            if not program:
+                unexplained += 1
+                print(f"survived, no reason given\n  {m.path}:{m.row + 1}\n    {m.line.strip()}\n    {m.mutated.strip()}", flush=True)
+        if arguments.verbose:
+            for m, program in zip(every, caught):
+                print(f"{program or 'nobody'}: {m.path}:{m.row + 1}: {m.mutated.strip()}")
+    count = sum(map(bool, caught))
+    print(f"{len(every)} mutants, {count} caught ({100 * count / len(every):.1f}%), {len(every) - count} survived, {unexplained} of them without a reason")
+    sys.exit(unexplained > 0 or count < 0.95 * len(every))
 
 
 if __name__ == "__main__":
