@@ -30,8 +30,8 @@ enum class Variable { sigma, log_sigma, time };
 ///   data:  x' = (s/t) x + sum_k w_k m_k,    w_k = s times the integral from s to t of L_k(u(sigma)) dsigma / sigma^2
 /// L_k: Lagrange's polynomials. In sigma this is Adams-Bashforth for any steps (iPNDM_v, LMS, rhoAB-DEIS), in the time of the
 /// process tAB-DEIS, in log sigma multistep DPM-Solver and, on images, DPM-Solver++ and RES, of any order.
-/// Evaluations per step: 1.  Order: `order`, to `most`; the first steps use what history there is.  lower_order_final: no step uses a higher order
-/// than there are steps left.
+/// Evaluations per step: 1.  Order: `order`, to `most`; the first steps use what history there is.  lower_order_final: no step uses a
+/// higher order than there are steps left.
 /// Source: Zhang & Chen 2023, arXiv 2204.13902, section 3.2; arXiv 2308.02157 (RES); the published integrals of tAB err by 1e-4
 /// (compat::DeisTime), the published iPNDM_v by its coefficients (compat::IpndmV).
 template <std::size_t most>
