@@ -2,6 +2,7 @@
 //   calibrate --model fashion_mnist.safetensors --solver ipndm --order 3 --steps 6 --out table_5.json
 // What it has reached stands in table_5.json.part after each stage: the same command goes on from there.
 #include "support/cache.hpp"
+#include "support/condition.hpp"
 #include "support/network.hpp"
 #include "support/progress.hpp"
 
@@ -19,7 +20,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <numeric>
 #include <optional>
 #include <ostream>
 #include <sstream>
@@ -42,6 +42,7 @@ struct Settings {
   int teacher_steps = 6;
   std::int64_t images = 320, seed = 0;
   bool bf16 = false, without_afs = false;
+  Condition condition;
 };
 
 /// A calibration on its way as a file, so that it can be gone on with.
@@ -75,67 +76,65 @@ void run(Settings s, const std::string& command) {
   const Schedule schedule = make_schedule(s.schedule, s.schedule_settings);
   const Table start = tabulate(make_solver<double>(s.solver, s.solver_settings), schedule);
 
-  // Classes take turns in every batch.
-  const std::int64_t size = 40;
-  std::vector<std::uint64_t> seeds(static_cast<std::size_t>(s.images));
-  std::iota(seeds.begin(), seeds.end(), static_cast<std::uint64_t>(s.seed * 1'000'000'000));
-  const Tensor all = tensor_noise(seeds, {c.img_channels, c.img_resolution, c.img_resolution}, torch::TensorOptions(device));
+  s.condition.check(c);
+  const std::int64_t size = 40;  // of a batch: classes take turns in each
+  const Tensor all = numbered_noise(c, s.seed * 1'000'000'000, s.images, device), labels = s.condition.labels(c, 0, size);
   const std::vector<Tensor> noise = all.split(size);
-  Tensor labels;
-  if (c.label_dim > 0) labels = class_rows(torch::arange(size) % c.label_dim, c.label_dim).to(device);
 
   const auto begin = std::chrono::steady_clock::now();
   std::int64_t evaluated = 0;
-  const auto denoise = [&](const Tensor& x, const Tensor& sigma) {
+  const auto counted = [&](const Tensor& x, const Tensor& sigma, const Tensor& rows) {
     evaluated += x.size(0);
-    return network->forward(x, sigma, labels.defined() ? labels.narrow(0, 0, x.size(0)) : labels).denoised;
+    return network->forward(x, sigma, rows.defined() ? rows.narrow(0, 0, x.size(0)) : rows).denoised;
   };
-  const torch::NoGradGuard no_grad;
-  const Cache cache(s.cache);
-  const auto taught = [&](int steps, std::int64_t count) {
-    std::ostringstream text;
-    text.precision(17);
-    text << "model " << fingerprint(s.model) << (s.bf16 ? " in bf16" : "") << ", heun, " << steps << " steps in each, seed " << s.seed << ", " << count << " images in batches of " << size << ", levels";
-    for (const double level : schedule) text << " " << level;
-    const Cache::Tensors states = cache(text.str(), [&] {
-      Cache::Tensors made;
-      Progress bar("teacher", static_cast<double>(count), "images");
-      for (std::int64_t at = 0, b = 0; at < count; at += size, ++b) {
-        made[std::to_string(b)] = torch::stack(teach(Heun{}, denoise, schedule, steps, noise[static_cast<std::size_t>(b)]));
-        bar.update(static_cast<double>((std::min)(at + size, count)));
-      }
-      return made;
-    });
-    std::vector<std::vector<Tensor>> batches;
-    for (std::size_t b = 0; b < states.size(); ++b) batches.push_back(states.at(std::to_string(b)).to(device).unbind());
-    return batches;
-  };
-  const double root = std::sqrt(static_cast<double>(all[0].numel())), share = static_cast<double>(s.images);
-  const auto teacher = taught(s.teacher_steps, s.images);
-  // A method of second order errs by a third of what half its steps change.
-  const int fewer = s.teacher_steps / 2;
-  const double ratio = static_cast<double>(s.teacher_steps) / fewer;
-  const auto coarser = taught(fewer, (std::min)(size, s.images));
-  const double error = (teacher[0].back() - coarser[0].back()).square().flatten(1).sum(1).median().sqrt().item<double>() / (ratio * ratio - 1) / root;
-  std::fprintf(stderr, "the teacher's own median error is about %.4f\n", error);
+  s.condition.with_denoiser(counted, labels, [&](const auto& denoise) {
+    const torch::NoGradGuard no_grad;
+    const Cache cache(s.cache);
+    const auto taught = [&](int steps, std::int64_t count) {
+      std::ostringstream text;
+      text.precision(17);
+      text << "model " << fingerprint(s.model) << (s.bf16 ? " in bf16" : "") << s.condition.text() << ", heun, " << steps << " steps in each, seed " << s.seed << ", " << count << " images in batches of " << size << ", levels";
+      for (const double level : schedule) text << " " << level;
+      const Cache::Tensors states = cache(text.str(), [&] {
+        Cache::Tensors made;
+        Progress bar("teacher", static_cast<double>(count), "images");
+        for (std::int64_t at = 0, b = 0; at < count; at += size, ++b) {
+          made[std::to_string(b)] = torch::stack(teach(Heun{}, denoise, schedule, steps, noise[static_cast<std::size_t>(b)]));
+          bar.update(static_cast<double>((std::min)(at + size, count)));
+        }
+        return made;
+      });
+      std::vector<std::vector<Tensor>> batches;
+      for (std::size_t b = 0; b < states.size(); ++b) batches.push_back(states.at(std::to_string(b)).to(device).unbind());
+      return batches;
+    };
+    const double root = std::sqrt(static_cast<double>(all[0].numel())), share = static_cast<double>(s.images);
+    const std::vector<std::vector<Tensor>> teacher = taught(s.teacher_steps, s.images);
+    // A method of second order errs by a third of what half its steps change.
+    const int fewer = s.teacher_steps / 2;
+    const double ratio = static_cast<double>(s.teacher_steps) / fewer;
+    const std::vector<std::vector<Tensor>> coarser = taught(fewer, (std::min)(size, s.images));
+    const double error = (teacher[0].back() - coarser[0].back()).square().flatten(1).sum(1).median().sqrt().item<double>() / (ratio * ratio - 1) / root;
+    std::fprintf(stderr, "the teacher's own median error is about %.4f\n", error);
 
-  s.options.report = [&](const CalibrationProgress& p) {
+    s.options.report = [&](const CalibrationProgress& p) {
+      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+      std::fprintf(stderr, "%6.0f s  %.0f evaluations a trajectory  rms on held-out trajectories %.4f after %s\n", seconds.count(),
+                   static_cast<double>(evaluated) / share, p.after / root,
+                   p.stage == 0 ? "the solver to start from" : p.stage == 1 ? "fitting the steps" : ("iteration " + std::to_string(p.stage - 1)).c_str());
+      if (p.stage > 0) write_progress(part, command, s.options.analytic_first_step, p);
+      return true;
+    };
+    const Calibration made = calibrate(denoise, start, noise, teacher, s.options);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-    std::fprintf(stderr, "%6.0f s  %.0f evaluations a trajectory  rms on held-out trajectories %.4f after %s\n", seconds.count(),
-                 static_cast<double>(evaluated) / share, p.after / root,
-                 p.stage == 0 ? "the solver to start from" : p.stage == 1 ? "fitting the steps" : ("iteration " + std::to_string(p.stage - 1)).c_str());
-    if (p.stage > 0) write_progress(part, command, s.options.analytic_first_step, p);
-    return true;
-  };
-  const Calibration made = calibrate(denoise, start, noise, teacher, s.options);
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  char text[200];
-  std::snprintf(text, sizeof text, "%.4f at first, %.4f with steps fitted, %.4f in the end", made.before / root, made.steps_fitted / root, made.after / root);
-  io::write_table(s.out, {made.table, s.options.analytic_first_step, {{"command", command}, {"held_out_rms", text}}});
-  std::filesystem::remove(part);
-  std::printf("rms distance to the teacher on held-out trajectories: %s\n%.0f evaluations a trajectory, %.0f s\nwrote %s\n", text,
-              static_cast<double>(evaluated) / share, seconds.count(), s.out.string().c_str());
-  if (error > made.after / root / 3) std::printf("note: the teacher's own error is about %.4f; more --teacher-steps may serve\n", error);
+    char text[200];
+    std::snprintf(text, sizeof text, "%.4f at first, %.4f with steps fitted, %.4f in the end", made.before / root, made.steps_fitted / root, made.after / root);
+    io::write_table(s.out, {made.table, s.options.analytic_first_step, {{"command", command}, {"held_out_rms", text}}});
+    std::filesystem::remove(part);
+    std::printf("rms distance to the teacher on held-out trajectories: %s\n%.0f evaluations a trajectory, %.0f s\nwrote %s\n", text,
+                static_cast<double>(evaluated) / share, seconds.count(), s.out.string().c_str());
+    if (error > made.after / root / 3) std::printf("note: the teacher's own error is about %.4f; more --teacher-steps may serve\n", error);
+  });
 }
 
 }  // namespace
@@ -155,8 +154,10 @@ int main(int argc, char** argv) {
   app.add_option("--rho", s.schedule_settings.rho, "the schedule's exponent");
   app.add_flag("--without-afs", s.without_afs, "evaluate the first slope");
   app.add_option("--images", s.images, "trajectories")->check(CLI::Range(4, 65'536));
+  s.condition.add_options(app);
   app.add_option("--held-out", s.options.held_out, "share of trajectories that decide")->check(CLI::Range(0.01, 0.99));
   app.add_option("--iterations", s.options.iterations, "of Gauss and Newton; 0: the steps alone")->check(CLI::Range(0, 1'000));
+  app.add_option("--tries", s.options.tries, "of steps in each iteration")->check(CLI::Range(1, 1'000));
   app.add_option("--history", s.options.history, "slopes that a step may use at most; 0: all");
   app.add_option("--ridge", s.options.ridge, "of the least squares")->check(CLI::NonNegativeNumber);
   app.add_option("--shown", s.options.shown, "ends are compared limited to +-this, as pictures are to 1; 0: as they are")->check(CLI::NonNegativeNumber);

@@ -5,6 +5,7 @@
 // last 10,000 training images; test images serve in the final table alone. What was computed before is taken from the cache.
 #include "support/cache.hpp"
 #include "support/classifier.hpp"
+#include "support/condition.hpp"
 #include "support/fashion_mnist.hpp"
 #include "support/image_grid.hpp"
 #include "support/metrics.hpp"
@@ -24,7 +25,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
-#include <numeric>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -47,6 +47,7 @@ struct Settings {
   std::int64_t images = 4096, seeds = 3, batch = 64, selection_images = 256;
   int reference_steps = 25, resamples = 200;
   bool bf16 = false, by_class = false, mean_start = false;
+  Condition condition;
 };
 
 /// A solver with everything that decides its samples; `text` says it all and names it in the cache.
@@ -93,6 +94,8 @@ class Evaluation {
     unet_->to(device_);
     if (s_.bf16) unet_->compute_type = torch::kBFloat16;
     const UnetConfig& config = unet_->config();
+    s_.condition.check(config);
+    require(!s_.mean_start || !s_.condition.unlabelled, "mean-start", "given", "pictures of classes: not with --unlabelled");
     require(config.img_channels == 1 && config.img_resolution == 32, "model", s_.model.string(), "networks of 32x32 grey images, as the classifier's");
   }
 
@@ -117,25 +120,22 @@ class Evaluation {
  private:
   // Samples
 
-  /// Unit noise and classes of the samples [first, first + count) of one set; classes take turns.
+  /// Unit noise and classes of the samples [first, first + count) of one set.
   std::pair<Tensor, Tensor> draw(std::int64_t set, std::int64_t first, std::int64_t count) const {
-    std::vector<std::uint64_t> seeds(static_cast<std::size_t>(count));
-    std::iota(seeds.begin(), seeds.end(), static_cast<std::uint64_t>(set * 1'000'000 + first));
-    const UnetConfig& c = unet_->config();
-    Tensor labels;
-    if (c.label_dim > 0) labels = class_rows(torch::arange(first, first + count) % c.label_dim, c.label_dim).to(device_);
-    return {tensor_noise(seeds, {c.img_channels, c.img_resolution, c.img_resolution}, torch::TensorOptions(device_)), labels};
+    return {numbered_noise(unet_->config(), set * 1'000'000 + first, count, device_), s_.condition.labels(unet_->config(), first, count)};
   }
 
   /// An analytic start is that of N(0, 1) or, on request, of a Gaussian about the mean of the sample's class.
   Result<Tensor> generated(const Method& m, const Tensor& noise, const Tensor& labels) const {
-    const auto denoise = bind_labels(unet_, labels);
-    if (!s_.mean_start) return sample(m.solver, denoise, m.schedule, noise, m.options);
-    const Tensor mean = labels.mm(class_means().flatten(1)).reshape(noise.sizes());
-    const auto gaussian = [&](const Tensor& x, const Tensor& sigma) -> Tensor {
-      return mean + (x - mean) * (class_variance_ / (class_variance_ + sigma.square())).to(x.dtype());
-    };
-    return sample(m.solver, with_start(denoise, gaussian), m.schedule, noise, m.options);
+    const auto network = [&](const Tensor& x, const Tensor& sigma, const Tensor& rows) { return unet_->forward(x, sigma, rows); };
+    return s_.condition.with_denoiser(network, labels, [&](auto denoise) {
+      if (!s_.mean_start) return sample(m.solver, denoise, m.schedule, noise, m.options);
+      const Tensor mean = labels.mm(class_means().flatten(1)).reshape(noise.sizes());
+      const auto gaussian = [&](const Tensor& x, const Tensor& sigma) -> Tensor {
+        return mean + (x - mean) * (class_variance_ / (class_variance_ + sigma.square())).to(x.dtype());
+      };
+      return sample(m.solver, with_start(denoise, gaussian), m.schedule, noise, m.options);
+    });
   }
   /// [classes, 1, 32, 32], of the training images.
   const Tensor& class_means() const {
@@ -213,7 +213,7 @@ class Evaluation {
   static std::int64_t other(std::int64_t set) { return set ^ 1; }
 
   std::string described(const Method& m, std::int64_t set, std::int64_t first, std::int64_t end) const {
-    return "model " + model_ + ", " + m.text + text_of(m.options) + (s_.mean_start && m.options.analytic_first_step ? " at class means" : "") + ", set " + std::to_string(set) + ", images " + std::to_string(first) + " to " +
+    return "model " + model_ + ", " + m.text + text_of(m.options) + (s_.mean_start && m.options.analytic_first_step ? " at class means" : "") + s_.condition.text() + ", set " + std::to_string(set) + ", images " + std::to_string(first) + " to " +
            std::to_string(end);
   }
 
@@ -485,6 +485,7 @@ int main(int argc, char** argv) {
   app.add_option("--resamples", s.resamples, "of the bootstrap")->check(CLI::Range(20, 100'000));
   app.add_option("--selection-images", s.selection_images, "for choosing the settings of classic solvers")->check(CLI::Range(16, 10'000));
   app.add_option("--batch", s.batch, "images at a time")->check(CLI::Range(1, 65'536));
+  s.condition.add_options(app);
   app.add_flag("--mean-start", s.mean_start, "analytic starts are those of a Gaussian about the mean of the class's training images");
   app.add_flag("--by-class", s.by_class, "also print the distance by class");
   app.add_option("--worst", s.worst, "picture of the first predictor's worst samples (.png)");

@@ -1,6 +1,7 @@
 // How flat a network's trajectories are: what few-step sampling rests on.
 //   geometry --model fashion_mnist.safetensors --out geometry
 // writes geometry.csv and geometry.png.
+#include "support/condition.hpp"
 #include "support/network.hpp"
 #include "support/plot.hpp"
 #include "support/progress.hpp"
@@ -15,11 +16,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <numeric>
 #include <ostream>
 #include <sstream>
 #include <string>
-#include <vector>
 
 int main(int argc, char** argv) {
   using namespace fewstep;
@@ -47,15 +46,11 @@ int main(int argc, char** argv) {
     network->to(parse_device(device));
     if (bf16) network->compute_type = torch::kBFloat16;
     const UnetConfig& c = network->config();
-    std::vector<std::uint64_t> seeds(static_cast<std::size_t>(images));
-    std::iota(seeds.begin(), seeds.end(), static_cast<std::uint64_t>(seed * 1'000'000'000));
     const Schedule fine = karras({.steps = steps});
-    const Tensor x = tensor_noise(seeds, {c.img_channels, c.img_resolution, c.img_resolution}, torch::TensorOptions(parse_device(device))) * fine[0];
-    Tensor labels;
-    if (c.label_dim > 0) labels = class_rows(torch::arange(images) % c.label_dim, c.label_dim).to(x.device());
+    const Tensor x = numbered_noise(c, seed * 1'000'000'000, images, parse_device(device)) * fine[0];
     Progress bar("Heun", 2 * steps, "evaluations");
     Spent spent;
-    const TimedNetwork denoise(network, labels, bar, spent);
+    const TimedNetwork denoise(network, Condition{}.labels(c, 0, images), bar, spent);
     const torch::NoGradGuard no_grad;
     const Geometry g = geometry(course(Heun{}, denoise, fine, x).states);
     bar.finish();

@@ -1,5 +1,6 @@
 // Noise levels for a network from its own trajectories (GITS), to be given to --levels.
 //   gits --model fashion_mnist.safetensors --steps 5
+#include "support/condition.hpp"
 #include "support/network.hpp"
 #include "support/progress.hpp"
 
@@ -11,9 +12,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <numeric>
 #include <string>
-#include <vector>
 
 int main(int argc, char** argv) {
   using namespace fewstep;
@@ -45,15 +44,11 @@ int main(int argc, char** argv) {
     network->to(parse_device(device));
     if (bf16) network->compute_type = torch::kBFloat16;
     const UnetConfig& c = network->config();
-    std::vector<std::uint64_t> seeds(static_cast<std::size_t>(images));
-    std::iota(seeds.begin(), seeds.end(), std::uint64_t{0});
     const Schedule fine = karras({.steps = teacher_steps});
-    const Tensor x = tensor_noise(seeds, {c.img_channels, c.img_resolution, c.img_resolution}, torch::TensorOptions(parse_device(device))) * fine[0];
-    Tensor labels;
-    if (c.label_dim > 0) labels = class_rows(torch::arange(images) % c.label_dim, c.label_dim).to(x.device());
+    const Tensor x = numbered_noise(c, 0, images, parse_device(device)) * fine[0];
     Progress bar("teacher", teacher_steps, "evaluations");
     Spent spent;
-    const TimedNetwork denoise(network, labels, bar, spent);
+    const TimedNetwork denoise(network, Condition{}.labels(c, 0, images), bar, spent);
     const torch::NoGradGuard no_grad;
     const Schedule levels = gits(Ipndm{}, denoise, fine, x, make_solver<Tensor>(student), options);
     bar.finish();

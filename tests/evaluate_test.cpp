@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <fstream>
 #include <numeric>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ namespace fs = std::filesystem;
 namespace {
 
 const std::string network = (fs::path(FEWSTEP_SOURCE_DIR) / "tests/golden/edm_networks/ddpmpp_uncond.safetensors").string();
+const std::string labelled = (fs::path(FEWSTEP_SOURCE_DIR) / "tests/golden/edm_networks/ddpmpp_cond.safetensors").string();
 const std::string classifier = (fs::path(FEWSTEP_SOURCE_DIR) / "examples/models/fashion_mnist_classifier.safetensors").string();
 
 /// Images of noise in the format of Fashion-MNIST.
@@ -207,6 +209,17 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   fs::remove(scratch.dir / "again.json.part");
   CHECK(scratch.run("calibrate", command).code == 0);  // the teacher from the cache
   CHECK(io::read_table(scratch.dir / "again.json").table.levels == whole.levels);
+
+  // Guided pictures ask for another table than those of a class or of none.
+  std::set<std::vector<double>> weights;
+  for (const char* of : {"", "--unlabelled ", "--guidance 3 "}) {
+    REQUIRE(scratch.run("calibrate", "--model '" + labelled + "' --steps 3 --images 12 --iterations 1 --teacher-steps 2 --out of.json " + of).code == 0);
+    weights.insert(io::read_table(scratch.dir / "of.json").table.rows[2].weights);
+  }
+  CHECK(weights.size() == 3);
+  const auto unguided = scratch.run("calibrate", "--model '" + labelled + "' --guidance 3 --unlabelled --out no.json");
+  CHECK(unguided.code > 0);
+  CHECK(unguided.text == "error: guidance is 3; allowed: 1 where no class is asked for\n");
 
   // A program that knows the network by a C interface alone comes to the same as one on tensors.
   const auto blind = scratch.run("calibrate_callable", "\"$FEWSTEP_EXAMPLES_BIN/libnetwork_c.so\" '" + network + "' blind.json 3 12 1 2");

@@ -40,7 +40,7 @@ programs = {
     "denoisers_test": [],
     "order_table": [root / "README.md"],
 }
-judges = {"compat/": "compat_test", "solvers/table.hpp": "table_test",
+judges = {"compat/": "compat_test", "solvers/table": "table_test",
           "schedules/": "schedules_test", "gits.hpp": "gits_test", "table_predictor.hpp": "core_test",
           "amed_network.hpp": "golden_check"}
 flags = ["-std=c++20", "-ffp-contract=off", "-w"]

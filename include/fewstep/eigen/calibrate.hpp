@@ -31,12 +31,15 @@ struct CalibrationProgress {
 struct CalibrationOptions {
   /// The share of trajectories that are never fitted to, the last ones, and decide.
   double held_out = 0.25;
-  /// Added to the diagonal of the normalised Gram matrix of each step.
+  /// Added to the diagonal of the normalised Gram matrix of each step; also tried: a hundred and ten thousand times as much.
   double ridge = 1e-6;
   /// How many slopes a step may use at most; 0: all there are.
   std::size_t history = 0;
   /// Gauss-Newton iterations on where trajectories end, after the steps have been fitted one by one.
   int iterations = 5;
+  /// Steps tried in each iteration, all by the same finite differences, corrected by what the tries before showed (Broyden 1965): a try costs
+  /// a run, the differences cost many.
+  int tries = 8;
   /// The first slope is the analytic start's, for free: run the table with the same option.
   bool analytic_first_step = true;
   /// Steps of the teacher, Heun's method, in each of the table's.
@@ -66,6 +69,7 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
   require(start.evaluations() == 1, "the table", "one with midpoints", "tables of one evaluation a row");
   require(options.held_out > 0 && options.held_out < 1, "held_out", options.held_out, "numbers between 0 and 1");
   require(options.ridge >= 0, "ridge", options.ridge, "0 and positive numbers");
+  require(options.tries >= 1, "tries", options.tries, "1 or more");
   require(options.shown >= 0, "shown", options.shown, "0 and positive numbers");
   require(teacher.size() == noise.size(), "the number of batches of the teacher", teacher.size(), std::to_string(noise.size()) + ", those of noise");
   detail::TableRuns<X, std::remove_reference_t<D>> runs(denoise, options.analytic_first_step, options.shown);
@@ -94,7 +98,7 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
         p.steps_fitted = p.before;
         runs.walk_all(p.table);
       }
-    } else if (p.stage > options.iterations || !detail::fit_ends(p.table, runs, fitted, options.analytic_first_step, p.damping)) {
+    } else if (p.stage > options.iterations || !detail::fit_ends(p.table, runs, fitted, options.analytic_first_step, options.tries, p.damping)) {
       break;
     }
     ++p.stage;
@@ -106,7 +110,8 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
 /// Fits the numbers of a solver to a model: first each step's weights by least squares against a teacher, in one pass; then weights, levels
 /// and what the network is told of them together, by Gauss and Newton on where trajectories end. Held-out trajectories decide, and nothing
 /// is returned that is worse on them than `start`.
-/// Evaluations per trajectory: 2 teacher_steps per row; 1 per row for the first stage; for an iteration the later rows of each number.
+/// Evaluations per trajectory: 2 teacher_steps per row; 1 per row for the first stage and for each try; for an iteration's differences the
+/// later rows of each number, on the trajectories that are fitted to.
 /// @param start  e.g. tabulate(Ipndm{.order = 3}, karras({.steps = 6}))
 /// @param noise  unit noise, a batch each; some 300 samples in all. The first batch tells the teacher's error too.
 /// @throws std::invalid_argument naming what does not fit; std::runtime_error for a teacher that is not finite; what the model throws.

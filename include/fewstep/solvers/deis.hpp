@@ -3,27 +3,17 @@
 #include "../concepts.hpp"
 #include "../errors.hpp"
 #include "../history.hpp"
-#include "../noise_process.hpp"
-#include "dpmpp.hpp"
-#include "quadrature.hpp"
+#include "deis_weights.hpp"
 #include "unrolled.hpp"
-#include "vandermonde.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
-#include <cstdlib>
 #include <string>
 #include <tuple>
-#include <type_traits>
 #include <utility>
 
 namespace fewstep {
-
-/// In which variable u of the noise level a polynomial is drawn through past outputs: sigma, its logarithm, or the time of a
-/// variance-preserving process.
-enum class Variable { sigma, log_sigma, time };
 
 /// Exponential Adams-Bashforth: the polynomial in u(sigma) through the newest outputs d_k or m_k, at levels t_k, is integrated.
 ///   noise: x' = x + sum_k w_k d_k,          w_k = integral from t to s of L_k(u(sigma)) dsigma
@@ -54,28 +44,7 @@ struct DeisUpTo {
   /// [w_0, w_1, ...] of outputs at the levels `node`, the newest first, for a step from node[0] to s.
   template <class T, std::size_t K>
   std::array<T, K> weights(const T& s, const std::array<T, K>& node) const {
-    const T& t = node[0];
-    if constexpr (K == 1) {
-      return {form == Form::data ? 1. - s / t : s - t};
-    } else {
-      // Levels as log(sigma/t), where near ones stay apart; in sigma itself as sigma - t.
-      const auto u = [&](const T& y) -> T {
-        using std::exp;
-        return variable == Variable::time ? process().time(T(t * exp(y))) : y;
-      };
-      std::array<T, K> place;
-      for (std::size_t k = 0; k < K; ++k) {
-        using std::log;
-        place[k] = variable == Variable::sigma ? T(node[k] - t) : u(log(node[k] / t));
-      }
-      const auto lagrange = [&](const T& at, const T& weight) { return detail::lagrange(place, at, weight); };
-      if (variable == Variable::sigma) return detail::integrate<K>(T(s - t), 1, lagrange);
-      using std::exp, std::log;
-      const T length = log(s / t);
-      const auto slope = [&](const T& y, const T& w) { return lagrange(u(y), form == Form::data ? T(-1. * s / t * exp(-1. * y) * w) : T(t * exp(y) * w)); };
-      if constexpr (std::is_arithmetic_v<T>) return detail::integrate<K>(length, 1 + static_cast<int>(std::abs(length)), slope);
-      else return detail::integrate<K>(length, 12, slope);  // for steps of up to five decades: a tensor's levels are not known here
-    }
+    return detail::deis_weights(variable, form, s, node);
   }
 
   template <State X, class M>
@@ -92,13 +61,6 @@ struct DeisUpTo {
       else with([](const auto&, const auto&) { return unit; });
     });
     past.push(d, n);
-  }
-
- private:
-  /// The process of the schedule `time_uniform` from 80 to 0.002.
-  static const VpLinear& process() {
-    static const VpLinear p = VpLinear::through(0.002, 80);
-    return p;
   }
 };
 

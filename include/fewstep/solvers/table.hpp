@@ -4,9 +4,9 @@
 #include "../errors.hpp"
 #include "../history.hpp"
 #include "../schedule.hpp"
+#include "table_row.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <string>
 #include <tuple>
@@ -22,15 +22,8 @@ namespace fewstep {
 ///   x' += w m(y, level),   y = carry x + reach m0
 /// Evaluations per step: 1, and 1 for each midpoint.  Order: what the numbers make of it.
 struct Table {
-  struct Midpoint {
-    double level, reach, weight, carry = 1, clock = 1;
-  };
-  struct Row {
-    double carry = 1;
-    std::vector<double> weights = {};  // of m0, m1, ..., at least one
-    double clock = 1;
-    std::vector<Midpoint> midpoints = {};
-  };
+  using Row = TableRow;
+  using Midpoint = TableRow::Midpoint;
   std::vector<double> levels = {};  // one more than rows, decreasing
   std::vector<Row> rows = {};
   Target aim = Target::slope;
@@ -60,19 +53,7 @@ struct Table {
     require(!rows.empty(), "the number of rows of Table", rows.size(), "1 or more");
     require(levels.size() == rows.size() + 1, "the number of levels of Table", levels.size(), std::to_string(rows.size() + 1) + ", one more than rows");
     require(schedule().decreasing(), "levels of Table", "increasing", "decreasing ones");
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const std::string at = "Table::rows[" + std::to_string(i) + "]";
-      require(std::isfinite(rows[i].carry), at + ".carry", rows[i].carry, "finite numbers");
-      require(rows[i].clock > 0 && std::isfinite(rows[i].clock), at + ".clock", rows[i].clock, "positive numbers");
-      require(!rows[i].weights.empty() && rows[i].weights.size() <= i + 1, "the number of " + at + ".weights", rows[i].weights.size(),
-              "1 to " + std::to_string(i + 1));
-      for (const double w : rows[i].weights) require(std::isfinite(w), at + ".weights", w, "finite numbers");
-      for (const Midpoint& m : rows[i].midpoints) {
-        require(m.level > 0 && std::isfinite(m.level), at + ".midpoints.level", m.level, "positive numbers");
-        require(m.clock > 0 && std::isfinite(m.clock), at + ".midpoints.clock", m.clock, "positive numbers");
-        for (const double w : {m.reach, m.weight, m.carry}) require(std::isfinite(w), at + ".midpoints' weights", w, "finite numbers");
-      }
-    }
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i].validate(i);
   }
   template <State X>
   struct Memory {

@@ -3,22 +3,16 @@
 #include "../concepts.hpp"
 #include "../errors.hpp"
 #include "../history.hpp"
-#include "dpmpp.hpp"
-#include "phi.hpp"
+#include "unipc_weights.hpp"
 #include "unrolled.hpp"
-#include "vandermonde.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <tuple>
 #include <utility>
 
 namespace fewstep {
-
-/// UniPC's B(h): h itself or e^h - 1. They differ only where an order has a single difference, whose weight is then 1/2.
-enum class UniB { bh1, bh2 };
 
 /// Predictor and corrector in one: the output at the left end of a step first corrects the state it was evaluated at.
 ///   x' = a x + c [z phi_1(z) m0 + B sum_k rho_k (m_k - m0)/r_k],   r_k = log(t/t_k)/h, h = log(t/s),
@@ -51,22 +45,7 @@ struct UniPc {
   /// The weights of m0 and of the outputs at `other`, for a step from t to s.
   template <class T, std::size_t K>
   std::array<T, K + 1> weights(const T& t, const T& s, const std::array<T, K>& other) const {
-    using std::expm1, std::log;
-    const bool data = form == Form::data;
-    const T h = log(t / s), z = data ? T(-1. * h) : h, c = data ? T(0. * h - 1.) : T(-1. * s);
-    std::array<T, K + 1> w;
-    w[0] = c * z * detail::phi<1>(z);
-    if constexpr (K > 0) {
-      std::array<T, K> r, b;
-      for (std::size_t k = 0; k < K; ++k) r[k] = log(t / other[k]) / h;
-      if constexpr (K == 1) b[0] = 0.5 * (variant == UniB::bh1 ? z : T(expm1(z)));
-      else moments(z, b), detail::solve_vandermonde(r, b);
-      for (std::size_t k = 0; k < K; ++k) {
-        w[k + 1] = c * b[k] / r[k];
-        w[0] = w[0] - w[k + 1];
-      }
-    }
-    return w;
+    return detail::unipc_weights(variant, form, t, s, other);
   }
 
   template <State X, class M>
@@ -99,15 +78,6 @@ struct UniPc {
   }
 
  private:
-  /// b_i = i! z phi_{i+1}(z)
-  template <class T, std::size_t K>
-  static void moments(const T& z, std::array<T, K>& b) {
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-      double factorial = 1;
-      ((factorial *= static_cast<double>(I + 1), b[I] = factorial * z * detail::phi<static_cast<int>(I) + 2>(z)), ...);
-    }(std::make_index_sequence<K>{});
-  }
-
   template <class T, class... U>
   static std::array<T, sizeof...(U)> list(const T&, const U&... levels) { return {levels...}; }
 };

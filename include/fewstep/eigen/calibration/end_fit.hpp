@@ -4,6 +4,7 @@
 
 #include <Eigen/Dense>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -41,79 +42,132 @@ inline void move(Table& t, const TableNumber& n, double by) {
   for (double& w : t.rows[n.row].weights) w *= step(n.row) / after;
 }
 
-/// Of samples from a number on, the sum of log(1 + square/(9 median)): those beyond three times the usual distance, which end in another
-/// place than the teacher's, hardly count (Cauchy's loss).
-inline double cauchy_of(const std::vector<double>& squares, std::size_t first, double median) {
+/// Of the first samples the sum of log(1 + square/(9 median)): those beyond three times the usual distance, which end in another place than
+/// the teacher's, hardly count (Cauchy's loss).
+inline double cauchy_of(const std::vector<double>& squares, std::size_t count, double median) {
   double sum = 0;
-  for (std::size_t i = first; i < squares.size(); ++i) sum += std::log1p(squares[i] / (9 * median));
+  for (std::size_t i = 0; i < count; ++i) sum += std::log1p(squares[i] / (9 * median));
   return std::isfinite(sum) ? sum : std::numeric_limits<double>::infinity();
 }
 
-/// One step of Gauss and Newton on the distances of the ends, with Levenberg's damping and the weights of Cauchy's loss, by finite
-/// differences of runs. Taken if held-out samples, those from number `fitted` on, come nearer. The runs are the table's.
-/// @returns false: no damping brought them nearer
+inline bool is_valid(const Table& t) {
+  try {
+    t.validate();
+    return true;
+  } catch (const std::invalid_argument&) {
+    return false;
+  }
+}
+
+/// How the ends answer to the table's numbers: for each batch that is fitted to a column for each number. The runs are the table's.
 template <State X, class D>
-bool fit_ends(Table& table, TableRuns<X, D>& runs, std::size_t fitted, bool analytic_first_step, double& damping) {
+std::vector<std::vector<X>> answers(const Table& table, const TableRuns<X, D>& runs, const std::vector<TableNumber>& numbers, std::size_t fitted) {
   constexpr double tiny = 1e-3;
-  const std::vector<double> each = runs.squares();
-  const double median = median_of({each.begin(), each.begin() + static_cast<std::ptrdiff_t>(fitted)});
-  const double before = cauchy_of(each, fitted, median);
-  const std::vector<TableNumber> all = numbers_of(table, analytic_first_step);
-  const auto size = static_cast<Eigen::Index>(all.size());
-  Eigen::MatrixXd normal = Eigen::MatrixXd::Zero(size, size);
-  Eigen::VectorXd right = Eigen::VectorXd::Zero(size);
+  std::vector<std::vector<X>> all;
   for (const auto& b : runs.batches) {
-    if (b.first >= fitted) continue;
+    if (b.first >= fitted) break;
     const X end = runs.as_shown(b.states.back());
-    std::vector<X> columns;
-    for (const TableNumber& n : all) {
+    all.emplace_back();
+    for (const TableNumber& n : numbers) {
       Table moved = table;
       move(moved, n, tiny);
       auto again = runs.begun(b, n.row);
       if (n.kind == TableNumber::level) again.states[n.row] = runs.stepped(moved, n.row - 1, b.states[n.row - 1], b.slopes);
       runs.walk(moved, again, n.row, n.kind == TableNumber::weight);
-      columns.push_back(difference(runs.as_shown(again.states.back()), end));
-      combine(columns.back(), std::tuple<>{}, [] { return std::tuple{1 / tiny}; }, columns.back());
+      X column = difference(runs.as_shown(again.states.back()), end);
+      combine(column, std::tuple<>{}, [] { return std::tuple{1 / tiny}; }, column);
+      all.back().push_back(std::move(column));
     }
+  }
+  return all;
+}
+
+/// The normal equations of the ends' distances: each sample counts as Cauchy's loss weighs it.
+struct NormalEquations {
+  Eigen::MatrixXd matrix;
+  Eigen::VectorXd right;
+};
+template <State X, class D>
+NormalEquations normal_equations(const TableRuns<X, D>& runs, const std::vector<std::vector<X>>& columns, const std::vector<double>& squares,
+                                 std::size_t fitted, double median) {
+  const auto size = static_cast<Eigen::Index>(columns.front().size());
+  NormalEquations n{Eigen::MatrixXd::Zero(size, size), Eigen::VectorXd::Zero(size)};
+  for (std::size_t k = 0; k < columns.size(); ++k) {
+    const auto& b = runs.batches[k];
     const auto sum = [&](const X& x, const X& y) {
       const std::vector<double> product = algebra<X>::dot(x, y);
       double total = 0;
-      for (std::size_t n = 0; n < product.size() && b.first + n < fitted; ++n) total += product[n] / (1 + each[b.first + n] / (9 * median));
+      for (std::size_t i = 0; i < product.size() && b.first + i < fitted; ++i) total += product[i] / (1 + squares[b.first + i] / (9 * median));
       return total;
     };
     const X missed = runs.missed(b);
     for (Eigen::Index i = 0; i < size; ++i) {
-      right(i) += sum(columns[static_cast<std::size_t>(i)], missed);
-      for (Eigen::Index j = 0; j <= i; ++j) normal(i, j) += sum(columns[static_cast<std::size_t>(i)], columns[static_cast<std::size_t>(j)]);
+      const X& column = columns[k][static_cast<std::size_t>(i)];
+      n.right(i) -= sum(column, missed);
+      for (Eigen::Index j = 0; j <= i; ++j) n.matrix(i, j) += sum(column, columns[k][static_cast<std::size_t>(j)]);
     }
   }
-  normal = normal.selfadjointView<Eigen::Lower>();
-  for (int attempt = 0; attempt < 6; ++attempt, damping *= 10) {
-    Eigen::MatrixXd damped = normal;
-    damped.diagonal() *= 1 + damping;
-    const Eigen::VectorXd step = damped.ldlt().solve(-right);
-    if (!step.allFinite()) continue;
+  n.matrix = n.matrix.selfadjointView<Eigen::Lower>();
+  return n;
+}
+
+/// Corrects the columns by what a step did to the ends, so that they would have foretold it (Broyden 1965), each number moved as far as
+/// `scale` tells its steps apart.
+/// @param was  of each batch the ends before the step, as they are shown
+template <State X, class D>
+void learn_from_step(std::vector<std::vector<X>>& columns, const TableRuns<X, D>& runs, const std::vector<X>& was, const Eigen::VectorXd& step,
+                     const Eigen::VectorXd& scale) {
+  const Eigen::VectorXd direction = scale.cwiseProduct(step) / step.dot(scale.cwiseProduct(step));
+  for (std::size_t k = 0; k < columns.size(); ++k) {
+    X unforeseen = difference(runs.as_shown(runs.batches[k].states.back()), was[k]);
+    const auto add = [](X& to, double factor, const X& x) { combine(to, std::tuple<>{}, [factor] { return std::tuple{unit, factor}; }, to, x); };
+    for (std::size_t i = 0; i < columns[k].size(); ++i) add(unforeseen, -step(static_cast<Eigen::Index>(i)), columns[k][i]);
+    for (std::size_t i = 0; i < columns[k].size(); ++i) add(columns[k][i], direction(static_cast<Eigen::Index>(i)), unforeseen);
+  }
+}
+
+/// Steps of Gauss and Newton on the distances of the ends, with Levenberg's damping and the weights of Cauchy's loss. All by the same finite
+/// differences of runs, which cost many, corrected by what each step showed, which cost a run. Those that bring the samples before number
+/// `fitted` nearer are taken. The runs are the table's.
+/// @returns false: none was taken
+template <State X, class D>
+bool fit_ends(Table& table, TableRuns<X, D>& runs, std::size_t fitted, bool analytic_first_step, int tries, double& damping) {
+  const std::vector<TableNumber> numbers = numbers_of(table, analytic_first_step);
+  auto columns = answers(table, runs, numbers, fitted);
+  bool taken = false;
+  damping = (std::min)(damping, 1e-2);
+  for (; tries > 0; --tries) {
+    const std::vector<double> each = runs.squares();
+    const double median = median_of({each.begin(), each.begin() + static_cast<std::ptrdiff_t>(fitted)});
+    const double before = cauchy_of(each, fitted, median);
+    const auto [matrix, right] = normal_equations(runs, columns, each, fitted, median);
     Table moved = table;
-    for (Eigen::Index i = 0; i < size; ++i) move(moved, all[static_cast<std::size_t>(i)], step(i));
-    try {
-      moved.validate();
-    } catch (const std::invalid_argument&) {  // levels out of order: a shorter step keeps them in it
-      continue;
+    Eigen::VectorXd step;
+    for (bool valid = false; !valid; damping *= valid ? 1 : 10) {  // levels out of order: a shorter step keeps them in it
+      Eigen::MatrixXd damped = matrix;
+      damped.diagonal() *= 1 + damping;
+      step = damped.ldlt().solve(right);
+      if (!step.allFinite()) return taken;
+      moved = table;
+      for (std::size_t i = 0; i < numbers.size(); ++i) move(moved, numbers[i], step(static_cast<Eigen::Index>(i)));
+      valid = is_valid(moved);
     }
-    std::vector<typename TableRuns<X, D>::Batch> saved;
-    for (auto& b : runs.batches) saved.push_back(runs.begun(b, b.slopes.size()));
+    auto saved = runs.saved();
+    std::vector<X> was;
+    for (const auto& b : runs.batches) was.push_back(runs.as_shown(b.states.back()));
     runs.walk_all(moved);
-    if (cauchy_of(runs.squares(), fitted, median) < before) {
+    const double now = cauchy_of(runs.squares(), fitted, median);
+    if (std::isfinite(now)) learn_from_step(columns, runs, was, step, matrix.diagonal());
+    if (now < before) {
       table = std::move(moved);
+      taken = true;
       damping /= 10;
-      return true;
-    }
-    for (std::size_t i = 0; i < saved.size(); ++i) {
-      runs.batches[i].states = std::move(saved[i].states);
-      runs.batches[i].slopes = std::move(saved[i].slopes);
+    } else {
+      runs.restore(std::move(saved));
+      damping *= 10;
     }
   }
-  return false;
+  return taken;
 }
 
 }  // namespace fewstep::detail

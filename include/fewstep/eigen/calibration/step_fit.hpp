@@ -13,10 +13,10 @@
 
 namespace fewstep::detail {
 
-/// Each step's weights by least squares: of (teacher's next state - x)/(t' - t) on the slopes seen so far. How many of them serve is what
-/// held-out samples say, those from number `fitted` on. Leaves the runs at the ends of the new table.
+/// Each step's weights by least squares: of (teacher's next state - x)/(t' - t) on the slopes seen so far. How many of them serve, and with
+/// which ridge, is what held-out samples say, those from number `fitted` on. Leaves the runs at the ends of the new table.
 /// @param history  how many slopes at most
-/// @param ridge    added to the diagonal of the normalised Gram matrix
+/// @param ridge    the least that is added to the diagonal of the normalised Gram matrix; a hundred and ten thousand times as much are tried
 template <State X, class D>
 void fit_steps(Table& table, TableRuns<X, D>& runs, std::size_t fitted, std::size_t history, double ridge) {
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
@@ -54,12 +54,14 @@ void fit_steps(Table& table, TableRuns<X, D>& runs, std::size_t fitted, std::siz
     for (Eigen::Index terms = 1; terms <= size; ++terms) {
       const double scale = gram[1].topLeftCorner(terms, terms).trace() / static_cast<double>(terms);
       if (!(scale > 0) || !std::isfinite(scale)) break;
-      const Eigen::MatrixXd normal = gram[1].topLeftCorner(terms, terms) / scale + ridge * Eigen::MatrixXd::Identity(terms, terms);
-      const Eigen::VectorXd w = normal.ldlt().solve(right[1].head(terms) / scale);
-      const double loss = w.dot(gram[0].topLeftCorner(terms, terms) * w) - 2 * w.dot(right[0].head(terms));  // but for the square of what is wanted
-      if (!w.allFinite() || !(loss < least)) continue;
-      least = loss;
-      best.assign(w.data(), w.data() + terms);
+      for (const double more : {1., 1e2, 1e4}) {
+        const Eigen::MatrixXd normal = gram[1].topLeftCorner(terms, terms) / scale + more * ridge * Eigen::MatrixXd::Identity(terms, terms);
+        const Eigen::VectorXd w = normal.ldlt().solve(right[1].head(terms) / scale);
+        const double loss = w.dot(gram[0].topLeftCorner(terms, terms) * w) - 2 * w.dot(right[0].head(terms));  // but for the square of what is wanted
+        if (!w.allFinite() || !(loss < least)) continue;
+        least = loss;
+        best.assign(w.data(), w.data() + terms);
+      }
     }
     table.rows[i].carry = 1;
     table.rows[i].weights.clear();

@@ -80,6 +80,19 @@ class TableRuns {
     return c;
   }
 
+  /// All runs without their teachers, and back.
+  std::vector<Batch> saved() const {
+    std::vector<Batch> all;
+    for (const Batch& b : batches) all.push_back(begun(b, b.slopes.size()));
+    return all;
+  }
+  void restore(std::vector<Batch> all) {
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      batches[i].states = std::move(all[i].states);
+      batches[i].slopes = std::move(all[i].slopes);
+    }
+  }
+
   X as_shown(const X& x) const {
     X y = copied(x);
     if constexpr (requires { algebra<X>::clamp(y, 0., 0.); }) {

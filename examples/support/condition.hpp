@@ -1,0 +1,68 @@
+// What pictures a network is asked for, and the noise they are made of: what the commands that draw many have in common.
+#pragma once
+
+#include "unet.hpp"
+
+#include <fewstep/denoisers/guidance.hpp>
+#include <fewstep/torch.hpp>
+
+#include <CLI/CLI.hpp>
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <memory>
+#include <numeric>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace fewstep::examples {
+
+struct Condition {
+  bool unlabelled = false;  // else classes take turns
+  double guidance = 1;      // classifier-free; 1: none, else every evaluation is two
+
+  void add_options(CLI::App& app) {
+    app.add_flag("--unlabelled", unlabelled, "pictures of no class; else classes take turns");
+    app.add_option("--guidance", guidance, "towards the class (classifier-free); other than 1, each evaluation is two");
+  }
+
+  /// @throws std::invalid_argument for a network that knows no classes.
+  void check(const UnetConfig& c) const {
+    require(guidance == 1 || (c.label_dim > 0 && !unlabelled), "guidance", guidance, "1 where no class is asked for");
+  }
+
+  /// Empty for the usual one.
+  std::string text() const {
+    std::ostringstream text;
+    if (unlabelled) text << ", unlabelled";
+    if (guidance != 1) text << ", guidance " << guidance;
+    return text.str();
+  }
+
+  /// The rows of the samples first, first + 1, ...: [count, classes]; undefined for a network without classes.
+  torch::Tensor labels(const UnetConfig& c, std::int64_t first, std::int64_t count) const {
+    if (c.label_dim == 0) return {};
+    if (unlabelled) return torch::zeros({count, c.label_dim});
+    return class_rows(torch::arange(first, first + count) % c.label_dim, c.label_dim);
+  }
+
+  /// What `use` makes of the denoiser that these rows and the guidance give.
+  template <class Network, class Use>
+  auto with_denoiser(const Network& network, const torch::Tensor& labels, Use&& use) const {
+    const auto asked = [&](const torch::Tensor& rows) {
+      return [&network, rows](const torch::Tensor& x, const torch::Tensor& sigma) { return network(x, sigma, rows); };
+    };
+    if (guidance == 1) return use(asked(labels));
+    return use(guided(asked(labels), asked(torch::zeros_like(labels)), {.scale = guidance}));
+  }
+};
+
+/// Unit noise of the seeds first, first + 1, ...
+inline torch::Tensor numbered_noise(const UnetConfig& c, std::int64_t first, std::int64_t count, torch::Device device) {
+  std::vector<std::uint64_t> seeds(static_cast<std::size_t>(count));
+  std::iota(seeds.begin(), seeds.end(), static_cast<std::uint64_t>(first));
+  return tensor_noise(seeds, {c.img_channels, c.img_resolution, c.img_resolution}, torch::TensorOptions(device));
+}
+
+}  // namespace fewstep::examples
