@@ -35,6 +35,7 @@ struct Settings {
   ScheduleSettings schedule_settings;
   bool analytic_first_step = false, analytic_in_history = true;
   std::optional<std::int64_t> label;
+  double guidance = 1;
   std::size_t batch = 64;
 };
 
@@ -95,12 +96,13 @@ void run(Settings s) {
   require(s.out.empty() || config.img_channels == 1 || config.img_channels == 3, "out", s.out.string(),
           "--npy alone: a network of " + std::to_string(config.img_channels) + " channels makes no picture");
   const Tensor label = label_row(s, config, device);
+  require(s.guidance == 1 || s.label, "guidance", s.guidance, "1 without --class");
 
   const auto state = torch::TensorOptions(device).dtype(s.dtype == "float64" ? torch::kFloat64 : torch::kFloat32);
-  const int nfe = evaluations(solver, schedule, options);
+  const int nfe = evaluations(solver, schedule, options) * (s.guidance == 1 ? 1 : 2);
   const std::size_t batches = (seeds.size() + s.batch - 1) / s.batch;
   Progress progress("sampling", static_cast<double>(nfe) * static_cast<double>(batches), "evaluations");
-  const TimedNetwork denoise(network, label, progress, spent);
+  const TimedNetwork labelled(network, label, progress, spent), unlabelled(network, {}, progress, spent);
 
   const auto start = std::chrono::steady_clock::now();
   std::vector<Tensor> images, trajectories;
@@ -109,14 +111,15 @@ void run(Settings s) {
     const std::vector<std::uint64_t> some(seeds.begin() + static_cast<std::ptrdiff_t>(first),
                                           seeds.begin() + static_cast<std::ptrdiff_t>(last));
     const Tensor unit_noise = tensor_noise(some, {config.img_channels, config.img_resolution, config.img_resolution}, state);
-    const auto result = [&] {
+    const auto drawn = [&](const auto& denoise) {
       if (s.trajectory.empty()) return sample(solver, denoise, schedule, unit_noise, options);
       Trajectory<Tensor> trajectory{{unit_noise * schedule[0]}};
       auto with_states = sample(solver, denoise, schedule, unit_noise, options, std::ref(trajectory));
       for (Tensor& x : trajectory.states) x = x.to(torch::kCPU, torch::kFloat32);
       trajectories.push_back(torch::stack(trajectory.states));
       return with_states;
-    }();
+    };
+    const auto result = s.guidance == 1 ? drawn(labelled) : drawn(guided(labelled, unlabelled, {.scale = s.guidance}));
     if (result.status != Status::complete)
       throw std::runtime_error("the samples are not finite: the network does not fit dtype " + s.dtype +
                                " or these noise levels");
@@ -165,6 +168,7 @@ int main(int argc, char** argv) {
     own->excludes(predictor)->excludes(table);
   app.add_option("--seeds", s.seeds, "one image each, such as 0-63,70,80-90");
   app.add_option("--class", s.label, "the class to draw; without it, all of them");
+  app.add_option("--guidance", s.guidance, "towards the class (classifier-free); other than 1, each evaluation is two");
   app.add_option("--batch", s.batch, "images at a time")->check(CLI::Range(1, 65'536));
   app.add_option("--device", s.device, "cpu, cuda, cuda:1, ...");
   app.add_option("--dtype", s.dtype, "the type that the network computes in")

@@ -69,6 +69,20 @@ TEST_CASE("an image depends on its seed alone, not on its batch") {
   CHECK(numbers(scratch.bytes("other.npy")) != one);
 }
 
+TEST_CASE("guidance goes past the class by its scale, at twice the evaluations") {
+  const Scratch scratch;
+  const auto drawn = [&](const std::string& of) {
+    const auto done = scratch.sample("--model '" + rgb + "' --seeds 0-2 --solver euler --steps 1 --npy a.npy " + of);
+    INFO(done.text);
+    REQUIRE(done.code == 0);
+    CHECK((done.text.find("evaluations          2\n") != std::string::npos) == (of.find("--guidance") != std::string::npos));
+    return numbers(scratch.bytes("a.npy"));
+  };
+  const auto none = drawn(""), class_3 = drawn("--class 3"), guided = drawn("--class 3 --guidance 2.5");
+  REQUIRE(none != class_3);
+  for (std::size_t i = 0; i < none.size(); ++i) REQUIRE(std::abs(none[i] + 2.5f * (class_3[i] - none[i]) - guided[i]) < 1e-3f);
+}
+
 TEST_CASE("a predictor's file says how to sample, and a model that does not fit is refused") {
   const Scratch scratch;
   using Layer = fewstep::AmedNetwork::Layer;
@@ -145,6 +159,7 @@ TEST_CASE("bad input gets one line, a failing exit and no file") {
   refused(model + "--dtype float8" + out, "--dtype");
   refused(model + "--class 1" + out, "class is 1");
   refused("--model '" + rgb + "' --class 10" + out, "class is 10; allowed: 0 to 9");
+  refused("--model '" + rgb + "' --guidance 2" + out, "guidance is 2; allowed: 1 without --class");
   refused(model + "--out nowhere/a.png", "out is nowhere/a.png; allowed: files in a folder that exists");
   refused(model + "--out a.jpg", "out is a.jpg; allowed: files that end in .png");
   refused(model + "--colour" + out, "--colour");
