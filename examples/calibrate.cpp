@@ -77,7 +77,7 @@ void run(Settings s, const std::string& command) {
   const Table start = tabulate(make_solver<double>(s.solver, s.solver_settings), schedule);
 
   s.condition.check(c);
-  const std::int64_t size = 40;  // of a batch: classes take turns in each
+  const std::int64_t size = 40;  // of a batch: classes take turns in each, of more the first 40
   const Tensor all = numbered_noise(c, s.seed * 1'000'000'000, s.images, device), labels = s.condition.labels(c, 0, size);
   const std::vector<Tensor> noise = all.split(size);
 
@@ -114,7 +114,7 @@ void run(Settings s, const std::string& command) {
     const int fewer = s.teacher_steps / 2;
     const double ratio = static_cast<double>(s.teacher_steps) / fewer;
     const std::vector<std::vector<Tensor>> coarser = taught(fewer, (std::min)(size, s.images));
-    const double error = (teacher[0].back() - coarser[0].back()).square().flatten(1).sum(1).median().sqrt().item<double>() / (ratio * ratio - 1) / root;
+    const double error = (detail::as_shown(teacher[0].back(), s.options.shown) - detail::as_shown(coarser[0].back(), s.options.shown)).square().flatten(1).sum(1).median().sqrt().item<double>() / (ratio * ratio - 1) / root;
     std::fprintf(stderr, "the teacher's own median error is about %.4f\n", error);
 
     s.options.report = [&](const CalibrationProgress& p) {
@@ -147,7 +147,7 @@ int main(int argc, char** argv) {
   app.failure_message([](const CLI::App*, const CLI::Error& error) { return "error: " + std::string(error.what()) + "\n"; });
   app.add_option("--model", s.model, "weights of the network (safetensors)")->required();
   app.add_option("--out", s.out, "table to write (.json)")->required();
-  app.add_option("--solver", s.solver, "to start from");
+  app.add_option("--solver", s.solver, "to start from, one of slopes: euler, ipndm, ipndm_v, deis");
   app.add_option("--order", s.solver_settings.order, "of that solver, where it has several");
   app.add_option("--steps", s.schedule_settings.steps, "of the table; with the analytic first step one more than evaluations")->check(CLI::Range(1, 100));
   app.add_option("--schedule", s.schedule, "karras, log_uniform, time_uniform");

@@ -130,7 +130,7 @@ class Evaluation {
     const auto network = [&](const Tensor& x, const Tensor& sigma, const Tensor& rows) { return unet_->forward(x, sigma, rows); };
     return s_.condition.with_denoiser(network, labels, [&](auto denoise) {
       if (!s_.mean_start) return sample(m.solver, denoise, m.schedule, noise, m.options);
-      const Tensor mean = labels.mm(class_means().flatten(1)).reshape(noise.sizes());
+      const Tensor mean = labels.to(noise.device()).mm(class_means().flatten(1)).reshape(noise.sizes());
       const auto gaussian = [&](const Tensor& x, const Tensor& sigma) -> Tensor {
         return mean + (x - mean) * (class_variance_ / (class_variance_ + sigma.square())).to(x.dtype());
       };

@@ -167,7 +167,7 @@ int main(int argc, char** argv) {
                            static_cast<CLI::Option*>(app.add_flag("!--forget-analytic", s.analytic_in_history, "keep that step's slope out of a multistep solver's history"))})
     own->excludes(predictor)->excludes(table);
   app.add_option("--seeds", s.seeds, "one image each, such as 0-63,70,80-90");
-  app.add_option("--class", s.label, "the class to draw; without it, all of them");
+  app.add_option("--class", s.label, "the class to draw; without it, pictures of no class");
   app.add_option("--guidance", s.guidance, "towards the class (classifier-free); other than 1, each evaluation is two");
   app.add_option("--batch", s.batch, "images at a time")->check(CLI::Range(1, 65'536));
   app.add_option("--device", s.device, "cpu, cuda, cuda:1, ...");

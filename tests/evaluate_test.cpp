@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <numeric>
@@ -208,6 +209,22 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   CHECK(other.text.find("again.json.part: is of another command") != std::string::npos);
   fs::remove(scratch.dir / "again.json.part");
   CHECK(scratch.run("calibrate", command).code == 0);  // the teacher from the cache
+  CHECK(io::read_table(scratch.dir / "again.json").table.levels == whole.levels);
+
+  // From where the steps are fitted it comes to the same end.
+  const std::string at_once = "--model '" + network + "' --steps 3 --images 12 --teacher-steps 2 --cache kept --iterations 0 --out steps.json";
+  REQUIRE(scratch.run("calibrate", at_once).code == 0);
+  const auto made = nlohmann::json::parse(scratch.bytes("again.json")), steps = nlohmann::json::parse(scratch.bytes("steps.json"));
+  double at_first = 0, fitted_steps = 0, in_the_end = 0;
+  REQUIRE(std::sscanf(steps.at("made").at("held_out_rms").get<std::string>().c_str(), "%lf at first, %lf with steps fitted, %lf", &at_first, &fitted_steps, &in_the_end) == 3);
+  const double numbers = std::sqrt(static_cast<double>(load_unet(network)->config().img_channels)) * static_cast<double>(load_unet(network)->config().img_resolution);
+  const nlohmann::json part{{"command", made.at("made").at("command")}, {"stage", 1}, {"before", at_first * numbers}, {"steps_fitted", fitted_steps * numbers},
+                            {"after", in_the_end * numbers}, {"damping", 1e-2}, {"table", steps}, {"best", steps}};
+  fs::remove(scratch.dir / "again.json");
+  std::ofstream(scratch.dir / "again.json.part") << part;
+  const auto resumed = scratch.run("calibrate", command);
+  INFO(resumed.text);
+  CHECK(resumed.code == 0);
   CHECK(io::read_table(scratch.dir / "again.json").table.levels == whole.levels);
 
   // Guided pictures ask for another table than those of a class or of none.

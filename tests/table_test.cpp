@@ -253,6 +253,22 @@ TEST_CASE("calibration: better where it was not fitted, the same for the same no
   }
 }
 
+TEST_CASE("calibration: samples that the model gives no numbers for are left out of what is fitted") {
+  const Table start = tabulate(Ipndm{.order = 3}, karras({.steps = 6}));
+  const std::vector<Array> batch{cloud(0, 200)};
+  const std::vector<std::vector<Array>> teacher{teach(Heun{}, mixture, start.schedule(), 6, batch[0])};
+  const double most = batch[0].row(1).tail(50).maxCoeff();  // of those held out
+  REQUIRE(batch[0].row(1).maxCoeff() > most);
+  const auto partial = [&](const Array& x, const Time<Array>& sigma, Array& out) {
+    mixture(x, sigma, out);
+    for (Eigen::Index b = 0; b < x.cols(); ++b)
+      if (batch[0](1, b) > most) out.col(b) = NAN;
+  };
+  const Calibration made = calibrate(partial, start, batch, teacher, {.iterations = 3});
+  CHECK(made.steps_fitted < 0.8 * made.before);
+  CHECK(made.after <= made.steps_fitted);
+}
+
 TEST_CASE("calibration: a model of one direction, samples that are alike, and settings that do not fit") {
   // All slopes are the same: the Gram matrix has rank one.
   const auto constant = [](const Array& x, const Time<Array>&, Array& out) { out = Array::Zero(x.rows(), x.cols()); };
@@ -272,6 +288,14 @@ TEST_CASE("calibration: a model of one direction, samples that are alike, and se
   CHECK_THAT(refusal({}, 2), Catch::Contains("number of trajectories is 2"));
   const Table images = tabulate(Dpmpp{}, karras({.steps = 4}));
   CHECK_THAT(message_of([&] { calibrate(mixture, images, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("target is denoised; allowed: slope"));
+  Table odd = start;
+  odd.rows[1].carry = 0.9;
+  CHECK_THAT(message_of([&] { calibrate(mixture, odd, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("carry of the table is 0.9; allowed: 1"));
+  odd = start;
+  odd.levels.back() = 0;
+  CHECK_THAT(message_of([&] { calibrate(mixture, odd, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("last level is 0"));
+  CHECK_THAT(refusal({.resume = CalibrationProgress{.table = tabulate(Euler{}, karras({.steps = 5}))}}), Catch::Contains("is resumed is 5; allowed: 4"));
+  CHECK(refusal({.tries = 0}) == "tries is 0; allowed: 1 or more");
   const auto broken = [](const Array& x, const Time<Array>&, Array& out) { out = Array::Constant(x.rows(), x.cols(), NAN); };
   CHECK_THAT(message_of([&] { calibrate(broken, start, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("teacher's samples are not finite"));
 }

@@ -131,8 +131,8 @@ inline std::string describe(std::string_view solver, const SolverSettings& setti
   return text;
 }
 
-/// Schedules by the names of other programs. Those that count training steps need the network's table; all end at 0 but where
-/// `settings.end` says otherwise and the schedule has a choice.
+/// Schedules by the names of other programs. Those that count training steps need the network's table and end at 0; the others take their
+/// range and end from `settings` alone.
 /// @throws std::invalid_argument for unknown names, with those known and the nearest; for a name that needs a table, without one.
 inline Schedule schedule_by_name(std::string_view name, ScheduleSettings settings, const NoiseTable* table = nullptr) {
   const std::string plain = detail::plain_name(name);

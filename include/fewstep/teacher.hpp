@@ -29,12 +29,16 @@ inline Schedule refined(const Schedule& schedule, int parts) {
 /// @throws std::runtime_error if it does not end at finite numbers
 template <State X, class S, class D>
 std::vector<X> teach(const S& teacher, D&& denoise, const Schedule& schedule, int parts, const X& noise) {
-  X x = algebra<X>::like(noise);
-  combine(x, std::tuple<>{}, [first = schedule[0]] { return std::tuple{first}; }, noise);
   std::vector<X> states;
-  Run run(teacher, denoise, refined(schedule, parts), std::move(x), {.check = Check::off});
-  while (run.advance())
-    if (run.index() % static_cast<std::size_t>(parts) == 0) states.push_back(detail::copied(run.x));
+  {
+    [[maybe_unused]] const typename algebra<X>::inference mode(true);
+    X x = algebra<X>::like(noise);
+    combine(x, std::tuple<>{}, [first = schedule[0]] { return std::tuple{first}; }, noise);
+    Run run(teacher, denoise, refined(schedule, parts), std::move(x), {.check = Check::off});
+    while (run.advance())
+      if (run.index() % static_cast<std::size_t>(parts) == 0) states.push_back(detail::copied(run.x));
+  }
+  for (X& s : states) algebra<X>::release(s);
   if (!algebra<X>::finite(states.back())) throw std::runtime_error("the teacher's samples are not finite");
   return states;
 }

@@ -12,6 +12,7 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -31,7 +32,7 @@ struct CalibrationProgress {
 struct CalibrationOptions {
   /// The share of trajectories that are never fitted to, the last ones, and decide.
   double held_out = 0.25;
-  /// Added to the diagonal of the normalised Gram matrix of each step; also tried: a hundred and ten thousand times as much.
+  /// Added to the diagonal of the normalised Gram matrix of each step; 100 and 10,000 times as much are tried too.
   double ridge = 1e-6;
   /// How many slopes a step may use at most; 0: all there are.
   std::size_t history = 0;
@@ -46,7 +47,7 @@ struct CalibrationOptions {
   int teacher_steps = 6;
   /// Ends are compared as they are shown, every number limited to +-shown; 0: as they are.
   double shown = 0;
-  /// Called before each stage and in the end; false stops with what was reached.
+  /// Called at first and after each stage that moved something; false stops with what was reached.
   std::function<bool(const CalibrationProgress&)> report = {};
   /// To go on from there, with the same noise and options.
   std::optional<CalibrationProgress> resume = {};
@@ -64,9 +65,12 @@ struct Calibration {
 template <State X, class D>
 Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noise, const std::vector<std::vector<X>>& teacher,
                       const CalibrationOptions& options) {
+  [[maybe_unused]] const typename algebra<X>::inference mode(true);
   start.validate();
   require(start.aim == Target::slope, "the table's target", "denoised", "slope");
   require(start.evaluations() == 1, "the table", "one with midpoints", "tables of one evaluation a row");
+  require(start.levels.back() > 0, "the table's last level", 0, "positive numbers");
+  for (const Table::Row& row : start.rows) require(row.carry == 1, "a carry of the table", row.carry, "1");
   require(options.held_out > 0 && options.held_out < 1, "held_out", options.held_out, "numbers between 0 and 1");
   require(options.ridge >= 0, "ridge", options.ridge, "0 and positive numbers");
   require(options.tries >= 1, "tries", options.tries, "1 or more");
@@ -75,6 +79,7 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
   detail::TableRuns<X, std::remove_reference_t<D>> runs(denoise, options.analytic_first_step, options.shown);
   for (std::size_t i = 0; i < noise.size(); ++i) {
     require(teacher[i].size() == start.rows.size(), "the number of states of the teacher", teacher[i].size(), std::to_string(start.rows.size()) + ", the table's rows");
+    if (!algebra<X>::finite(teacher[i].back())) throw std::runtime_error("the teacher's samples are not finite");
     X x = algebra<X>::like(noise[i]);
     combine(x, std::tuple<>{}, [first = start.levels[0]] { return std::tuple{first}; }, noise[i]);
     std::vector<X> states;
@@ -86,7 +91,10 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
   const auto held_out = [&] { return detail::rms_of(runs.squares(), fitted); };
 
   CalibrationProgress p{.table = start, .best = start};
-  if (options.resume) p = *options.resume;
+  if (options.resume) {
+    p = *options.resume;
+    require(p.table.rows.size() == start.rows.size(), "the rows of what is resumed", p.table.rows.size(), std::to_string(start.rows.size()) + ", the table's");
+  }
   runs.walk_all(p.table);
   if (p.stage == 0) p.before = p.steps_fitted = p.after = held_out();
   while (!options.report || options.report(p)) {
@@ -110,9 +118,9 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
 /// Fits the numbers of a solver to a model: first each step's weights by least squares against a teacher, in one pass; then weights, levels
 /// and what the network is told of them together, by Gauss and Newton on where trajectories end. Held-out trajectories decide, and nothing
 /// is returned that is worse on them than `start`.
-/// Evaluations per trajectory: 2 teacher_steps per row; 1 per row for the first stage and for each try; for an iteration's differences the
-/// later rows of each number, on the trajectories that are fitted to.
-/// @param start  e.g. tabulate(Ipndm{.order = 3}, karras({.steps = 6}))
+/// Evaluations per trajectory: 2 teacher_steps per row, on the first batch half as many again; 1 per row for the start, for the first stage
+/// and for each try; for an iteration's differences the later rows of each number, on the trajectories that are fitted to.
+/// @param start  of slopes, without midpoints, with carries of 1, e.g. tabulate(Ipndm{.order = 3}, karras({.steps = 6}))
 /// @param noise  unit noise, a batch each; some 300 samples in all. The first batch tells the teacher's error too.
 /// @throws std::invalid_argument naming what does not fit; std::runtime_error for a teacher that is not finite; what the model throws.
 /// Source: least squares per step, Kim et al. 2024 (D-ODE, one scalar a step); Levenberg 1944; as a whole this library's own.
@@ -127,7 +135,8 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
   // A method of second order errs by a third of what half its steps change.
   const int fewer = options.teacher_steps / 2;
   const double ratio = static_cast<double>(options.teacher_steps) / fewer;
-  const X change = detail::difference(teacher[0].back(), teach(Heun{}, denoise, schedule, fewer, noise[0]).back());
+  const auto end = [&](const std::vector<X>& states) { return detail::as_shown(states.back(), options.shown); };
+  const X change = detail::difference(end(teacher[0]), end(teach(Heun{}, denoise, schedule, fewer, noise[0])));
   Calibration made = calibrate<X>(denoise, start, noise, teacher, options);
   made.teacher_error = std::sqrt(detail::median_of(algebra<X>::dot(change, change))) / (ratio * ratio - 1);
   return made;

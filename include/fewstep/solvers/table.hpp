@@ -74,10 +74,10 @@ struct Table {
     return m;
   }
 
-  /// @throws std::invalid_argument for a schedule of another length.
+  /// @throws std::invalid_argument for a schedule of another length; on one of other levels than schedule() the weights are those of another step.
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& m0, M& model, Memory<X>& m) const {
-    require(n.count == rows.size(), "the number of steps", n.count, std::to_string(rows.size()) + ", the rows of Table");
+    if (n.count != rows.size()) require(false, "the number of steps", n.count, std::to_string(rows.size()) + ", the rows of Table");
     const Row& row = rows[n.index];
     const auto sum = [](X& out, double a, const X& of, double b, const X& and_of) {
       combine(out, std::tuple<>{}, [=] { return std::tuple{a, b}; }, of, and_of);

@@ -38,7 +38,10 @@ struct UniPc {
 
   Target target() const { return form == Form::data ? Target::denoised : Target::slope; }
   static constexpr int evaluations() { return 1; }
-  void validate() const { require(order >= 1 && order <= static_cast<int>(max_order), "UniPc::order", order, "1 to 4"); }
+  void validate() const {
+    require(order >= 1 && order <= static_cast<int>(max_order), "UniPc::order", order, "1 to 4");
+    require(uncorrected >= 0, "UniPc::uncorrected", uncorrected, "0 or more");
+  }
   template <State X>
   Memory<X> memory(const X& x) const { return {{x, static_cast<std::size_t>(order)}}; }
 

@@ -11,7 +11,7 @@
 
 namespace fewstep {
 
-/// UniPC's B(h): h itself or e^h - 1. They differ only where an order has a single difference, whose weight is then 1/2.
+/// UniPC's B: z itself or e^z - 1. They differ only where an order has a single difference, whose weight is then 1/2.
 enum class UniB { bh1, bh2 };
 
 namespace detail {

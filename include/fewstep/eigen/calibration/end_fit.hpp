@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <stdexcept>
 #include <tuple>
 #include <utility>
@@ -47,7 +46,7 @@ inline void move(Table& t, const TableNumber& n, double by) {
 inline double cauchy_of(const std::vector<double>& squares, std::size_t count, double median) {
   double sum = 0;
   for (std::size_t i = 0; i < count; ++i) sum += std::log1p(squares[i] / (9 * median));
-  return std::isfinite(sum) ? sum : std::numeric_limits<double>::infinity();
+  return sum;
 }
 
 inline bool is_valid(const Table& t) {
@@ -97,7 +96,8 @@ NormalEquations normal_equations(const TableRuns<X, D>& runs, const std::vector<
     const auto sum = [&](const X& x, const X& y) {
       const std::vector<double> product = algebra<X>::dot(x, y);
       double total = 0;
-      for (std::size_t i = 0; i < product.size() && b.first + i < fitted; ++i) total += product[i] / (1 + squares[b.first + i] / (9 * median));
+      for (std::size_t i = 0; i < product.size() && b.first + i < fitted; ++i)
+        if (std::isfinite(product[i])) total += product[i] / (1 + squares[b.first + i] / (9 * median));
       return total;
     };
     const X missed = runs.missed(b);
@@ -156,9 +156,8 @@ bool fit_ends(Table& table, TableRuns<X, D>& runs, std::size_t fitted, bool anal
     std::vector<X> was;
     for (const auto& b : runs.batches) was.push_back(runs.as_shown(b.states.back()));
     runs.walk_all(moved);
-    const double now = cauchy_of(runs.squares(), fitted, median);
-    if (std::isfinite(now)) learn_from_step(columns, runs, was, step, matrix.diagonal());
-    if (now < before) {
+    learn_from_step(columns, runs, was, step, matrix.diagonal());
+    if (cauchy_of(runs.squares(), fitted, median) < before) {
       table = std::move(moved);
       taken = true;
       damping /= 10;

@@ -16,7 +16,7 @@ namespace fewstep::detail {
 /// Each step's weights by least squares: of (teacher's next state - x)/(t' - t) on the slopes seen so far. How many of them serve, and with
 /// which ridge, is what held-out samples say, those from number `fitted` on. Leaves the runs at the ends of the new table.
 /// @param history  how many slopes at most
-/// @param ridge    the least that is added to the diagonal of the normalised Gram matrix; a hundred and ten thousand times as much are tried
+/// @param ridge    the least that is added to the diagonal of the normalised Gram matrix; 100 and 10,000 times as much are tried too
 template <State X, class D>
 void fit_steps(Table& table, TableRuns<X, D>& runs, std::size_t fitted, std::size_t history, double ridge) {
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
@@ -34,7 +34,8 @@ void fit_steps(Table& table, TableRuns<X, D>& runs, std::size_t fitted, std::siz
       combine(wanted, std::tuple<>{}, [h] { return std::tuple{1 / h}; }, wanted);
       const auto add = [&](double (&sum)[2], const X& x, const X& y) {
         const std::vector<double> each = algebra<X>::dot(x, y);
-        for (std::size_t n = 0; n < each.size(); ++n) sum[b.first + n < fitted] += each[n];
+        for (std::size_t n = 0; n < each.size(); ++n)
+          if (std::isfinite(each[n])) sum[b.first + n < fitted] += each[n];
       };
       for (std::size_t j = 0; j < most; ++j) {
         const auto row = static_cast<Eigen::Index>(j);

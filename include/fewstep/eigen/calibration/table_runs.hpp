@@ -6,12 +6,23 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 namespace fewstep::detail {
+
+/// A state as a picture shows it: every number limited to +-shown; 0: as it is.
+template <State X>
+X as_shown(const X& x, double shown) {
+  X y = copied(x);
+  if constexpr (requires { algebra<X>::clamp(y, 0., 0.); }) {
+    if (shown > 0) algebra<X>::clamp(y, -shown, shown);
+  } else {
+    require(shown == 0, "shown", shown, "0 for states whose algebra has no clamp");
+  }
+  return y;
+}
 
 /// What the runs of a table of slopes visit, beside where a teacher is: so that a changed number costs only the evaluations after it.
 template <State X, class D>
@@ -93,24 +104,16 @@ class TableRuns {
     }
   }
 
-  X as_shown(const X& x) const {
-    X y = copied(x);
-    if constexpr (requires { algebra<X>::clamp(y, 0., 0.); }) {
-      if (shown_ > 0) algebra<X>::clamp(y, -shown_, shown_);
-    } else {
-      require(shown_ == 0, "shown", shown_, "0 for states whose algebra has no clamp");
-    }
-    return y;
-  }
+  X as_shown(const X& x) const { return detail::as_shown(x, shown_); }
   /// From the teacher's end to a batch's.
   X missed(const Batch& b) const { return difference(as_shown(b.states.back()), b.shown); }
 
-  /// Squared distances of all samples' ends to the teacher's.
+  /// Squared distances of all samples' ends to the teacher's; of one that is no number, one beyond all others.
   std::vector<double> squares() const {
     std::vector<double> all;
     for (const Batch& b : batches) {
       const X r = missed(b);
-      for (const double s : algebra<X>::dot(r, r)) all.push_back(s);
+      for (const double s : algebra<X>::dot(r, r)) all.push_back(std::isfinite(s) ? s : 1e200);
     }
     return all;
   }
@@ -122,12 +125,11 @@ class TableRuns {
   std::size_t samples_ = 0;
 };
 
-/// The root mean square of some of them; infinity where one is no number.
+/// The root mean square of those from number `first` on.
 inline double rms_of(const std::vector<double>& squares, std::size_t first) {
   double sum = 0;
   for (std::size_t i = first; i < squares.size(); ++i) sum += squares[i];
-  const double rms = std::sqrt(sum / static_cast<double>(squares.size() - first));
-  return std::isfinite(rms) ? rms : std::numeric_limits<double>::infinity();
+  return std::sqrt(sum / static_cast<double>(squares.size() - first));
 }
 
 inline double median_of(std::vector<double> values) {
