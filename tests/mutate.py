@@ -8,7 +8,7 @@ exchanged. It is caught if a test program fails to compile or to pass. Survivors
 status is 1 if one does not, or less than 95% are caught. No part of tests/run.sh.
 
 All mutants are compiled at once, each behind a switch that the environment sets. Where a number is needed while compiling (a
-template's argument, a constant) the switch has no effect: what so survives, and has no reason in mutate.txt, is compiled by itself.
+template's argument, a constant) the switch is never reached: such a mutant, unless it has a reason in mutate.txt, is compiled by itself.
 """
 import argparse
 import concurrent.futures
@@ -99,11 +99,16 @@ def mutants():
 
 switch = """
 #pragma once
+#include <cstdio>
 #include <cstdlib>
 #include <type_traits>
 namespace mutant {
+inline bool marked() {  // leaves a file that says so
+  static const bool once = [] { const char* path = std::getenv("FEWSTEP_REACHED"); if (std::FILE* f = path ? std::fopen(path, "w") : nullptr) std::fclose(f); return true; }();
+  return once;
+}
 inline int active = [] { const char* text = std::getenv("FEWSTEP_MUTANT"); return text ? std::atoi(text) : -1; }();
-constexpr bool on(int k) { return !std::is_constant_evaluated() && active == k; }
+constexpr bool on(int k) { return !std::is_constant_evaluated() && active == k && marked(); }
 template <class T> constexpr T number(int k, T a, T b) { return on(k) ? b : a; }
 struct Sign { bool minus; };
 constexpr Sign sign(int k, int s) { return {(s < 0) != on(k)}; }
@@ -167,8 +172,13 @@ class Bench:
         if program.endswith("_test"):
             arguments.append("--abort")
         with tempfile.TemporaryDirectory() as temporary:
-            environment = {**os.environ, "TMPDIR": temporary} | ({} if mutant is None else {"FEWSTEP_MUTANT": str(mutant)})
-            return run([self.folder / program, *arguments], 60, preexec_fn=limited, env=environment)
+            environment = {**os.environ, "TMPDIR": temporary}
+            if mutant is not None:
+                environment |= {"FEWSTEP_MUTANT": str(mutant), "FEWSTEP_REACHED": str(self.reached(mutant))}
+            return run([self.folder / program, *arguments], 120, preexec_fn=limited, env=environment)
+
+    def reached(self, mutant):
+        return self.folder / f"{mutant}.reached"
 
     def ordered(self, path):
         """The programs that include the header, those first that are quick or known to judge it."""
@@ -217,12 +227,25 @@ def main():
         if broken:
             sys.exit(f"error: without any change these fail: {', '.join(broken)}")
 
+        def say(k, program):
+            if arguments.verbose:
+                print(f"{program}: {every[k].path}:{every[k].row + 1}: {every[k].mutated.strip()}", flush=True)
+
+        reasons = [f"{m.path.name}: {m.mutated.strip()}\n" in explained for m in every]
+
         def switched(k):
-            quick = [p for p in together.ordered(every[k].path) if p != "order_table"]  # which runs for half a minute
-            return next((p for p in quick if not together.passes(p, k)), None)
+            slow = "order_table"  # runs for half a minute, so only where it may tell
+            quick = [p for p in together.ordered(every[k].path) if p != slow]
+            program = next((p for p in quick if not together.passes(p, k)), None)
+            if not program and not reasons[k] and together.reached(k).exists() and together.sees(slow, every[k].path) and not together.passes(slow, k):
+                program = slow
+            if program:
+                say(k, program)
+            return program
 
         caught = list(pool.map(switched, range(len(every))))
-        left = [k for k, m in enumerate(every) if not caught[k] and f"{m.path.name}: {m.mutated.strip()}\n" not in explained]
+        reached = [together.reached(k).exists() for k in range(len(every))]
+        left = [k for k in range(len(every)) if not caught[k] and not reasons[k] and not reached[k]]
         print(f"{len(every)} mutants, {sum(map(bool, caught))} caught when switched on; {len(left)} to be compiled by themselves", flush=True)
 
         # Then those that no switch reached, one by one.
@@ -235,19 +258,21 @@ def main():
             finally:
                 benches.append(bench)
 
-        unexplained = 0
+        def unexplained(k):
+            m = every[k]
+            print(f"survived, no reason given\n  {m.path}:{m.row + 1}\n    {m.line.strip()}\n    {m.mutated.strip()}", flush=True)
+            return 1
+
+        holes = sum(unexplained(k) for k in range(len(every)) if not caught[k] and not reasons[k] and reached[k])
         for k, program in zip(left, pool.map(alone, left)):
             caught[k] = program
-            m = every[k]
-            if not program:
-                unexplained += 1
-                print(f"survived, no reason given\n  {m.path}:{m.row + 1}\n    {m.line.strip()}\n    {m.mutated.strip()}", flush=True)
-        if arguments.verbose:
-            for m, program in zip(every, caught):
-                print(f"{program or 'nobody'}: {m.path}:{m.row + 1}: {m.mutated.strip()}")
+            if program:
+                say(k, program)
+            else:
+                holes += unexplained(k)
     count = sum(map(bool, caught))
-    print(f"{len(every)} mutants, {count} caught ({100 * count / len(every):.1f}%), {len(every) - count} survived, {unexplained} of them without a reason")
-    sys.exit(unexplained > 0 or count < 0.95 * len(every))
+    print(f"{len(every)} mutants, {count} caught ({100 * count / len(every):.1f}%), {len(every) - count} survived, {holes} of them without a reason")
+    sys.exit(holes > 0 or count < 0.95 * len(every))
 
 
 if __name__ == "__main__":

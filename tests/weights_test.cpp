@@ -83,6 +83,37 @@ std::array<Real, N> integrals(const std::array<Real, N>& node, const Real& h, in
 
 }  // namespace
 
+namespace {
+/// Euler's method, which writes down each step that it is asked for.
+struct Recorder {
+  std::vector<std::array<double, 5>>* steps;
+  struct Nothing {
+    void detach() {}
+  };
+  Target target() const { return Target::slope; }
+  static constexpr int evaluations() { return 1; }
+  template <State X>
+  Nothing memory(const X&) const { return {}; }
+  template <State X, class M>
+  void step(const Step<X>& n, X& x, X& d, M&, Nothing&) const {
+    steps->push_back({n.from, n.to, static_cast<double>(n.index), static_cast<double>(n.count), static_cast<double>(n.remember)});
+    x += (n.to - n.from) * d;
+  }
+};
+}  // namespace
+
+TEST_CASE("what makes two steps of one says which they are") {
+  const auto denoise = [](double x, double) { return 0.5 * x; };
+  const Schedule schedule({16, 4, 1});
+  const Options forgotten{.analytic_first_step = true, .analytic_in_history = false};
+  std::vector<std::array<double, 5>> steps;
+  sample(Richardson{Recorder{&steps}, 1}, denoise, schedule, 1., forgotten);
+  CHECK(steps == std::vector<std::array<double, 5>>{{16, 4, 0, 2, 0}, {16, 8, 0, 4, 0}, {8, 4, 1, 4, 1}, {4, 1, 1, 2, 1}, {4, 2, 2, 4, 1}, {2, 1, 3, 4, 1}});
+  steps.clear();
+  sample(Amed{Recorder{&steps}, FixedRatio{0.5}}, denoise, schedule, 1., forgotten);
+  CHECK(steps == std::vector<std::array<double, 5>>{{16, 8, 0, 4, 0}, {8, 4, 1, 4, 1}, {4, 2, 2, 4, 1}, {2, 1, 3, 4, 1}});
+}
+
 TEST_CASE("defaults, the orders there are, and evaluations of a step") {
   CHECK(Euler::evaluations() == 1);
   CHECK(Heun::evaluations() == 2);
