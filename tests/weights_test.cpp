@@ -329,6 +329,18 @@ TEST_CASE("single-step DPM-Solver weights") {
     }
 }
 
+TEST_CASE("single-step DPM-Solver of order 3 is exact for an image, or a slope, that is linear in log sigma") {
+  const Schedule schedule({7, 2, 0.3});
+  const auto image = [](double, double sigma) { return std::log(sigma); };
+  const auto slope = [](double x, double sigma) { return x - sigma * std::log(sigma); };
+  const auto whole = [](double t) { return (std::log(t) + 1) / t; };  // of -log(sigma)/sigma^2
+  for (const auto& [r1, r2] : {std::pair{1. / 3, 2. / 3}, std::pair{0.2, 0.9}}) {
+    const SinglestepDpm data{.order = 3, .form = Form::data, .r1 = r1, .r2 = r2}, noise{.order = 3, .form = Form::noise, .r1 = r1, .r2 = r2};
+    CHECK(std::abs(sample(data, image, schedule, 1.).x - 0.3 * (1 + whole(0.3) - whole(7))) < 1e-12);
+    CHECK(std::abs(sample(noise, slope, schedule, 1.).x - (7 + 0.3 * (std::log(0.3) - 1) - 7 * (std::log(7.) - 1))) < 1e-12);
+  }
+}
+
 TEST_CASE("phi functions, small and large arguments, against their series") {
   const auto series = [](int k, const Real& z) {
     Real term = 1, sum = 0;
