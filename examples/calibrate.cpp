@@ -114,7 +114,9 @@ void run(Settings s, const std::string& command) {
     const int fewer = s.teacher_steps / 2;
     const double ratio = static_cast<double>(s.teacher_steps) / fewer;
     const std::vector<std::vector<Tensor>> coarser = taught(fewer, (std::min)(size, s.images));
-    const double error = (detail::as_shown(teacher[0].back(), s.options.shown) - detail::as_shown(coarser[0].back(), s.options.shown)).square().flatten(1).sum(1).median().sqrt().item<double>() / (ratio * ratio - 1) / root;
+    const auto end = [&](const std::vector<Tensor>& states) { return s.options.shown > 0 ? states.back().clamp(-s.options.shown, s.options.shown) : states.back(); };
+    const Tensor change = end(teacher[0]) - end(coarser[0]);
+    const double error = change.square().flatten(1).sum(1).median().sqrt().item<double>() / (ratio * ratio - 1) / root;
     std::fprintf(stderr, "the teacher's own median error is about %.4f\n", error);
 
     s.options.report = [&](const CalibrationProgress& p) {
