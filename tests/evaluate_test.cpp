@@ -239,7 +239,7 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   CHECK(unguided.text == "error: guidance is 3; allowed: 1 where no class is asked for\n");
 
   // A program that knows the network by a C interface alone comes to the same as one on tensors.
-  const auto blind = scratch.run("calibrate_callable", "\"$FEWSTEP_EXAMPLES_BIN/libnetwork_c.so\" '" + network + "' blind.json 3 12 1 2");
+  const auto blind = scratch.run("calibrate_callable", "\"$FEWSTEP_EXAMPLES_BIN/libnetwork_c.so\" '" + network + "' blind.json 3 12 1 2 1");
   INFO(blind.text);
   REQUIRE(blind.code == 0);
   const auto unet = load_unet(network);
@@ -250,7 +250,7 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   const torch::NoGradGuard no_grad;
   const Tensor same_noise = torch::from_blob(z.data(), {12, c.img_channels, c.img_resolution, c.img_resolution});
   const Table seen = calibrate(bind_labels(unet), tabulate(Ipndm{.order = 3}, karras({.steps = 3})), std::vector<Tensor>{same_noise},
-                               {.iterations = 1, .teacher_steps = 2}).table;
+                               {.iterations = 1, .tries = 1, .teacher_steps = 2}).table;
   const Table unseen = io::read_table(scratch.dir / "blind.json").table;
   for (std::size_t i = 0; i < seen.rows.size(); ++i) {
     CHECK(unseen.levels[i] == Approx(seen.levels[i]).epsilon(1e-3));
