@@ -81,9 +81,6 @@ std::array<Real, N> integrals(const std::array<Real, N>& node, const Real& h, in
   return result;
 }
 
-}  // namespace
-
-namespace {
 /// Euler's method, which writes down each step that it is asked for.
 struct Recorder {
   std::vector<std::array<double, 5>>* steps;
