@@ -5,6 +5,7 @@
 #include <fewstep/eigen.hpp>
 #include <fewstep/eigen/laws.hpp>
 #include <fewstep/laws/solver.hpp>
+#include <fewstep/tabulate.hpp>
 
 #include <cstddef>
 
@@ -46,6 +47,7 @@ TEMPLATE_TEST_CASE("no allocation after the first step", "", Eigen::ArrayXXd, Ei
     check(label, solver);
     check(label + ", plugged per sample", AnySolver<X>(Amed{solver, OnePerSample{}}));
   }
+  check("a table", tabulate(Ipndm{.order = 3}, karras({.steps = 12})));
   check("dpm2 per sample", DpmSolver2{OnePerSample{}});
   const std::size_t before = taken;
   const Eigen::ArrayXd made = Eigen::ArrayXd::Zero(4);
