@@ -13,7 +13,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -41,9 +40,11 @@ struct Settings {
   CalibrationOptions options;
   int teacher_steps = 6;
   std::int64_t images = 320, seed = 0;
-  bool bf16 = false, without_afs = false;
+  bool bf16 = false;
   Condition condition;
 };
+
+constexpr std::int64_t batch = 40;  // classes take turns in each
 
 /// A calibration on its way as a file, so that it can be gone on with.
 void write_progress(const std::filesystem::path& path, const std::string& command, bool afs, const CalibrationProgress& p) {
@@ -64,79 +65,85 @@ std::optional<CalibrationProgress> read_progress(const std::filesystem::path& pa
   }
 }
 
+/// How fast it went and how far it has come.
+struct Meter {
+  std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
+  std::int64_t evaluated = 0;  // images
+
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); }
+};
+
+/// The teacher's states on these batches of noise, from the cache if they are there.
+template <class D>
+std::vector<std::vector<Tensor>> taught(const Settings& s, const D& denoise, const Schedule& schedule, const std::vector<Tensor>& noise, int steps) {
+  std::int64_t count = 0;
+  for (const Tensor& z : noise) count += z.size(0);
+  std::ostringstream text;
+  text.precision(17);
+  text << "model " << fingerprint(s.model) << (s.bf16 ? " in bf16" : "") << s.condition.text() << ", heun, " << steps << " steps in each, seed " << s.seed
+       << ", " << count << " images in batches of " << batch << ", levels";
+  for (const double level : schedule) text << " " << level;
+  const Cache::Tensors states = Cache(s.cache)(text.str(), [&] {
+    Cache::Tensors made;
+    Progress bar("teacher", static_cast<double>(count), "images");
+    std::int64_t done = 0;
+    for (const Tensor& z : noise) {
+      made[std::to_string(made.size())] = torch::stack(teach(Heun{}, denoise, schedule, steps, z));
+      bar.update(static_cast<double>(done += z.size(0)));
+    }
+    return made;
+  });
+  std::vector<std::vector<Tensor>> batches;
+  for (std::size_t b = 0; b < noise.size(); ++b) batches.push_back(states.at(std::to_string(b)).to(noise[b].device()).unbind());
+  return batches;
+}
+
+template <class D>
+void fit(Settings& s, const std::string& command, const D& denoise, const std::vector<Tensor>& noise, const Meter& meter) {
+  const Schedule schedule = make_schedule(s.schedule, s.schedule_settings);
+  const Table start = tabulate(make_solver<double>(s.solver, s.solver_settings), schedule);
+  const std::filesystem::path part = s.out.string() + ".part";
+  s.options.resume = read_progress(part, command);
+  const double root = std::sqrt(static_cast<double>(noise[0][0].numel()));  // of the numbers of a picture: distances are shown by number
+  const auto evaluations = [&] { return static_cast<double>(meter.evaluated) / static_cast<double>(s.images); };
+
+  const std::vector<std::vector<Tensor>> teacher = taught(s, denoise, schedule, noise, s.teacher_steps);
+  const int fewer = s.teacher_steps / 2;
+  const std::vector<std::vector<Tensor>> coarser = taught(s, denoise, schedule, {noise[0]}, fewer);
+  const double error = teacher_error(teacher[0].back(), s.teacher_steps, coarser[0].back(), fewer, s.options.shown) / root;
+  std::fprintf(stderr, "the teacher's own median error is about %.4f\n", error);
+
+  s.options.report = [&](const CalibrationProgress& p) {
+    std::fprintf(stderr, "%6.0f s  %.0f evaluations a trajectory  rms on held-out trajectories %.4f after %s\n", meter.seconds(), evaluations(), p.after / root,
+                 p.stage == 0 ? "the solver to start from" : p.stage == 1 ? "fitting the steps" : ("iteration " + std::to_string(p.stage - 1)).c_str());
+    if (p.stage > 0) write_progress(part, command, s.options.analytic_first_step, p);
+    return true;
+  };
+  const Calibration made = calibrate(denoise, start, noise, teacher, s.options);
+  char text[200];
+  std::snprintf(text, sizeof text, "%.4f at first, %.4f with steps fitted, %.4f in the end", made.before / root, made.steps_fitted / root, made.after / root);
+  io::write_table(s.out, {made.table, s.options.analytic_first_step, {{"command", command}, {"held_out_rms", text}}});
+  std::filesystem::remove(part);
+  std::printf("rms distance to the teacher on held-out trajectories: %s\n%.0f evaluations a trajectory, %.0f s\nwrote %s\n", text, evaluations(),
+              meter.seconds(), s.out.string().c_str());
+  if (error > made.after / root / 3) std::printf("note: the teacher's own error is about %.4f; more --teacher-steps may serve\n", error);
+}
+
 void run(Settings s, const std::string& command) {
   const auto network = load_unet(s.model);
   const auto device = parse_device(s.device);
   network->to(device);
   if (s.bf16) network->compute_type = torch::kBFloat16;
   const UnetConfig& c = network->config();
-  const std::filesystem::path part = s.out.string() + ".part";
-  s.options.resume = read_progress(part, command);
-  s.options.analytic_first_step = !s.without_afs;
-  const Schedule schedule = make_schedule(s.schedule, s.schedule_settings);
-  const Table start = tabulate(make_solver<double>(s.solver, s.solver_settings), schedule);
-
   s.condition.check(c);
-  const std::int64_t size = 40;  // of a batch: classes take turns in each, of more the first 40
-  const Tensor all = numbered_noise(c, s.seed * 1'000'000'000, s.images, device), labels = s.condition.labels(c, 0, size);
-  const std::vector<Tensor> noise = all.split(size);
-
-  const auto begin = std::chrono::steady_clock::now();
-  std::int64_t evaluated = 0;
+  const Tensor labels = s.condition.labels(c, 0, batch);
+  Meter meter;
   const auto counted = [&](const Tensor& x, const Tensor& sigma, const Tensor& rows) {
-    evaluated += x.size(0);
+    meter.evaluated += x.size(0);
     return network->forward(x, sigma, rows.defined() ? rows.narrow(0, 0, x.size(0)) : rows).denoised;
   };
-  s.condition.with_denoiser(counted, labels, [&](const auto& denoise) {
-    const torch::NoGradGuard no_grad;
-    const Cache cache(s.cache);
-    const auto taught = [&](int steps, std::int64_t count) {
-      std::ostringstream text;
-      text.precision(17);
-      text << "model " << fingerprint(s.model) << (s.bf16 ? " in bf16" : "") << s.condition.text() << ", heun, " << steps << " steps in each, seed " << s.seed << ", " << count << " images in batches of " << size << ", levels";
-      for (const double level : schedule) text << " " << level;
-      const Cache::Tensors states = cache(text.str(), [&] {
-        Cache::Tensors made;
-        Progress bar("teacher", static_cast<double>(count), "images");
-        for (std::int64_t at = 0, b = 0; at < count; at += size, ++b) {
-          made[std::to_string(b)] = torch::stack(teach(Heun{}, denoise, schedule, steps, noise[static_cast<std::size_t>(b)]));
-          bar.update(static_cast<double>((std::min)(at + size, count)));
-        }
-        return made;
-      });
-      std::vector<std::vector<Tensor>> batches;
-      for (std::size_t b = 0; b < states.size(); ++b) batches.push_back(states.at(std::to_string(b)).to(device).unbind());
-      return batches;
-    };
-    const double root = std::sqrt(static_cast<double>(all[0].numel())), share = static_cast<double>(s.images);
-    const std::vector<std::vector<Tensor>> teacher = taught(s.teacher_steps, s.images);
-    // A method of second order errs by a third of what half its steps change.
-    const int fewer = s.teacher_steps / 2;
-    const double ratio = static_cast<double>(s.teacher_steps) / fewer;
-    const std::vector<std::vector<Tensor>> coarser = taught(fewer, (std::min)(size, s.images));
-    const auto end = [&](const std::vector<Tensor>& states) { return s.options.shown > 0 ? states.back().clamp(-s.options.shown, s.options.shown) : states.back(); };
-    const Tensor change = end(teacher[0]) - end(coarser[0]);
-    const double error = change.square().flatten(1).sum(1).median().sqrt().item<double>() / (ratio * ratio - 1) / root;
-    std::fprintf(stderr, "the teacher's own median error is about %.4f\n", error);
-
-    s.options.report = [&](const CalibrationProgress& p) {
-      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-      std::fprintf(stderr, "%6.0f s  %.0f evaluations a trajectory  rms on held-out trajectories %.4f after %s\n", seconds.count(),
-                   static_cast<double>(evaluated) / share, p.after / root,
-                   p.stage == 0 ? "the solver to start from" : p.stage == 1 ? "fitting the steps" : ("iteration " + std::to_string(p.stage - 1)).c_str());
-      if (p.stage > 0) write_progress(part, command, s.options.analytic_first_step, p);
-      return true;
-    };
-    const Calibration made = calibrate(denoise, start, noise, teacher, s.options);
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-    char text[200];
-    std::snprintf(text, sizeof text, "%.4f at first, %.4f with steps fitted, %.4f in the end", made.before / root, made.steps_fitted / root, made.after / root);
-    io::write_table(s.out, {made.table, s.options.analytic_first_step, {{"command", command}, {"held_out_rms", text}}});
-    std::filesystem::remove(part);
-    std::printf("rms distance to the teacher on held-out trajectories: %s\n%.0f evaluations a trajectory, %.0f s\nwrote %s\n", text,
-                static_cast<double>(evaluated) / share, seconds.count(), s.out.string().c_str());
-    if (error > made.after / root / 3) std::printf("note: the teacher's own error is about %.4f; more --teacher-steps may serve\n", error);
-  });
+  const std::vector<Tensor> noise = numbered_noise(c, s.seed * 1'000'000'000, s.images, device).split(batch);
+  s.condition.with_denoiser(counted, labels, [&](const auto& denoise) { fit(s, command, denoise, noise, meter); });
 }
 
 }  // namespace
@@ -154,7 +161,7 @@ int main(int argc, char** argv) {
   app.add_option("--steps", s.schedule_settings.steps, "of the table; with the analytic first step one more than evaluations")->check(CLI::Range(1, 100));
   app.add_option("--schedule", s.schedule, "karras, log_uniform, time_uniform");
   app.add_option("--rho", s.schedule_settings.rho, "the schedule's exponent");
-  app.add_flag("--without-afs", s.without_afs, "evaluate the first slope");
+  app.add_flag("--without-afs{false}", s.options.analytic_first_step, "evaluate the first slope");
   app.add_option("--images", s.images, "trajectories")->check(CLI::Range(4, 65'536));
   s.condition.add_options(app);
   app.add_option("--held-out", s.options.held_out, "share of trajectories that decide")->check(CLI::Range(0.01, 0.99));

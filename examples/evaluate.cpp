@@ -8,14 +8,14 @@
 #include "support/condition.hpp"
 #include "support/fashion_mnist.hpp"
 #include "support/image_grid.hpp"
+#include "support/method.hpp"
 #include "support/metrics.hpp"
 #include "support/network.hpp"
-#include "support/plot.hpp"
 #include "support/predictor_file.hpp"
 #include "support/progress.hpp"
+#include "support/report.hpp"
 
 #include <fewstep/denoisers/started.hpp>
-#include <fewstep/io/atomic_write.hpp>
 #include <fewstep/torch.hpp>
 
 #include <CLI/CLI.hpp>
@@ -26,7 +26,6 @@
 #include <cstdlib>
 #include <map>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -50,42 +49,6 @@ struct Settings {
   Condition condition;
 };
 
-/// A solver with everything that decides its samples; `text` says it all and names it in the cache.
-struct Method {
-  std::string name;
-  bool predicted;
-  AnySolver<Tensor> solver;
-  Schedule schedule;
-  Options options;
-  std::string text;
-};
-
-/// One row of the table. Each figure is the mean over the seeds.
-struct Row {
-  std::string name, text;
-  bool predicted = false;
-  int nfe = 0;
-  Figure rms, median, frechet_reference, frechet_real, sliced;
-  double seconds = 0;  // for 1,000 images
-  Tensor distance;     // [seeds, images] mean squares
-};
-
-constexpr std::pair<const char*, Figure Row::*> figures[] = {{"rms", &Row::rms}, {"median", &Row::median},
-                                                             {"frechet_reference", &Row::frechet_reference},
-                                                             {"frechet_real", &Row::frechet_real}, {"sliced_wasserstein", &Row::sliced}};
-
-std::string text_of(const std::string& schedule, const ScheduleSettings& s) {
-  std::ostringstream text;
-  text << schedule;
-  if (s.rho) text << " " << *s.rho;
-  text << ", " << s.steps << " steps";
-  return text.str();
-}
-
-std::string text_of(const Options& o) {
-  return !o.analytic_first_step ? "" : o.analytic_in_history ? ", AFS" : ", AFS forgotten";
-}
-
 class Evaluation {
  public:
   explicit Evaluation(Settings settings)
@@ -95,6 +58,8 @@ class Evaluation {
     if (s_.bf16) unet_->compute_type = torch::kBFloat16;
     const UnetConfig& config = unet_->config();
     s_.condition.check(config);
+    require(!s_.by_class || (config.label_dim == static_cast<std::int64_t>(fashion_mnist_labels.size()) && !s_.condition.unlabelled), "by-class", "given",
+            "pictures of 10 classes");
     require(!s_.mean_start || !s_.condition.unlabelled, "mean-start", "given", "pictures of classes: not with --unlabelled");
     require(config.img_channels == 1 && config.img_resolution == 32, "model", s_.model.string(), "networks of 32x32 grey images, as the classifier's");
   }
@@ -109,11 +74,11 @@ class Evaluation {
         if (evaluations(m.solver, m.schedule, m.options) == nfe) rows_.push_back(row(m, nfe));
       }
     }
-    print_table();
-    print_differences();
-    if (s_.by_class) print_classes();
-    write_csv();
-    write_plot();
+    print_table(rows_, s_.images, s_.seeds);
+    print_differences(rows_);
+    if (s_.by_class) print_classes(rows_);
+    write_csv(s_.out.string() + ".csv", rows_, s_.images, s_.seeds);
+    write_plot(s_.out.string() + ".png", rows_);
     if (!s_.worst.empty()) write_worst();
   }
 
@@ -224,42 +189,6 @@ class Evaluation {
     return {path.stem().string(), true, one.solver, one.schedule, one.options, (path.extension() == ".json" ? "table " : "predictor ") + fingerprint(path)};
   }
 
-  /// Every setting of a classic solver that takes exactly `nfe` evaluations.
-  std::vector<Method> candidates(const std::string& family, int nfe) const {
-    std::vector<std::pair<std::string, AnySolver<Tensor>>> solvers;
-    const auto add = [&](const SolverSettings& settings, const std::string& text) { solvers.emplace_back(family + text, make_solver<Tensor>(family, settings)); };
-    if (family == "dpmpp" || family == "unipc" || family == "dpm_singlestep" || family == "res") {
-      for (const int order : {2, 3}) add({.order = order}, " " + std::to_string(order));
-    } else if (family == "ipndm" || family == "ipndm_v" || family == "deis") {
-      for (const int order : {2, 3, 4}) add({.order = order}, " " + std::to_string(order));
-    } else if (family == "amed") {
-      for (const double ratio : {0.3, 0.4, 0.5}) add({.ratio = ratio}, " ratio " + std::to_string(ratio).substr(0, 3));
-    } else {
-      add({}, "");
-    }
-    const bool one_step = family == "euler" || family == "heun" || family == "dpm2" || family == "amed" || family == "dpm_singlestep";
-    std::vector<Method> all;
-    if (!s_.levels.empty())
-      for (const auto& [text, solver] : solvers)
-        for (const Options& options : {Options{}, Options{.analytic_first_step = true}, Options{.analytic_first_step = true, .analytic_in_history = false}})
-          if ((options.analytic_in_history || !one_step) && evaluations(solver, Schedule(s_.levels), options) == nfe) {
-            std::ostringstream levels;
-            for (const double level : s_.levels) levels << " " << level;
-            all.push_back({family, false, solver, Schedule(s_.levels), options, text + ", levels" + levels.str()});
-          }
-    for (const auto& [schedule, rho] : {std::pair<const char*, std::optional<double>>{"karras", 7}, {"karras", 5}, {"log_uniform", {}}, {"time_uniform", 1}})
-      for (const auto& [text, solver] : solvers)
-        for (const Options& options : {Options{}, Options{.analytic_first_step = true}, Options{.analytic_first_step = true, .analytic_in_history = false}}) {
-          if (!options.analytic_in_history && one_step) continue;
-          for (int steps = 1; steps <= nfe + 1; ++steps) {
-            const ScheduleSettings settings{.steps = steps, .rho = rho};
-            const Schedule levels = make_schedule(schedule, settings);
-            if (evaluations(solver, levels, options) == nfe) all.push_back({family, false, solver, levels, options, text + ", " + text_of(schedule, settings)});
-          }
-        }
-    return all;
-  }
-
   /// The Frechet distance of `count` samples of the selection's own noise to the last 10,000 training images.
   double selection_distance(const Method& m, std::int64_t count) {
     return cache_("selection by " + features_ + ", " + described(m, 900, 0, count), [&] {
@@ -271,7 +200,7 @@ class Evaluation {
   /// The setting whose samples are nearest to training images: all on a quarter of the images, then the best eighth on all.
   std::optional<Method> select(const std::string& family, int nfe) {
     std::vector<std::pair<double, Method>> ranked;
-    for (const Method& m : candidates(family, nfe)) ranked.emplace_back(selection_distance(m, (std::max)(s_.selection_images / 4, std::int64_t{4})), m);
+    for (const Method& m : candidates(family, nfe, s_.levels)) ranked.emplace_back(selection_distance(m, (std::max)(s_.selection_images / 4, std::int64_t{4})), m);
     const auto nearer = [](const auto& a, const auto& b) { return a.first < b.first; };
     std::stable_sort(ranked.begin(), ranked.end(), nearer);
     ranked.resize((std::min)(ranked.size(), (std::max)(ranked.size() / 8, std::size_t{2})), {0, reference()});
@@ -287,7 +216,7 @@ class Evaluation {
       if (const auto best = select(family, nfe)) some.push_back(*best);
       return some;
     }
-    for (const Method& m : candidates(family, nfe))
+    for (const Method& m : candidates(family, nfe, s_.levels))
       if ((m.text + text_of(m.options)).find(s_.settings) != std::string::npos) some.push_back(m);
     return some;
   }
@@ -337,90 +266,6 @@ class Evaluation {
     }
     return r;
   }
-  // What is shown
-
-  void print_table() const {
-    std::printf("%lld images, %lld seeds; +- is half of a bootstrapped 95%% interval\n\n", static_cast<long long>(s_.images), static_cast<long long>(s_.seeds));
-    std::printf("| evaluations | solver | rms | median | Frechet to reference | Frechet to test images | sliced Wasserstein | seconds per 1,000 | settings |\n"
-                "|---|---|---|---|---|---|---|---|---|\n");
-    for (const Row& r : rows_) {
-      std::printf("| %d | %s ", r.nfe, r.name.c_str());
-      for (const auto& [name, figure] : figures) std::printf("| %.4g +- %.2g ", (r.*figure).value(), (r.*figure).margin());
-      std::printf("| %.1f | %s |\n", r.seconds, r.text.c_str());
-    }
-  }
-
-  void print_differences() const {
-    bool first = true;
-    for (const Row& p : rows_)
-      for (const Row& c : rows_) {
-        if (!p.predicted || c.predicted || c.nfe != p.nfe) continue;
-        if (first) std::printf("\nPaired differences (negative: the predictor is better)\n\n| evaluations | predictor | against | rms | Frechet to reference |\n|---|---|---|---|---|\n");
-        first = false;
-        const Figure rms = p.rms - c.rms, frechet = p.frechet_reference - c.frechet_reference;
-        std::printf("| %d | %s | %s | %.4f +- %.4f | %.3f +- %.3f |\n", p.nfe, p.name.c_str(), c.name.c_str(), rms.value(), rms.margin(),
-                    frechet.value(), frechet.margin());
-      }
-  }
-
-  void print_classes() const {
-    const std::int64_t classes = unet_->config().label_dim;
-    require(classes == static_cast<std::int64_t>(fashion_mnist_labels.size()), "by-class", classes, "models of 10 classes");
-    std::printf("\nrms distance to the reference by class\n\n| evaluations | solver ");
-    for (const char* label : fashion_mnist_labels) std::printf("| %s ", label);
-    std::printf("|\n|---|---|---|---|---|---|---|---|---|---|---|---|\n");
-    const Tensor kinds = torch::arange(s_.images) % classes;
-    for (const Row& r : rows_) {
-      if (&r == &rows_.front()) continue;
-      std::printf("| %d | %s ", r.nfe, r.name.c_str());
-      for (std::int64_t c = 0; c < classes; ++c)
-        std::printf("| %.3f ", r.distance.index_select(1, (kinds == c).nonzero().squeeze(1)).mean().sqrt().item<double>());
-      std::printf("|\n");
-    }
-  }
-
-  fs::path file(const char* extension) const { return s_.out.string() + extension; }
-
-  void write_csv() const {
-    io::atomic_write(file(".csv"), [&](std::ostream& out) {
-      out << "evaluations,solver,settings,images,seeds,seconds_per_1000";
-      for (const auto& [name, figure] : figures) out << "," << name << "," << name << "_margin";
-      for (const Row& r : rows_) {
-        out << "\n" << r.nfe << "," << r.name << ",\"" << r.text << "\"," << s_.images << "," << s_.seeds << "," << r.seconds;
-        for (const auto& [name, figure] : figures) out << "," << (r.*figure).value() << "," << (r.*figure).margin();
-      }
-      out << "\n";
-    });
-    std::printf("\nwrote %s\n", file(".csv").c_str());
-  }
-
-  /// A line per solver; predictors of one kind, amed_5 and amed_7, are one line.
-  void write_plot() const {
-    const auto kind = [](const Row& r) { return r.predicted ? r.name.substr(0, r.name.find_last_of('_')) : r.name; };
-    std::map<std::string, std::vector<const Row*>> lines;
-    for (const Row& r : rows_)
-      if (r.name != "reference") lines[kind(r)].push_back(&r);
-    std::ostringstream data, titles[2];
-    int number = 0;
-    for (auto& [name, line] : lines) {
-      std::sort(line.begin(), line.end(), [](const Row* a, const Row* b) { return a->nfe < b->nfe; });
-      data << "$line" << number << " << END\n";
-      for (const Row* r : line) data << r->nfe << " " << r->rms.value() << " " << r->frechet_reference.value() << "\n";
-      data << "END\n";
-      std::string title = name;
-      std::replace(title.begin(), title.end(), '_', ' ');
-      for (int k : {0, 1})
-        titles[k] << (number ? ", " : "plot ") << "$line" << number << " using 1:" << k + 2 << " with linespoints linewidth 2 pointtype " << number % 15 + 1 << " dashtype " << number / 8 + 1 << " title '" << title << "'";
-      ++number;
-    }
-    std::ostringstream commands;
-    commands << data.str() << "set multiplot layout 1,2\nset key font ',9'\nset logscale y\nset grid\nset xlabel 'network evaluations'\nset xtics 1\n"
-             << "set ylabel 'rms distance to the reference solution'\n" << titles[0].str()
-             << "\nset ylabel 'Frechet distance to the reference solution'\n" << titles[1].str() << ", " << rows_.front().frechet_reference.value()
-             << " with lines dashtype 2 linecolor 'black' title 'reference'\nunset multiplot\n";
-    plot(file(".png"), "1200,500", commands.str());
-  }
-
   /// The samples that the first predictor brings farthest from the reference, and what the others make of the same noise.
   void write_worst() {
     const auto found = std::find_if(rows_.begin(), rows_.end(), [](const Row& r) { return r.predicted; });

@@ -41,8 +41,16 @@ TEST_CASE("GITS: the cheapest path among all, costs of straight and of bent traj
     CHECK(path.back() == 7);
     CHECK(total(path) == Approx(least).epsilon(1e-12));
   }
+  for (std::size_t i = 1; i < 7; ++i) {  // wherever one level is worth its stop
+    std::vector detour(8, std::vector<double>(8, 1.));
+    detour[0][i] = detour[i][7] = 0;
+    CHECK(gits_path(detour, 2, 1) == std::vector<std::size_t>{0, i, 7});
+  }
   for (const int steps : {0, 8})
     CHECK(message_of([&] { gits_path(cost, steps, 1); }) == "GitsOptions::steps is " + std::to_string(steps) + "; allowed: 1 to the teacher's 7");
+
+  CHECK(GitsOptions{}.coefficient == 1.15);  // the published one
+  CHECK(GitsOptions{}.steps == 5);
 
   // Towards a constant image trajectories are straight: no long step costs anything.
   const Schedule fine = karras({.steps = 12});
@@ -70,4 +78,17 @@ TEST_CASE("GITS: the cheapest path among all, costs of straight and of bent traj
   const Schedule free_start = gits(Heun{}, laws::elementwise<Array>(peaks), fine, x, Ipndm{}, {.steps = 4, .analytic_first_step = true});
   CHECK(free_start.steps() >= 4);
   CHECK(free_start.steps() <= 5);
+
+  // The level that is inserted is the one that brings the student nearest; where there is a single one, that.
+  const auto teacher = course(Heun{}, laws::elementwise<Array>(peaks), fine, x, {.analytic_first_step = true});
+  const auto ends_off = [&](const Schedule& schedule) {
+    const Array off = integrate(Ipndm{}, laws::elementwise<Array>(peaks), schedule, Array(x), {.analytic_first_step = true}).x - teacher.states.back();
+    return off.square().colwise().sum().sqrt().sum();
+  };
+  for (const std::size_t second : {2, 5, 9}) {
+    const Schedule inserted = gits_insertion(teacher, laws::elementwise<Array>(peaks), fine, {0, second, 12}, Ipndm{});
+    REQUIRE(inserted.steps() == 3);
+    CHECK(inserted[2] == fine[second]);
+    for (std::size_t k = 1; k < second; ++k) CHECK(ends_off(inserted) <= ends_off(Schedule({fine[0], fine[k], fine[second], fine[12]})));
+  }
 }

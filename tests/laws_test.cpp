@@ -36,6 +36,29 @@ AmedPredictor predictor(std::size_t features) {
   return AmedPredictor({layer(6, features), layer(3, 6), layer(4, 4), {1, 0.01}, layer(1, 11, 0.2), {}, {}});
 }
 
+/// Euler's method that in some of its steps asks the model once more.
+struct Uneven {
+  Target target() const { return Target::slope; }
+  static constexpr int evaluations() { return 2; }
+  static constexpr std::size_t more(std::size_t left) { return left % 5 % 2; }
+  int evaluations(std::size_t& kept, std::size_t left, bool remember) const {
+    kept += remember;
+    return 1 + static_cast<int>(more(left));
+  }
+  template <State X>
+  struct Memory {
+    X spare;
+    void detach() {}
+  };
+  template <State X>
+  Memory<X> memory(const X& x) const { return {algebra<X>::like(x)}; }
+  template <State X, class M>
+  void step(const Step<X>& n, X& x, X& m0, M& model, Memory<X>& m) const {
+    if (more(n.count - n.index)) model(x, n.to, m.spare);
+    combine(x, times(n.from, n.to), [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; }, x, m0);
+  }
+};
+
 }  // namespace
 
 TEMPLATE_TEST_CASE("laws", "", Eigen::ArrayXXd, Eigen::ArrayXXf, (Eigen::Array<double, 4, 2>), (Eigen::Array<float, 3, 1>)) {
@@ -62,4 +85,10 @@ TEST_CASE("extrapolation gains an order") {
   CHECK(order(Richardson{Richardson{Euler{}, 1}, 2}) == Approx(3).margin(0.2));
   CHECK_THROWS_WITH(laws::order(Richardson{Euler{}, 0}, laws::TwoPeaks{}, laws::grids()[0], laws::Start::exact),
                     "Richardson::order is 0; allowed: 1 or more, the order of its solver");
+}
+
+TEST_CASE("steps of unequal counts, inside the plugin and extrapolated, take what is declared") {
+  CHECK(laws::count<double>(Uneven{}) == "");
+  CHECK(laws::count<double>(Amed{Uneven{}}) == "");
+  CHECK(laws::count<double>(Richardson{Uneven{}, 1}) == "");
 }

@@ -25,6 +25,7 @@ double at(double step) { return level_at(table, step); }
 TEST_CASE("training steps: linspace, leading, trailing") {
   using V = std::vector<double>;
   CHECK(training_steps(1000, {.steps = 5, .spacing = Spacing::linspace}) == V{999, 749, 500, 250, 0});
+  CHECK(training_steps(1000, {.steps = 2, .spacing = Spacing::linspace}) == V{999, 0});
   CHECK(training_steps(1000, {.steps = 5, .spacing = Spacing::linspace, .rounded = false})[1] == Approx(749.25));
   CHECK(training_steps(1000, {.steps = 5, .spacing = Spacing::linspace, .spare_last = true}) == V{999, 799, 599, 400, 200});
   CHECK(training_steps(1000, {.steps = 5, .spacing = Spacing::leading}) == V{800, 600, 400, 200, 0});
@@ -61,6 +62,7 @@ TEST_CASE("ComfyUI's schedulers") {
   for (const double share : {1., 0.75, 0.5, 0.25}) quantiles.push_back(at(std::nearbyint(boost::math::ibeta_inv(0.6, 0.6, share) * 999)));
   quantiles.push_back(0);
   near(beta_quantiles(table, 4), quantiles);
+  CHECK(beta_quantiles(table, 2, 0.6, 40)[0] == at(999));  // the highest, however few lie there
   CHECK(beta_quantiles(table, 999).steps() < 999);  // steps that coincide are one
   for (const double a : {0.3, 0.6, 1., 2.5})
     for (const double b : {0.4, 0.6, 3.})
@@ -85,6 +87,8 @@ TEST_CASE("times of flows") {
   near(flow_times({.steps = 4, .shift = 3}), {1, 0.9, 0.75, 0.5, 0});
   near(flow_times({.steps = 3, .terminal = 0.1, .last = 0.2}), {1, 1 - 0.4 / 0.8 * 0.9, 0.1, 0});
   near(flow_times({.steps = 1, .shift = 2}), {1, 0});
+  near(flow_times({.steps = 2}), {1, 0.5, 0});
+  near(flow_times({.steps = 2, .terminal = 0.1}), {1, 0.1, 0});
   CHECK(resolution_shift(256) == Approx(std::exp(0.5)));
   CHECK(resolution_shift(4096) == Approx(std::exp(1.15)));
   CHECK(message_of([] { flow_times({.steps = 3, .shift = 0}); }) == "shift is 0; allowed: positive numbers");
@@ -95,6 +99,10 @@ TEST_CASE("times of flows") {
 
 TEST_CASE("published lists, stretched") {
   near(align_your_steps("svd", 10, End::sigma_min), {700, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.034, 0.002});
+  near(align_your_steps("sd1", 10, End::sigma_min), {14.6146412293, 6.4745760956, 3.8636745985, 2.6946151520, 1.8841921177, 1.3943805092,
+                                                     0.9642583904, 0.6523686016, 0.3977456272, 0.1515232662, 0.0291671582});
+  near(align_your_steps("sdxl", 10, End::sigma_min), {14.6146412293, 6.3184485287, 3.7681790315, 2.1811480769, 1.3405244945, 0.8620721141,
+                                                      0.5550693289, 0.3798540708, 0.2332364134, 0.1114188177, 0.0291671582});
   CHECK(align_your_steps("sd1")[10] == 0);
   near(align_your_steps("sdxl", 5, End::sigma_min), {14.6146412293, 3.7681790315, 1.3405244945, 0.5550693289, 0.2332364134, 0.0291671582});
   CHECK(align_your_steps("sdxl", 20, End::sigma_min)[1] == Approx(std::sqrt(14.6146412293 * 6.3184485287)).epsilon(1e-12));

@@ -102,6 +102,12 @@ TEST_CASE("midpoints side by side: Heun's method, the midpoint rule, and evaluat
     CHECK(two.evaluations == (afs ? 11 : 12));
     CHECK(two.evaluations == evaluations(both, schedule, options));
   }
+  // What is asked of one step: it adds itself to what is kept; of a schedule that is too long, which step() refuses, no row is read.
+  std::size_t kept = 2;
+  CHECK(both.evaluations(kept, 1, true) == 3);
+  CHECK(kept == 3);
+  CHECK(both.evaluations(kept, 5, false) == 1);
+  CHECK(kept == 3);
   // One step of it is the mean of one step of each.
   const Schedule step({schedule[0], schedule[1]});
   Table one = both;

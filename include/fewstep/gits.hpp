@@ -62,7 +62,7 @@ std::vector<std::vector<double>> gits_costs(const std::vector<Course<X>>& teache
   std::size_t samples = 0;
   for (const Course<X>& one : teacher) {
     const std::vector<X>&states = one.states, &slopes = one.slopes;
-    X chord = algebra<X>::like(states[0]), y = algebra<X>::like(states[0]), from_line = algebra<X>::like(states[0]);
+    X chord = algebra<X>::like(states[0]), y = algebra<X>::like(chord), from_line = algebra<X>::like(chord);
     minus(chord, states.back(), states[0]);
     const std::vector<double> length = algebra<X>::dot(chord, chord);
     // Of each sample, how far it is from the line through its trajectory's ends.
@@ -79,7 +79,7 @@ std::vector<std::vector<double>> gits_costs(const std::vector<Course<X>>& teache
     samples += length.size();
     std::vector<std::vector<double>> at(n, std::vector<double>(length.size()));
     if (kind == GitsCost::deviation)
-      for (std::size_t j = 0; j + 1 < n; ++j) at[j] = deviation(states[j]);  // of the last, which is on the line, 0
+      for (std::size_t j = 1; j + 1 < n; ++j) at[j] = deviation(states[j]);  // of the ends, which are on the line, 0
     for (std::size_t i = 0; i + 1 < n; ++i)
       for (std::size_t j = i + 1; j < n; ++j) {
         const double h = schedule[j] - schedule[i];
@@ -110,9 +110,9 @@ inline std::vector<std::size_t> gits_path(const std::vector<std::vector<double>>
   require(steps >= 1 && static_cast<std::size_t>(steps) < n, "GitsOptions::steps", steps, "1 to the teacher's " + std::to_string(n - 1));
   std::vector<std::vector<double>> value(static_cast<std::size_t>(steps) + 1, std::vector<double>(n, std::numeric_limits<double>::infinity()));
   std::vector<std::vector<std::size_t>> next(value.size(), std::vector<std::size_t>(n, n - 1));
-  for (std::size_t j = 0; j + 1 < n; ++j) value[1][j] = cost[j][n - 1];
+  for (std::size_t j = 1; j + 1 < n; ++j) value[1][j] = cost[j][n - 1];
   for (std::size_t k = 2; k < value.size(); ++k)
-    for (std::size_t j = 0; j + 1 < n; ++j)
+    for (std::size_t j = 0; j + 2 < n; ++j)
       for (std::size_t i = j + 1; i + 1 < n; ++i) {
         const double v = cost[j][i] + coefficient * value[k - 1][i];
         if (v < value[k][j]) value[k][j] = v, next[k][j] = i;
@@ -134,9 +134,7 @@ Schedule gits_insertion(const Course<X>& teacher, D&& denoise, const Schedule& s
   for (std::size_t k = 1; k < path[1]; ++k) {
     std::vector<double> longer = levels;
     longer.insert(longer.begin() + 1, schedule[k]);
-    X end = algebra<X>::like(teacher.states[0]);
-    detail::copy(end, teacher.states[0]);
-    end = integrate(student, denoise, Schedule(longer), std::move(end), {.analytic_first_step = true}).x;
+    X end = integrate(student, denoise, Schedule(longer), detail::copied(teacher.states[0]), {.analytic_first_step = true}).x;
     combine(end, std::tuple<>{}, [] { return std::tuple{unit, -1.}; }, end, teacher.states.back());
     double distance = 0;
     for (const double square : algebra<X>::dot(end, end)) distance += std::sqrt(square);

@@ -60,6 +60,16 @@ struct Calibration {
   double teacher_error;                // the median distance of the teacher to the solution, estimated; no number where it was given
 };
 
+/// The median distance of a teacher's ends to the solution, estimated: of a method of second order by what fewer steps change.
+/// @param fine, coarse  where the same noise ends in `steps` and in `fewer` steps
+/// @param shown         compared limited to +-shown; 0: as they are
+template <State X>
+double teacher_error(const X& fine, int steps, const X& coarse, int fewer, double shown = 0) {
+  const X change = detail::difference(detail::as_shown(fine, shown), detail::as_shown(coarse, shown));
+  const double ratio = static_cast<double>(steps) / fewer;
+  return std::sqrt(detail::median_of(algebra<X>::dot(change, change))) / (ratio * ratio - 1);
+}
+
 /// @param noise    unit noise, a batch each
 /// @param teacher  for each batch what teach() gives on the schedule of `start`
 template <State X, class D>
@@ -132,13 +142,10 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
   const Schedule schedule = start.schedule();
   std::vector<std::vector<X>> teacher;
   for (const X& z : noise) teacher.push_back(teach(Heun{}, denoise, schedule, options.teacher_steps, z));
-  // A method of second order errs by a third of what half its steps change.
   const int fewer = options.teacher_steps / 2;
-  const double ratio = static_cast<double>(options.teacher_steps) / fewer;
-  const auto end = [&](const std::vector<X>& states) { return detail::as_shown(states.back(), options.shown); };
-  const X change = detail::difference(end(teacher[0]), end(teach(Heun{}, denoise, schedule, fewer, noise[0])));
+  const X coarse = teach(Heun{}, denoise, schedule, fewer, noise[0]).back();
   Calibration made = calibrate<X>(denoise, start, noise, teacher, options);
-  made.teacher_error = std::sqrt(detail::median_of(algebra<X>::dot(change, change))) / (ratio * ratio - 1);
+  made.teacher_error = teacher_error(teacher[0].back(), options.teacher_steps, coarse, fewer, options.shown);
   return made;
 }
 

@@ -92,7 +92,6 @@ namespace detail {
 
 /// The regularised incomplete beta function I_x(a, b), from its continued fraction (DLMF 8.17.22), by Lentz's method.
 inline double incomplete_beta(double a, double b, double x) {
-  if (x <= 0 || x >= 1) return x <= 0 ? 0 : 1;
   if (x > (a + 1) / (a + b + 2)) return 1 - incomplete_beta(b, a, 1 - x);
   const double front = std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log1p(-x)) / a;
   double c = 1, d = 1 / (1 - (a + b) * x / (a + 1)), value = d;

@@ -59,7 +59,6 @@ struct Table {
   struct Memory {
     History<X> past;
     std::vector<X> mid;  // where there are midpoints: the state at the left end, a midpoint's state, its target
-    Time<X> level{0.}, fed{0.};
     void detach() { past.detach(); }
   };
   template <State X>
@@ -69,8 +68,6 @@ struct Table {
     Memory<X> m{{x, longest - 1}, {}};
     if (evaluations() > 1)
       for (int i = 0; i < 3; ++i) m.mid.push_back(algebra<X>::like(x));
-    algebra<X>::fit(m.level, x);
-    algebra<X>::fit(m.fed, x);
     return m;
   }
 
@@ -88,9 +85,7 @@ struct Table {
     for (std::size_t k = 0; k < terms; ++k) combine(x, std::tuple<>{}, [w = row.weights[k + 1]] { return std::tuple{unit, w}; }, x, m.past[k]);
     for (const Midpoint& p : row.midpoints) {
       sum(m.mid[1], p.carry, m.mid[0], p.reach, m0);
-      map_time<X>(m.level, [&](const auto& t) { return p.level + 0. * t; }, n.from);
-      map_time<X>(m.fed, [&](const auto& t) { return p.clock * p.level + 0. * t; }, n.from);
-      model(m.mid[1], m.fed, m.level, m.mid[2]);
+      model(m.mid[1], Time<X>(p.clock * p.level), Time<X>(p.level), m.mid[2]);
       combine(x, std::tuple<>{}, [w = p.weight] { return std::tuple{unit, w}; }, x, m.mid[2]);
     }
     m.past.push(m0, n);

@@ -1,0 +1,73 @@
+// What `evaluate` compares: solvers with all that decides their samples, and the settings that a classic one may have.
+#pragma once
+
+#include <fewstep/torch.hpp>
+
+#include <optional>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace fewstep::examples {
+
+/// A solver with everything that decides its samples; `text` says it all and names it in the cache.
+struct Method {
+  std::string name;
+  bool predicted;
+  AnySolver<torch::Tensor> solver;
+  Schedule schedule;
+  Options options;
+  std::string text;
+};
+
+inline std::string text_of(const std::string& schedule, const ScheduleSettings& s) {
+  std::ostringstream text;
+  text << schedule;
+  if (s.rho) text << " " << *s.rho;
+  text << ", " << s.steps << " steps";
+  return text.str();
+}
+
+inline std::string text_of(const Options& o) {
+  return !o.analytic_first_step ? "" : o.analytic_in_history ? ", AFS" : ", AFS forgotten";
+}
+
+/// Every setting of a classic solver that takes exactly `nfe` evaluations.
+/// @param more_levels  one more schedule to try; empty: none
+inline std::vector<Method> candidates(const std::string& family, int nfe, const std::vector<double>& more_levels) {
+  std::vector<std::pair<std::string, AnySolver<torch::Tensor>>> solvers;
+  const auto add = [&](const SolverSettings& settings, const std::string& text) { solvers.emplace_back(family + text, make_solver<torch::Tensor>(family, settings)); };
+  if (family == "dpmpp" || family == "unipc" || family == "dpm_singlestep" || family == "res") {
+    for (const int order : {2, 3}) add({.order = order}, " " + std::to_string(order));
+  } else if (family == "ipndm" || family == "ipndm_v" || family == "deis") {
+    for (const int order : {2, 3, 4}) add({.order = order}, " " + std::to_string(order));
+  } else if (family == "amed") {
+    for (const double ratio : {0.3, 0.4, 0.5}) add({.ratio = ratio}, " ratio " + std::to_string(ratio).substr(0, 3));
+  } else {
+    add({}, "");
+  }
+  const bool one_step = family == "euler" || family == "heun" || family == "dpm2" || family == "amed" || family == "dpm_singlestep";
+  std::vector<Method> all;
+  if (!more_levels.empty())
+    for (const auto& [text, solver] : solvers)
+      for (const Options& options : {Options{}, Options{.analytic_first_step = true}, Options{.analytic_first_step = true, .analytic_in_history = false}})
+        if ((options.analytic_in_history || !one_step) && evaluations(solver, Schedule(more_levels), options) == nfe) {
+          std::ostringstream levels;
+          for (const double level : more_levels) levels << " " << level;
+          all.push_back({family, false, solver, Schedule(more_levels), options, text + ", levels" + levels.str()});
+        }
+  for (const auto& [schedule, rho] : {std::pair<const char*, std::optional<double>>{"karras", 7}, {"karras", 5}, {"log_uniform", {}}, {"time_uniform", 1}})
+    for (const auto& [text, solver] : solvers)
+      for (const Options& options : {Options{}, Options{.analytic_first_step = true}, Options{.analytic_first_step = true, .analytic_in_history = false}}) {
+        if (!options.analytic_in_history && one_step) continue;
+        for (int steps = 1; steps <= nfe + 1; ++steps) {
+          const ScheduleSettings settings{.steps = steps, .rho = rho};
+          const Schedule levels = make_schedule(schedule, settings);
+          if (evaluations(solver, levels, options) == nfe) all.push_back({family, false, solver, levels, options, text + ", " + text_of(schedule, settings)});
+        }
+      }
+  return all;
+}
+
+}  // namespace fewstep::examples

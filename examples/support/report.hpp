@@ -1,0 +1,119 @@
+// What `evaluate` shows: a row for each solver; tables, CSV, plot.
+#pragma once
+
+#include "fashion_mnist.hpp"
+#include "metrics.hpp"
+#include "plot.hpp"
+
+#include <fewstep/io/atomic_write.hpp>
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <ostream>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace fewstep::examples {
+
+/// One row of the table. Each figure is the mean over the seeds.
+struct Row {
+  std::string name, text;
+  bool predicted = false;
+  int nfe = 0;
+  Figure rms, median, frechet_reference, frechet_real, sliced;
+  double seconds = 0;      // for 1,000 images
+  torch::Tensor distance;  // [seeds, images] mean squares
+};
+
+inline constexpr std::pair<const char*, Figure Row::*> figures[] = {
+    {"rms", &Row::rms}, {"median", &Row::median}, {"frechet_reference", &Row::frechet_reference}, {"frechet_real", &Row::frechet_real},
+    {"sliced_wasserstein", &Row::sliced}};
+
+inline void print_table(const std::vector<Row>& rows, std::int64_t images, std::int64_t seeds) {
+  std::printf("%lld images, %lld seeds; +- is half of a bootstrapped 95%% interval\n\n", static_cast<long long>(images), static_cast<long long>(seeds));
+  std::printf("| evaluations | solver | rms | median | Frechet to reference | Frechet to test images | sliced Wasserstein | seconds per 1,000 | settings |\n"
+              "|---|---|---|---|---|---|---|---|---|\n");
+  for (const Row& r : rows) {
+    std::printf("| %d | %s ", r.nfe, r.name.c_str());
+    for (const auto& [name, figure] : figures) std::printf("| %.4g +- %.2g ", (r.*figure).value(), (r.*figure).margin());
+    std::printf("| %.1f | %s |\n", r.seconds, r.text.c_str());
+  }
+}
+
+inline void print_differences(const std::vector<Row>& rows) {
+  bool first = true;
+  for (const Row& p : rows)
+    for (const Row& c : rows) {
+      if (!p.predicted || c.predicted || c.nfe != p.nfe) continue;
+      if (first) std::printf("\nPaired differences (negative: the predictor is better)\n\n| evaluations | predictor | against | rms | Frechet to reference |\n|---|---|---|---|---|\n");
+      first = false;
+      const Figure rms = p.rms - c.rms, frechet = p.frechet_reference - c.frechet_reference;
+      std::printf("| %d | %s | %s | %.4f +- %.4f | %.3f +- %.3f |\n", p.nfe, p.name.c_str(), c.name.c_str(), rms.value(), rms.margin(),
+                  frechet.value(), frechet.margin());
+    }
+}
+
+/// Of pictures whose classes take turns.
+inline void print_classes(const std::vector<Row>& rows) {
+  const auto classes = static_cast<std::int64_t>(fashion_mnist_labels.size());
+  std::printf("\nrms distance to the reference by class\n\n| evaluations | solver ");
+  for (const char* label : fashion_mnist_labels) std::printf("| %s ", label);
+  std::printf("|\n|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+  const torch::Tensor kinds = torch::arange(rows.front().distance.size(1)) % classes;
+  for (const Row& r : rows) {
+    if (&r == &rows.front()) continue;
+    std::printf("| %d | %s ", r.nfe, r.name.c_str());
+    for (std::int64_t c = 0; c < classes; ++c)
+      std::printf("| %.3f ", r.distance.index_select(1, (kinds == c).nonzero().squeeze(1)).mean().sqrt().item<double>());
+    std::printf("|\n");
+  }
+}
+
+inline void write_csv(const std::filesystem::path& path, const std::vector<Row>& rows, std::int64_t images, std::int64_t seeds) {
+  io::atomic_write(path, [&](std::ostream& out) {
+    out << "evaluations,solver,settings,images,seeds,seconds_per_1000";
+    for (const auto& [name, figure] : figures) out << "," << name << "," << name << "_margin";
+    for (const Row& r : rows) {
+      out << "\n" << r.nfe << "," << r.name << ",\"" << r.text << "\"," << images << "," << seeds << "," << r.seconds;
+      for (const auto& [name, figure] : figures) out << "," << (r.*figure).value() << "," << (r.*figure).margin();
+    }
+    out << "\n";
+  });
+  std::printf("\nwrote %s\n", path.c_str());
+}
+
+/// A line per solver; predictors of one kind, amed_5 and amed_7, are one line.
+inline void write_plot(const std::filesystem::path& path, const std::vector<Row>& rows) {
+  const auto kind = [](const Row& r) { return r.predicted ? r.name.substr(0, r.name.find_last_of('_')) : r.name; };
+  std::map<std::string, std::vector<const Row*>> lines;
+  for (const Row& r : rows)
+    if (r.name != "reference") lines[kind(r)].push_back(&r);
+  std::ostringstream data, titles[2];
+  int number = 0;
+  for (auto& [name, line] : lines) {
+    std::sort(line.begin(), line.end(), [](const Row* a, const Row* b) { return a->nfe < b->nfe; });
+    data << "$line" << number << " << END\n";
+    for (const Row* r : line) data << r->nfe << " " << r->rms.value() << " " << r->frechet_reference.value() << "\n";
+    data << "END\n";
+    std::string title = name;
+    std::replace(title.begin(), title.end(), '_', ' ');
+    for (int k : {0, 1})
+      titles[k] << (number ? ", " : "plot ") << "$line" << number << " using 1:" << k + 2 << " with linespoints linewidth 2 pointtype " << number % 15 + 1 << " dashtype " << number / 8 + 1 << " title '" << title << "'";
+    ++number;
+  }
+  std::ostringstream commands;
+  commands << data.str() << "set multiplot layout 1,2\nset key font ',9'\nset logscale y\nset grid\nset xlabel 'network evaluations'\nset xtics 1\n"
+           << "set ylabel 'rms distance to the reference solution'\n" << titles[0].str()
+           << "\nset ylabel 'Frechet distance to the reference solution'\n" << titles[1].str() << ", " << rows.front().frechet_reference.value()
+           << " with lines dashtype 2 linecolor 'black' title 'reference'\nunset multiplot\n";
+  plot(path, "1200,500", commands.str());
+}
+
+}  // namespace fewstep::examples
