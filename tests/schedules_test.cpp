@@ -26,6 +26,7 @@ TEST_CASE("training steps: linspace, leading, trailing") {
   using V = std::vector<double>;
   CHECK(training_steps(1000, {.steps = 5, .spacing = Spacing::linspace}) == V{999, 749, 500, 250, 0});
   CHECK(training_steps(1000, {.steps = 2, .spacing = Spacing::linspace}) == V{999, 0});
+  CHECK(training_steps(1000, {.steps = 1, .spacing = Spacing::linspace}) == V{0});  // as numpy has it
   CHECK(training_steps(1000, {.steps = 5, .spacing = Spacing::linspace, .rounded = false})[1] == Approx(749.25));
   CHECK(training_steps(1000, {.steps = 5, .spacing = Spacing::linspace, .spare_last = true}) == V{999, 799, 599, 400, 200});
   CHECK(training_steps(1000, {.steps = 5, .spacing = Spacing::leading}) == V{800, 600, 400, 200, 0});
