@@ -45,10 +45,11 @@ add_library(fewstep_strict INTERFACE)
 target_compile_options(fewstep_strict INTERFACE -Wshadow -Wconversion)
 
 if(FEWSTEP_TORCH)
-  # A file that includes LibTorch takes some 20 s to compile, most of it in its headers: they are compiled once.
+  # A file that includes LibTorch takes some 20 s to compile, most of it in its headers: they are compiled once. What such programs
+  # compute LibTorch computes, whose code is compiled: -O1 is enough for the rest.
   add_library(fewstep_torch_headers OBJECT ${CMAKE_CURRENT_LIST_DIR}/precompiled.cpp)
   target_link_libraries(fewstep_torch_headers PRIVATE fewstep::torch fewstep::io fewstep_develop)
-  target_compile_options(fewstep_torch_headers PRIVATE $<$<CONFIG:Release>:-O2>)
+  target_compile_options(fewstep_torch_headers PRIVATE $<$<CONFIG:Release>:-O1>)
   target_precompile_headers(fewstep_torch_headers PRIVATE <torch/torch.h>)
 endif()
 
@@ -59,7 +60,7 @@ function(fewstep_program name)
   target_link_libraries(${name} PRIVATE fewstep::eigen fewstep_develop ${arg_LIBRARIES})
   if(arg_TORCH)
     target_link_libraries(${name} PRIVATE fewstep::torch fewstep::io)
-    target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O2>)
+    target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
     target_precompile_headers(${name} REUSE_FROM fewstep_torch_headers)
   else()
     target_link_libraries(${name} PRIVATE fewstep_strict)

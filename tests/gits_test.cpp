@@ -85,7 +85,7 @@ TEST_CASE("GITS: the cheapest path among all, costs of straight and of bent traj
     const Array off = integrate(Ipndm{}, laws::elementwise<Array>(peaks), schedule, Array(x), {.analytic_first_step = true}).x - teacher.states.back();
     return off.square().colwise().sum().sqrt().sum();
   };
-  for (const std::size_t second : {2, 5, 9}) {
+  for (const std::size_t second : {2u, 5u, 9u}) {
     const Schedule inserted = gits_insertion(teacher, laws::elementwise<Array>(peaks), fine, {0, second, 12}, Ipndm{});
     REQUIRE(inserted.steps() == 3);
     CHECK(inserted[2] == fine[second]);
