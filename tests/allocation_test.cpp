@@ -36,6 +36,19 @@ struct OnePerSample {
 
 }  // namespace
 
+TEST_CASE("the predictor's answers take nothing from the heap but room for them, once") {
+  using X = Eigen::ArrayXXd;
+  const auto layer = [](std::size_t out, std::size_t in) { return AmedNetwork::Layer{std::vector<double>(out * in, 0.1), std::vector<double>(out)}; };
+  const AmedPredictor predictor({layer(6, 20), layer(3, 6), layer(4, 4), {1, 0.01}, layer(1, 11), layer(1, 11), layer(1, 11), 0.1, 0.1});
+  const X features = X::Constant(20, 3, 0.5);
+  const Step<X> n{Time<X>(4), Time<X>(1), 0, 2};
+  Prediction<X> out;
+  predictor(n, &features, out);
+  const std::size_t before = taken;
+  predictor(n, &features, out);
+  CHECK(taken == before);
+}
+
 TEMPLATE_TEST_CASE("no allocation after the first step", "", Eigen::ArrayXXd, Eigen::ArrayXXf, (Eigen::Array<double, 4, 2>)) {
   using X = TestType;
   const auto count = [] { return taken; };
@@ -48,6 +61,7 @@ TEMPLATE_TEST_CASE("no allocation after the first step", "", Eigen::ArrayXXd, Ei
     check(label + ", plugged per sample", AnySolver<X>(Amed{solver, OnePerSample{}}));
   }
   check("a table", tabulate(Ipndm{.order = 3}, karras({.steps = 12})));
+  check("AMED over a table", over_table(tabulate(Ipndm{.order = 3}, karras({.steps = 24})), OnePerSample{}));
   check("dpm2 per sample", DpmSolver2{OnePerSample{}});
   const std::size_t before = taken;
   const Eigen::ArrayXd made = Eigen::ArrayXd::Zero(4);

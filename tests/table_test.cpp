@@ -25,6 +25,12 @@ Array cloud(std::uint64_t first, std::size_t count) {
   return noise(seeds, 2);
 }
 const MixtureDenoiser mixture({.weights = {0.5, 0.5}, .means = {{1, 0}, {-1, 0.5}}, .deviations = {0.2, 0.3}});
+/// A third of the way, said sample by sample.
+struct Third {
+  static constexpr bool per_sample = true;
+  template <class X>
+  void operator()(const Step<X>&, const Features<X>*, Prediction<X>& out) const { out.ratio.each(3).setConstant(1. / 3); }
+};
 double rms(const Array& x) { return std::sqrt(x.square().colwise().sum().mean()); }
 
 }  // namespace
@@ -81,6 +87,54 @@ TEST_CASE("the laws hold for a table on its own schedule") {
   CHECK(laws::batch<Array>(table) == "");
   CHECK(laws::weights_alone<Array>(table) == "");
   CHECK(laws::resume<double>(table) == "");
+}
+
+TEST_CASE("on other levels a table of slopes is what its weights mean there") {
+  // iPNDM's weights go with the step alone: its table of one schedule is iPNDM on any other of as many steps.
+  const Schedule own = karras({.steps = 4}), other = log_uniform({.steps = 4});
+  const Array z = cloud(1, 3);
+  const Table table = tabulate(Ipndm{.order = 3}, own);
+  CHECK((sample(table, mixture, other, z).x - sample(Ipndm{.order = 3}, mixture, other, z).x).abs().maxCoeff() <= 1e-12);
+  CHECK((sample(Amed{table, Third{}}, mixture, time_uniform({.steps = 2}), z).x - sample(Amed{Ipndm{.order = 3}, Third{}}, mixture, time_uniform({.steps = 2}), z).x).abs().maxCoeff() <= 1e-12);
+  // Images have weights that do not: the numbers stay.
+  const Table images = tabulate(Dpmpp{.order = 1}, own);
+  const auto constant = [](double, double) { return 0.3; };
+  CHECK(sample(images, constant, other, 1.).x == Approx(sample(images, constant, own, other[0] / own[0]).x));
+  // A midpoint stays where it is, and counts as the step does.
+  const Table midpoint{.levels = {4, 2}, .rows = {{.weights = {-1}, .midpoints = {{3, -1, -1}}}}};
+  const auto slope = [](double x, double sigma) { return x - sigma * (sigma + 1); };  // sigma + 1
+  CHECK(sample(midpoint, slope, Schedule({4, 2}), 0.).x == Approx(-5 - 4));
+  CHECK(sample(midpoint, slope, Schedule({4, 1}), 0.).x == Approx(-1.5 * (5 + 4)));
+}
+
+TEST_CASE("AMED over a table: nothing corrected, the table; corrected, odds and factors") {
+  Table table = tabulate(Ipndm{.order = 3}, karras({.steps = 6}));
+  for (std::size_t i = 0; i < 6; ++i) table.rows[i].clock = 1 + 0.02 * static_cast<double>(i), table.rows[i].weights[0] *= 1.03;
+  const Array z = cloud(1, 3);
+  const Schedule schedule = every_second_level(table);
+  REQUIRE(schedule.steps() == 3);
+  for (const bool afs : {false, true}) {
+    const Options options{.analytic_first_step = afs};
+    const auto plain = sample(table, mixture, table.schedule(), z, options);
+    const auto plugged = sample(over_table(table, FixedRatio{0.5}), mixture, schedule, z, options);
+    CHECK((plain.x - plugged.x).abs().maxCoeff() <= 1e-12);
+    CHECK(plugged.evaluations == plain.evaluations);
+  }
+  const Step<double> n{4., 1., 1, 2};
+  Prediction<double> out;
+  const TablePredictor before{{{}, {0.25, 1.1, 0.9}}}, correction{{{}, {0.6, 1.2, 0.8}}};
+  Around{before, correction}(n, static_cast<const Features<double>*>(nullptr), out);
+  CHECK(out.ratio == Approx(1. / 3));  // odds of 1/3 and 3/2
+  CHECK(out.direction == Approx(1.32));
+  CHECK(out.clock == Approx(0.72));
+  Around{before, FixedRatio{}}(n, static_cast<const Features<double>*>(nullptr), out);
+  CHECK(out.ratio == Approx(0.25));
+
+  table.rows.pop_back();
+  table.levels.pop_back();
+  CHECK_THAT(message_of([&] { over_table(table, FixedRatio{}); }), Catch::Contains("number of rows of Table is 5; allowed: even numbers"));
+  CHECK_THAT(message_of([&] { Around{FixedRatio{2}, FixedRatio{}}.validate(); }), Catch::Contains("FixedRatio::ratio is 2"));
+  CHECK_THAT(message_of([&] { Around{FixedRatio{}, FixedRatio{3}}.validate(); }), Catch::Contains("FixedRatio::ratio is 3"));
 }
 
 TEST_CASE("midpoints side by side: Heun's method, the midpoint rule, and evaluations in all and in turn") {

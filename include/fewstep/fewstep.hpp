@@ -5,6 +5,8 @@
 #include "denoisers.hpp"
 #include "observers.hpp"
 #include "plugin/amed.hpp"
+#include "plugin/around.hpp"
+#include "plugin/over_table.hpp"
 #include "plugin/table_predictor.hpp"
 #include "registry.hpp"
 #include "run.hpp"

@@ -24,12 +24,13 @@ struct Amed {
     Memory<S, X> inner;
     X second, before;
     Prediction<X> to{};
-    Time<X> mid{0.}, fed{0.};
+    Time<X> mid{0.}, told{0.}, fed{0.};
     void detach() { inner.detach(); }
   };
 
   static constexpr bool per_sample = detail::per_sample<S> || detail::per_sample<P>;
   Target target() const { return solver.target(); }
+  double clock(std::size_t index) const { return detail::clock(solver, 2 * index); }
   int evaluations() const { return 2 * solver.evaluations(); }
   int evaluations(std::size_t& kept, std::size_t left, bool remember) const {
     const int first = detail::step_evaluations(solver, kept, 2 * left, remember);
@@ -44,8 +45,7 @@ struct Amed {
     static_assert(Solver<S, X>, "Amed: the wrapped type must model Solver for this state");
     static_assert(TimePredictor<P, X>, "Amed: the predictor must model TimePredictor for this state");
     Stages<X> m{solver.memory(x), algebra<X>::like(x), algebra<X>::like(x)};
-    algebra<X>::fit(m.mid, x);
-    algebra<X>::fit(m.fed, x);
+    for (Time<X>* t : {&m.mid, &m.told, &m.fed}) algebra<X>::fit(*t, x);
     return m;
   }
 
@@ -56,7 +56,8 @@ struct Amed {
     solver.step(Step<X>{n.from, m.mid, 2 * n.index, 2 * n.count, n.remember}, x, first, model, m.inner);
 
     Rescaled<X, M> warped{model, m.to.clock, m.fed};
-    warped(x, m.mid, m.second);
+    map_time<X>(m.told, [clock = detail::clock(solver, 2 * n.index + 1)](const auto& mid) { return clock * mid; }, m.mid);
+    warped(x, m.told, m.mid, m.second);
     const bool scaled = !algebra<X>::is_one(m.to.direction);
     if (scaled) detail::copy(m.before, x);
     solver.step(Step<X>{m.mid, n.to, 2 * n.index + 1, 2 * n.count}, x, m.second, warped, m.inner);

@@ -29,7 +29,7 @@ struct TablePredictor {
   /// @throws std::invalid_argument for a schedule of another length.
   template <State X>
   void operator()(const Step<X>& n, const Features<X>*, Prediction<X>& out) const {
-    require(n.count == rows.size(), "the number of steps", n.count, std::to_string(rows.size()) + ", the rows of TablePredictor");
+    if (n.count != rows.size()) require(false, "the number of steps", n.count, std::to_string(rows.size()) + ", the rows of TablePredictor");
     const Row& row = rows[n.index];
     out = {Time<X>(row.ratio), Time<X>(row.direction), Time<X>(row.clock)};
   }

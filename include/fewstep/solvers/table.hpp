@@ -20,6 +20,7 @@ namespace fewstep {
 /// AMED with constants, its plugin. Learned ones (DyWeight, AdaSDE, S4S, ...) are published as such numbers. A row may go on to
 /// midpoints, which do not wait for each other (EPD-Solver):
 ///   x' += w m(y, level),   y = carry x + reach m0
+/// From t to s of other levels than its own, as where a predictor moves them, weights of slopes go with s - t.
 /// Evaluations per step: 1, and 1 for each midpoint.  Order: what the numbers make of it.
 struct Table {
   using Row = TableRow;
@@ -59,6 +60,7 @@ struct Table {
   struct Memory {
     History<X> past;
     std::vector<X> mid;  // where there are midpoints: the state at the left end, a midpoint's state, its target
+    Time<X> stretch{1.};
     void detach() { past.detach(); }
   };
   template <State X>
@@ -66,27 +68,32 @@ struct Table {
     std::size_t longest = 1;
     for (const Row& row : rows) longest = (std::max)(longest, row.weights.size());
     Memory<X> m{{x, longest - 1}, {}};
+    if (aim == Target::slope) algebra<X>::fit(m.stretch, x);
     if (evaluations() > 1)
       for (int i = 0; i < 3; ++i) m.mid.push_back(algebra<X>::like(x));
     return m;
   }
 
-  /// @throws std::invalid_argument for a schedule of another length; on one of other levels than schedule() the weights are those of another step.
+  /// @throws std::invalid_argument for a schedule of another length.
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& m0, M& model, Memory<X>& m) const {
     if (n.count != rows.size()) require(false, "the number of steps", n.count, std::to_string(rows.size()) + ", the rows of Table");
     const Row& row = rows[n.index];
-    const auto sum = [](X& out, double a, const X& of, double b, const X& and_of) {
-      combine(out, std::tuple<>{}, [=] { return std::tuple{a, b}; }, of, and_of);
+    if (aim == Target::slope) {
+      const double own = levels[n.index + 1] - levels[n.index];
+      map_time<X>(m.stretch, [own](const auto& t, const auto& s) { return (s - t) / own; }, n.from, n.to);
+    }
+    const auto add = [&](double w, const X& of) {
+      combine(x, times(m.stretch), [w](const auto& stretch) { return std::tuple{unit, w * stretch}; }, x, of);
     };
     if (!row.midpoints.empty()) detail::copy(m.mid[0], x);
-    sum(x, row.carry, x, row.weights[0], m0);
+    combine(x, times(m.stretch), [&row](const auto& stretch) { return std::tuple{row.carry, row.weights[0] * stretch}; }, x, m0);
     const std::size_t terms = (std::min)(row.weights.size() - 1, m.past.size());
-    for (std::size_t k = 0; k < terms; ++k) combine(x, std::tuple<>{}, [w = row.weights[k + 1]] { return std::tuple{unit, w}; }, x, m.past[k]);
+    for (std::size_t k = 0; k < terms; ++k) add(row.weights[k + 1], m.past[k]);
     for (const Midpoint& p : row.midpoints) {
-      sum(m.mid[1], p.carry, m.mid[0], p.reach, m0);
+      combine(m.mid[1], std::tuple<>{}, [&p] { return std::tuple{p.carry, p.reach}; }, m.mid[0], m0);
       model(m.mid[1], Time<X>(p.clock * p.level), Time<X>(p.level), m.mid[2]);
-      combine(x, std::tuple<>{}, [w = p.weight] { return std::tuple{unit, w}; }, x, m.mid[2]);
+      add(p.weight, m.mid[2]);
     }
     m.past.push(m0, n);
   }
