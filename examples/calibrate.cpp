@@ -33,7 +33,7 @@ using namespace fewstep::examples;
 using torch::Tensor;
 
 struct Settings {
-  std::filesystem::path model, out, cache;
+  std::filesystem::path model, start, out, cache;
   std::string solver = "ipndm", schedule = "karras", device = "cpu";
   SolverSettings solver_settings;
   ScheduleSettings schedule_settings{.steps = 6};
@@ -98,18 +98,25 @@ std::vector<std::vector<Tensor>> taught(const Settings& s, const D& denoise, con
   return batches;
 }
 
+/// Sets the analytic first step where the table is from a file.
+Table starting_table(Settings& s) {
+  if (s.start.empty()) return tabulate(make_solver<double>(s.solver, s.solver_settings), make_schedule(s.schedule, s.schedule_settings));
+  const io::TableFile file = io::read_table(s.start);
+  s.options.analytic_first_step = file.analytic_first_step;
+  return file.table;
+}
+
 template <class D>
 void fit(Settings& s, const std::string& command, const D& denoise, const std::vector<Tensor>& noise, const Meter& meter) {
-  const Schedule schedule = make_schedule(s.schedule, s.schedule_settings);
-  const Table start = tabulate(make_solver<double>(s.solver, s.solver_settings), schedule);
+  const Table start = starting_table(s);
   const std::filesystem::path part = s.out.string() + ".part";
   s.options.resume = read_progress(part, command);
   const double root = std::sqrt(static_cast<double>(noise[0][0].numel()));  // of the numbers of a picture: distances are shown by number
   const auto evaluations = [&] { return static_cast<double>(meter.evaluated) / static_cast<double>(s.images); };
 
-  const std::vector<std::vector<Tensor>> teacher = taught(s, denoise, schedule, noise, s.teacher_steps);
+  const std::vector<std::vector<Tensor>> teacher = taught(s, denoise, start.schedule(), noise, s.teacher_steps);
   const int fewer = s.teacher_steps / 2;
-  const std::vector<std::vector<Tensor>> coarser = taught(s, denoise, schedule, {noise[0]}, fewer);
+  const std::vector<std::vector<Tensor>> coarser = taught(s, denoise, start.schedule(), {noise[0]}, fewer);
   const double error = teacher_error(teacher[0].back(), s.teacher_steps, coarser[0].back(), fewer, s.options.shown) / root;
   std::fprintf(stderr, "the teacher's own median error is about %.4f\n", error);
 
@@ -161,7 +168,10 @@ int main(int argc, char** argv) {
   app.add_option("--steps", s.schedule_settings.steps, "of the table; with the analytic first step one more than evaluations")->check(CLI::Range(1, 100));
   app.add_option("--schedule", s.schedule, "karras, log_uniform, time_uniform");
   app.add_option("--rho", s.schedule_settings.rho, "the schedule's exponent");
+  const auto* levels = app.add_option("--levels", s.schedule_settings.levels, "noise levels to start from in place of schedule and steps, such as 80,9.7,0.47,0.002")->delimiter(',')->excludes("--steps")->excludes("--schedule");
   app.add_flag("--without-afs{false}", s.options.analytic_first_step, "evaluate the first slope");
+  app.add_option("--start", s.start, "to start from, a table (.json), in place of a solver, its levels and start")
+      ->excludes("--solver")->excludes("--order")->excludes("--steps")->excludes("--schedule")->excludes("--rho")->excludes("--levels")->excludes("--without-afs");
   app.add_option("--images", s.images, "trajectories")->check(CLI::Range(4, 65'536));
   s.condition.add_options(app);
   app.add_option("--held-out", s.options.held_out, "share of trajectories that decide")->check(CLI::Range(0.01, 0.99));
@@ -176,6 +186,7 @@ int main(int argc, char** argv) {
   app.add_option("--device", s.device, "cpu, cuda, cuda:1, ...");
   app.add_flag("--bf16", s.bf16, "the network computes in bfloat16");
   CLI11_PARSE(app, argc, argv);
+  if (levels->count() > 0) s.schedule = "custom";
   try {
     keep_freed_memory();
     std::string command = "calibrate";

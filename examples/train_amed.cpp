@@ -3,6 +3,7 @@
 // Batch k depends on the seed and k alone: a run that was killed goes on where its checkpoint stands and ends the same.
 #include "support/cache.hpp"
 #include "support/network.hpp"
+#include "support/predictor_file.hpp"
 #include "support/progress.hpp"
 
 #include <fewstep/io/amed_file.hpp>
@@ -36,7 +37,7 @@ using torch::Tensor;
 namespace fs = std::filesystem;
 
 struct Settings {
-  fs::path model, out, cache;
+  fs::path model, table, out, cache;
   std::string teacher = "heun", loss = "greedy", device = "cpu";
   io::AmedFile file;
   SolverSettings teacher_settings;
@@ -78,6 +79,14 @@ class Trainer {
     unet_->eval();
     const UnetConfig& config = unet_->config();
     s_.file.data_shape = {config.img_channels, config.img_resolution, config.img_resolution};
+    if (!s_.table.empty()) {
+      const io::TableFile fitted = io::read_table(s_.table);
+      s_.file.table = fitted.table;
+      s_.file.solver = "table";
+      s_.file.schedule = "custom";
+      s_.file.schedule_settings.levels = every_second_level(fitted.table).levels();
+      s_.file.analytic_first_step = fitted.analytic_first_step;
+    }
     schedule_.emplace(make_schedule(s_.file.schedule, s_.file.schedule_settings));
     if (s_.teacher_steps > 0) {  // only the end counts for the loss at the end: all students share one teacher
       require(s_.end_to_end(), "teacher-steps", s_.teacher_steps, "0 where the loss is greedy: give --extra");
@@ -92,6 +101,10 @@ class Trainer {
     make_solver<Tensor>(s_.teacher, s_.teacher_settings);
     const auto seed = static_cast<std::uint64_t>(s_.seed);
     AmedNetwork initial = initial_amed_network(features(), s_.scale_dir, s_.scale_time, seed);
+    if (s_.file.table) {  // nothing is corrected at first
+      for (auto* head : {&initial.ratio, &initial.direction, &initial.clock})
+        if (*head) std::fill((*head)->weight.begin(), (*head)->weight.end(), 0.);
+    }
     if (s_.constants) std::fill(initial.encode_0.weight.begin(), initial.encode_0.weight.end(), 0.);  // and stay so
     predictor_.emplace(initial, torch::TensorOptions(device_));
     adam_.emplace(predictor_->parameters(), s_.lr);
@@ -179,7 +192,7 @@ class Trainer {
     return last_states_;
   }
 
-  AnySolver<Tensor> student() { return make_solver<Tensor>(s_.file.solver, s_.file.solver_settings, Watched{*predictor_, s_.constants, &ratios_}); }
+  AnySolver<Tensor> student() { return with_predictor(s_.file, Watched{*predictor_, s_.constants, &ratios_}); }
   Options options() const {
     return {.analytic_first_step = s_.file.analytic_first_step, .analytic_in_history = s_.file.analytic_in_history, .check = Check::off};
   }
@@ -310,6 +323,8 @@ int main(int argc, char** argv) {
   const auto* levels = app.add_option("--levels", s.file.schedule_settings.levels, "noise levels in place of schedule and steps, such as 80,9.7,0.47,0.002")->delimiter(',')->excludes("--steps")->excludes("--schedule");
   app.add_option("--rho", s.file.schedule_settings.rho, "the schedule's exponent");
   app.add_flag("--afs", s.file.analytic_first_step, "analytic first step");
+  app.add_option("--table", s.table, "a table of calibrate (.json) that the predictor corrects, in place of solver, levels and start")
+      ->excludes("--solver")->excludes("--order")->excludes("--steps")->excludes("--schedule")->excludes("--rho")->excludes("--levels")->excludes("--afs");
   app.add_flag("!--forget-analytic", s.file.analytic_in_history, "keep the analytic slope out of a multistep student's history");
   app.add_option("--scale-dir", s.scale_dir, "range of the direction factor; 0: none")->check(CLI::Range(0., 0.999));
   app.add_option("--scale-time", s.scale_time, "range of the clock; 0: none")->check(CLI::Range(0., 0.999));

@@ -4,6 +4,7 @@
 
 #include <fewstep/io/amed_file.hpp>
 #include <fewstep/laws/solver.hpp>
+#include <fewstep/tabulate.hpp>
 #include <fewstep/torch.hpp>
 #include <fewstep/torch/amed_predictor.hpp>
 #include <fewstep/torch/laws.hpp>
@@ -60,6 +61,12 @@ TEST_CASE("a file holds all there is to know, to the bit") {
   CHECK(read.analytic_first_step);
   CHECK(read.data_shape == written.data_shape);
   CHECK(read.training == written.training);
+
+  CHECK(!read.table);
+  written.table = tabulate(Ipndm{.order = 3}, karras({.steps = 4}));
+  io::write_amed(file.path, written);
+  CHECK(io::read_amed(file.path).table->levels == written.table->levels);
+  CHECK(io::read_amed(file.path).table->rows[3].weights == written.table->rows[3].weights);
 
   io::Safetensors raw = io::read_safetensors(file.path);
   raw.tensors.erase("fc_r.bias");
@@ -122,11 +129,13 @@ TEST_CASE("gradients of every parameter through plugged steps equal central diff
   const TensorMixtureDenoiser exact(test::mixture());
   const auto denoise = [&](const Tensor& x, const Tensor& sigma) { return std::pair(exact(x, sigma), x / 80); };
   const Tensor x = tensor(noise({1, 2}, 4)) * 80;
-  for (const char* name : {"amed", "dpm2", "ipndm", "dpmpp"}) {
+  const Table table = tabulate(Ipndm{.order = 3}, karras({.steps = 6}));
+  for (const std::string name : {"amed", "dpm2", "ipndm", "dpmpp", "table"}) {
     INFO(name);
     const TensorAmedPredictor predictor(initial_amed_network(4, 0.1, 0.1, 11), torch::kFloat64);
     const auto loss = [&] {
-      return end_to_end_loss(make_solver<Tensor>(name, {}, predictor), denoise, karras({.steps = 3}), {}, x, torch::zeros_like(x));
+      const AnySolver<Tensor> student = name == "table" ? AnySolver<Tensor>(over_table(table, predictor)) : make_solver<Tensor>(name, {}, predictor);
+      return end_to_end_loss(student, denoise, name == "table" ? every_second_level(table) : karras({.steps = 3}), {}, x, torch::zeros_like(x));
     };
     for (Tensor p : predictor.parameters()) p.requires_grad_();
     loss().backward();

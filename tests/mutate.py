@@ -42,7 +42,7 @@ programs = {
 }
 judges = {"compat/": "compat_test", "solvers/table": "table_test",
           "schedules/": "schedules_test", "gits.hpp": "gits_test", "table_predictor.hpp": "core_test",
-          "amed_network.hpp": "golden_check"}
+          "amed_network.hpp": "golden_check", "around.hpp": "table_test", "over_table.hpp": "table_test"}
 flags = ["-std=c++20", "-ffp-contract=off", "-w", "-D_GLIBCXX_ASSERTIONS", "-ftemplate-depth=200"]  # an index too far is noticed, an endless recursion soon
 system_includes = ["/usr/include/eigen3", "/usr/local/include/eigen3"]
 

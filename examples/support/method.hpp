@@ -48,25 +48,24 @@ inline std::vector<Method> candidates(const std::string& family, int nfe, const 
     add({}, "");
   }
   const bool one_step = family == "euler" || family == "heun" || family == "dpm2" || family == "amed" || family == "dpm_singlestep";
+  std::vector<std::pair<std::string, Schedule>> schedules;
+  if (!more_levels.empty()) {
+    std::ostringstream text;
+    text << "levels";
+    for (const double level : more_levels) text << " " << level;
+    schedules.emplace_back(text.str(), Schedule(more_levels));
+  }
+  for (const auto& [name, rho] : {std::pair<const char*, std::optional<double>>{"karras", 7}, {"karras", 5}, {"log_uniform", {}}, {"time_uniform", 1}})
+    for (int steps = 1; steps <= nfe + 1; ++steps) {
+      const ScheduleSettings settings{.steps = steps, .rho = rho};
+      schedules.emplace_back(text_of(name, settings), make_schedule(name, settings));
+    }
   std::vector<Method> all;
-  if (!more_levels.empty())
+  for (const auto& [levels, schedule] : schedules)
     for (const auto& [text, solver] : solvers)
       for (const Options& options : {Options{}, Options{.analytic_first_step = true}, Options{.analytic_first_step = true, .analytic_in_history = false}})
-        if ((options.analytic_in_history || !one_step) && evaluations(solver, Schedule(more_levels), options) == nfe) {
-          std::ostringstream levels;
-          for (const double level : more_levels) levels << " " << level;
-          all.push_back({family, false, solver, Schedule(more_levels), options, text + ", levels" + levels.str()});
-        }
-  for (const auto& [schedule, rho] : {std::pair<const char*, std::optional<double>>{"karras", 7}, {"karras", 5}, {"log_uniform", {}}, {"time_uniform", 1}})
-    for (const auto& [text, solver] : solvers)
-      for (const Options& options : {Options{}, Options{.analytic_first_step = true}, Options{.analytic_first_step = true, .analytic_in_history = false}}) {
-        if (!options.analytic_in_history && one_step) continue;
-        for (int steps = 1; steps <= nfe + 1; ++steps) {
-          const ScheduleSettings settings{.steps = steps, .rho = rho};
-          const Schedule levels = make_schedule(schedule, settings);
-          if (evaluations(solver, levels, options) == nfe) all.push_back({family, false, solver, levels, options, text + ", " + text_of(schedule, settings)});
-        }
-      }
+        if ((options.analytic_in_history || !one_step) && evaluations(solver, schedule, options) == nfe)
+          all.push_back({family, false, solver, schedule, options, text + ", " + levels});
   return all;
 }
 

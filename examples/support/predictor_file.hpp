@@ -42,11 +42,18 @@ struct TimedPredictor {
   }
 };
 
+/// The solver that a file is for, with a predictor.
+template <class P>
+AnySolver<torch::Tensor> with_predictor(const io::AmedFile& file, const P& predictor) {
+  if (file.table) return over_table(*file.table, predictor);
+  return make_solver<torch::Tensor>(file.solver, file.solver_settings, predictor);
+}
+
 /// The solver that the file was trained for, with its predictor.
 inline AnySolver<torch::Tensor> predicted_solver(const io::AmedFile& file, torch::Device device, Spent* spent = nullptr) {
   const TensorAmedPredictor predictor(file.network, torch::TensorOptions(device));
-  if (spent) return make_solver<torch::Tensor>(file.solver, file.solver_settings, TimedPredictor{predictor, spent});
-  return make_solver<torch::Tensor>(file.solver, file.solver_settings, predictor);
+  if (spent) return with_predictor(file, TimedPredictor{predictor, spent});
+  return with_predictor(file, predictor);
 }
 
 inline Options predicted_options(const io::AmedFile& file) {

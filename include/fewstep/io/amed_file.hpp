@@ -4,6 +4,7 @@
 #include "../plugin/amed_network.hpp"
 #include "../registry.hpp"
 #include "safetensors.hpp"
+#include "table_file.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -21,12 +22,13 @@
 namespace fewstep::io {
 
 /// What a predictor was trained for. `solver` and `solver_settings` are make_solver's; the predictor takes the place of the
-/// ratio of `amed` and `dpm2`, and is plugged into any other solver.
+/// ratio of `amed` and `dpm2`, and is plugged into any other solver. With a table it corrects that (over_table).
 struct AmedFile {
   AmedNetwork network;
   std::string solver = "amed", schedule = "karras";
   SolverSettings solver_settings = {};
   ScheduleSettings schedule_settings = {};
+  std::optional<Table> table = {};
   bool analytic_first_step = false, analytic_in_history = true;
   /// Of one sample of the model's data, e.g. {1, 28, 28}.
   std::vector<std::int64_t> data_shape = {};
@@ -80,13 +82,14 @@ inline void write_amed(const std::filesystem::path& path, const AmedFile& file) 
   nlohmann::json form, variant;
   if (solver.variant) variant = *solver.variant == UniB::bh1 ? "bh1" : "bh2";
   if (solver.form) form = *solver.form == Form::data ? "data" : "noise";
-  const nlohmann::json settings{
+  nlohmann::json settings{
       {"scale_dir", file.network.direction_range}, {"scale_time", file.network.clock_range},
       {"solver", file.solver}, {"order", detail::optional_json(solver.order)}, {"form", form}, {"variant", variant},
       {"lower_order_final", detail::optional_json(solver.lower_order_final)},
       {"schedule", file.schedule}, {"steps", schedule.steps}, {"rho", detail::optional_json(schedule.rho)},
       {"sigma_min", schedule.sigma_min}, {"sigma_max", schedule.sigma_max}, {"end_at_zero", schedule.end == End::zero}, {"levels", schedule.levels},
       {"afs", file.analytic_first_step}, {"afs_in_history", file.analytic_in_history}, {"data_shape", file.data_shape}};
+  if (file.table) settings["table"] = to_json({*file.table, file.analytic_first_step});
   raw.metadata = file.training;
   raw.metadata["format"] = detail::amed_format;
   raw.metadata["settings"] = settings.dump();
@@ -122,6 +125,7 @@ inline AmedFile read_amed(const std::filesystem::path& path) {
     file.schedule = j.at("schedule");
     file.schedule_settings = {j.at("steps"), detail::optional_value<double>(j.at("rho")), j.at("sigma_min"), j.at("sigma_max"),
                               j.at("end_at_zero").get<bool>() ? End::zero : End::sigma_min, j.value("levels", std::vector<double>())};
+    if (j.contains("table")) file.table = table_from_json(j.at("table")).table;
     file.analytic_first_step = j.at("afs");
     file.analytic_in_history = j.at("afs_in_history");
     file.data_shape = j.at("data_shape").get<std::vector<std::int64_t>>();
