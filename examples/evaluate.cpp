@@ -6,6 +6,7 @@
 #include "support/cache.hpp"
 #include "support/classifier.hpp"
 #include "support/condition.hpp"
+#include "support/difficulty.hpp"
 #include "support/fashion_mnist.hpp"
 #include "support/image_grid.hpp"
 #include "support/method.hpp"
@@ -45,7 +46,7 @@ struct Settings {
   std::vector<double> levels;
   std::int64_t images = 4096, seeds = 3, batch = 64, selection_images = 256;
   int reference_steps = 25, resamples = 200;
-  bool bf16 = false, by_class = false, mean_start = false;
+  bool bf16 = false, by_class = false, by_difficulty = false, mean_start = false;
   Condition condition;
 };
 
@@ -60,6 +61,7 @@ class Evaluation {
     s_.condition.check(config);
     require(!s_.by_class || (config.label_dim == static_cast<std::int64_t>(fashion_mnist_labels.size()) && !s_.condition.unlabelled), "by-class", "given",
             "pictures of 10 classes");
+    require(!s_.by_difficulty || s_.predictors.size() >= 3, "by-difficulty", "given", "with three predictors, of rising evaluations");
     require(!s_.mean_start || !s_.condition.unlabelled, "mean-start", "given", "pictures of classes: not with --unlabelled");
     require(config.img_channels == 1 && config.img_resolution == 32, "model", s_.model.string(), "networks of 32x32 grey images, as the classifier's");
   }
@@ -77,6 +79,7 @@ class Evaluation {
     print_table(rows_, s_.images, s_.seeds);
     print_differences(rows_);
     if (s_.by_class) print_classes(rows_);
+    if (s_.by_difficulty) hand_out();
     write_csv(s_.out.string() + ".csv", rows_, s_.images, s_.seeds);
     write_plot(s_.out.string() + ".png", rows_);
     if (!s_.worst.empty()) write_worst();
@@ -266,6 +269,51 @@ class Evaluation {
     }
     return r;
   }
+  /// What the first three predictors would reach together if evaluations went where samples are hard.
+  void hand_out() {
+    std::vector<const Row*> made;
+    for (const Row& r : rows_)
+      if (r.predicted) made.push_back(&r);
+    require(made.size() >= 3, "by-difficulty", "given", "with three predictors at the evaluations asked for, of rising evaluations");
+    const auto way = [&](std::size_t k) { return Way{made[k]->name, made[k]->nfe, made[k]->distance.flatten()}; };
+    const Way cheap = way(0), middle = way(1), rich = way(2);
+    std::vector<Tensor> known, labels;
+    const Method m = learned(*std::find_if(s_.predictors.begin(), s_.predictors.end(), [&](const fs::path& p) { return p.stem() == middle.name; }));
+    for (std::int64_t set = 0; set < s_.seeds; ++set) {
+      known.push_back(cache_("first features, " + described(m, set, 0, s_.images), [&] { return Cache::Tensors{{"features", first_features(m, set)}}; }).at("features"));
+      labels.push_back(s_.condition.labels(unet_->config(), 0, s_.images));
+    }
+    const Tensor hard = middle.squares.log(), features = torch::cat(known);
+    std::vector<std::pair<std::string, Tensor>> opinions{{"drawn by lot", torch::randperm(hard.size(0), at::detail::createCPUGenerator(1), torch::kFloat64)}};
+    Tensor all = features;
+    if (labels[0].defined()) {
+      const Tensor classes = torch::cat(labels).to(torch::kFloat64);
+      opinions.emplace_back("foretold by class", foretold(classes, hard));
+      all = torch::cat({features, classes}, 1);
+    }
+    opinions.emplace_back("foretold by the first evaluation's features too", foretold(all, hard));
+    opinions.emplace_back("those that end farthest", hard);
+    print_handed_out(cheap, middle, rich, opinions, s_.resamples);
+  }
+  /// [N, K] of a set: the network's features in the method's first evaluation.
+  Tensor first_features(const Method& m, std::int64_t set) const {
+    const torch::NoGradGuard no_grad;
+    std::vector<Tensor> all;
+    for (std::int64_t at = 0; at < s_.images; at += s_.batch) {
+      const auto [noise, labels] = draw(set, at, (std::min)(s_.batch, s_.images - at));
+      Tensor seen;
+      const auto network = [&](const Tensor& x, const Tensor& sigma, const Tensor& rows) {
+        auto out = unet_->forward(x, sigma, rows);
+        if (!seen.defined()) seen = out.feature.flatten(1).to(torch::kCPU, torch::kFloat64);
+        return out;
+      };
+      Options options = m.options;
+      options.stop = [&] { return seen.defined(); };
+      s_.condition.with_denoiser(network, labels, [&, &unit = noise](auto denoise) { return sample(m.solver, denoise, m.schedule, unit, options); });
+      all.push_back(seen);
+    }
+    return torch::cat(all);
+  }
   /// The samples that the first predictor brings farthest from the reference, and what the others make of the same noise.
   void write_worst() {
     const auto found = std::find_if(rows_.begin(), rows_.end(), [](const Row& r) { return r.predicted; });
@@ -333,6 +381,7 @@ int main(int argc, char** argv) {
   s.condition.add_options(app);
   app.add_flag("--mean-start", s.mean_start, "analytic starts are those of a Gaussian about the mean of the class's training images");
   app.add_flag("--by-class", s.by_class, "also print the distance by class");
+  app.add_flag("--by-difficulty", s.by_difficulty, "also print what the first three predictors would reach with evaluations handed out by difficulty");
   app.add_option("--worst", s.worst, "picture of the first predictor's worst samples (.png)");
   app.add_option("--device", s.device, "cpu, cuda, cuda:1, ...");
   app.add_flag("--bf16", s.bf16, "the network computes in bfloat16");

@@ -1,5 +1,6 @@
 // Training a predictor and measuring it: the figures against closed forms, the commands as their users run them.
 #include "../examples/support/cache.hpp"
+#include "../examples/support/difficulty.hpp"
 #include "../examples/support/metrics.hpp"
 #include "../examples/support/network.hpp"
 #include "support/command.hpp"
@@ -16,6 +17,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <numeric>
@@ -104,6 +106,27 @@ TEST_CASE("the margin of a mean is that of theory") {
   CHECK((twice - mean).margin() == Approx(mean.margin()).epsilon(1e-9));  // paired: they vary together
 }
 
+TEST_CASE("evaluations handed out: the hardest get more, the easiest pay") {
+  const auto numbers = [](double factor) { return factor * torch::arange(1, 11, torch::kFloat64); };
+  const Way cheap{"cheap", 4, numbers(100)}, middle{"middle", 5, numbers(10)}, rich{"rich", 7, numbers(1)};
+  const Tensor said = torch::arange(10, torch::kFloat64);
+  const Tensor out = handed_out(said, 0.2, cheap, middle, rich);  // two are hard, and two more evaluations for each cost one of four others
+  for (const std::int64_t i : {0, 3}) CHECK(out[i].item<double>() == 100. * static_cast<double>(i + 1));
+  for (const std::int64_t i : {4, 7}) CHECK(out[i].item<double>() == 10. * static_cast<double>(i + 1));
+  for (const std::int64_t i : {8, 9}) CHECK(out[i].item<double>() == 1. * static_cast<double>(i + 1));
+  CHECK(torch::equal(handed_out(said, 0, cheap, middle, rich), middle.squares));
+  CHECK_THROWS_WITH(handed_out(said, 0.4, cheap, middle, rich), Catch::Matchers::Contains("share is 0.4; allowed: 0 and what the others can pay for"));
+  CHECK_THROWS_WITH(handed_out(said, 0.1, middle, cheap, rich), Catch::Matchers::Contains("the evaluations is 5, 4, 7; allowed: increasing ones"));
+
+  // What follows from the columns is foretold, what does not is not, not even of rows that were seen.
+  torch::manual_seed(3);
+  const Tensor x = torch::randn({800, 20}, torch::kFloat64), y = 5 + x.select(1, 0) - 2 * x.select(1, 7), noise = torch::randn({800}, torch::kFloat64);
+  const auto correlation = [](const Tensor& a, const Tensor& b) { return torch::corrcoef(torch::stack({a, b}))[0][1].item<double>(); };
+  CHECK(correlation(foretold(x, y), y) > 0.99);
+  CHECK(foretold(x, y).mean().item<double>() == Approx(5).epsilon(0.05));
+  CHECK(std::abs(correlation(foretold(x, noise), noise)) < 0.15);
+}
+
 TEST_CASE("a cache answers for the same description alone") {
   const Scratch scratch("cache");
   int made = 0;
@@ -168,6 +191,17 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   REQUIRE(again.code == 0);
   CHECK(scratch.bytes("again.csv") == csv);  // seconds included: nothing was sampled anew
 
+  for (const int steps : {2, 3, 4}) {
+    const std::filesystem::path path = scratch.dir / ("table_" + std::to_string(steps - 1) + ".json");
+    io::write_table(path, {tabulate(Ipndm{.order = 2}, karras({.steps = steps})), true});
+  }
+  const auto spread = scratch.run("evaluate", common + "--nfe 1,2,3 --predictors table_1.json,table_2.json,table_3.json --by-difficulty --settings none --out spread");
+  INFO(spread.text);
+  CHECK(spread.code == 0);
+  CHECK(spread.text.find("amed_3 for the hardest, table_1 for the easiest, in all the evaluations of table_2") != std::string::npos);
+  for (const char* words : {"| drawn by lot | 0.05 |", "| foretold by the first evaluation's features too | 0.1 |", "| those that end farthest | 0.2 |"})
+    CHECK(spread.text.find(words) != std::string::npos);
+
   const auto refused = [&](const std::string& arguments, const std::string& words) {
     const auto outcome = scratch.run("evaluate", arguments + " --out no");
     INFO(outcome.text);
@@ -178,6 +212,7 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
     CHECK_FALSE(fs::exists(scratch.dir / "no.csv"));
   };
   refused(common + "--solvers unipk", "unipk");
+  refused(common + "--nfe 3 --by-difficulty", "by-difficulty is given; allowed: with three predictors");
   refused(common + "--predictors absent.safetensors", "absent.safetensors");
   refused(rest + "--data data --classifier '" + network + "'", "not a classifier of train_classifier");
   refused(rest + "--data nowhere --nfe 4 --classifier '" + classifier + "'", "nowhere");
@@ -226,6 +261,40 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   INFO(resumed.text);
   CHECK(resumed.code == 0);
   CHECK(io::read_table(scratch.dir / "again.json").table.levels == whole.levels);
+
+  // It may start at levels of one's own, or at a table.
+  REQUIRE(scratch.run("calibrate", "--model '" + network + "' --levels 80,5,0.5,0.002 --images 12 --iterations 0 --teacher-steps 2 --out levels.json").code == 0);
+  CHECK(io::read_table(scratch.dir / "levels.json").table.levels == std::vector<double>{80, 5, 0.5, 0.002});
+  REQUIRE(scratch.run("calibrate", "--model '" + network + "' --start table_2.json --images 12 --iterations 0 --teacher-steps 2 --out started.json").code == 0);
+  CHECK(io::read_table(scratch.dir / "started.json").table.levels == table.table.levels);
+  CHECK(scratch.run("calibrate", "--model '" + network + "' --start table_2.json --steps 4 --out no.json").code > 0);
+
+  // AMED over a table that has not learnt anything is the table.
+  io::TableFile even{tabulate(Ipndm{.order = 3}, karras({.steps = 4})), true};
+  even.table.rows[3].clock = 1.1;
+  io::write_table(scratch.dir / "even.json", even);
+  const auto trained = scratch.run("train_amed", "--model '" + network + "' --table even.json --loss end-to-end --teacher-steps 4 --trajectories 2 --batch 2 --validation 2 "
+                                                 "--lr 1e-30 --scale-dir 0.05 --scale-time 0.05 --out over.safetensors");
+  INFO(trained.text);
+  REQUIRE(trained.code == 0);
+  const auto plain = scratch.run("sample", "--model '" + network + "' --table even.json --seeds 0-1 --npy plain.npy");
+  const auto over = scratch.run("sample", "--model '" + network + "' --predictor over.safetensors --seeds 0-1 --npy over.npy");
+  INFO(over.text);
+  REQUIRE(over.code == 0);
+  CHECK(over.text.find("evaluations          3\n") != std::string::npos);
+  const auto floats = [&](const std::string& name) {
+    const std::string bytes = scratch.bytes(name);
+    const std::size_t numbers_of_both = 2 * static_cast<std::size_t>(numbers * numbers);
+    std::vector<float> values(numbers_of_both);
+    REQUIRE(bytes.size() > 4 * numbers_of_both);
+    std::memcpy(values.data(), bytes.data() + bytes.size() - 4 * numbers_of_both, 4 * numbers_of_both);
+    return torch::tensor(values);
+  };
+  CHECK((floats("plain.npy") - floats("over.npy")).abs().max().item<double>() < 1e-4);
+  io::write_table(scratch.dir / "odd.json", {tabulate(Ipndm{.order = 3}, karras({.steps = 3})), true});
+  const auto odd = scratch.run("train_amed", "--model '" + network + "' --table odd.json --out no.safetensors");
+  CHECK(odd.code > 0);
+  CHECK(odd.text.find("number of rows of Table is 3; allowed: even numbers") != std::string::npos);
 
   // Guided pictures ask for another table than those of a class or of none.
   std::set<std::vector<double>> weights;
