@@ -114,6 +114,9 @@ TEST_CASE("evaluations handed out: the hardest get more, the easiest pay") {
   for (const std::int64_t i : {0, 3}) CHECK(out[i].item<double>() == 100. * static_cast<double>(i + 1));
   for (const std::int64_t i : {4, 7}) CHECK(out[i].item<double>() == 10. * static_cast<double>(i + 1));
   for (const std::int64_t i : {8, 9}) CHECK(out[i].item<double>() == 1. * static_cast<double>(i + 1));
+  const Tensor rounded = handed_out(said, 0.1, Way{"cheap", 2, cheap.squares}, middle, Way{"rich", 7, rich.squares});  // two more, three saved: one pays
+  CHECK(rounded[0].item<double>() == 100.);
+  CHECK(rounded[1].item<double>() == 20.);
   CHECK(torch::equal(handed_out(said, 0, cheap, middle, rich), middle.squares));
   CHECK_THROWS_WITH(handed_out(said, 0.4, cheap, middle, rich), Catch::Matchers::Contains("share is 0.4; allowed: 0 and what the others can pay for"));
   CHECK_THROWS_WITH(handed_out(said, 0.1, middle, cheap, rich), Catch::Matchers::Contains("the evaluations is 5, 4, 7; allowed: increasing ones"));

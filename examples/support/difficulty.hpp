@@ -25,7 +25,7 @@ struct Way {
 };
 
 /// The squared distances [N] where `share` of the samples, those said to be hardest, are made by `rich` and enough of the easiest by
-/// `cheap` that all take as many evaluations as by `middle`.
+/// `cheap` that all take no more evaluations than by `middle`.
 /// @param said  [N] how hard each is; of samples as hard the first counts as harder
 /// @throws std::invalid_argument if the ways' evaluations do not increase, or the rest cannot pay.
 inline torch::Tensor handed_out(const torch::Tensor& said, double share, const Way& cheap, const Way& middle, const Way& rich) {
@@ -33,7 +33,7 @@ inline torch::Tensor handed_out(const torch::Tensor& said, double share, const W
           std::to_string(cheap.evaluations) + ", " + std::to_string(middle.evaluations) + ", " + std::to_string(rich.evaluations), "increasing ones");
   const std::int64_t count = said.size(0);
   const auto hard = static_cast<std::int64_t>(std::llround(share * static_cast<double>(count)));
-  const std::int64_t easy = hard * (rich.evaluations - middle.evaluations) / (middle.evaluations - cheap.evaluations);
+  const std::int64_t saved = middle.evaluations - cheap.evaluations, easy = (hard * (rich.evaluations - middle.evaluations) + saved - 1) / saved;
   require(hard >= 0 && hard + easy <= count, "share", share, "0 and what the others can pay for");
   const torch::Tensor order = std::get<1>(torch::sort(said, true, 0, true));
   torch::Tensor squares = middle.squares.clone();

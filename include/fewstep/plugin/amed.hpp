@@ -56,8 +56,12 @@ struct Amed {
     solver.step(Step<X>{n.from, m.mid, 2 * n.index, 2 * n.count, n.remember}, x, first, model, m.inner);
 
     Rescaled<X, M> warped{model, m.to.clock, m.fed};
-    map_time<X>(m.told, [clock = detail::clock(solver, 2 * n.index + 1)](const auto& mid) { return clock * mid; }, m.mid);
-    warped(x, m.told, m.mid, m.second);
+    if (const double clock = detail::clock(solver, 2 * n.index + 1); clock != 1) {
+      map_time<X>(m.told, [clock](const auto& mid) { return clock * mid; }, m.mid);
+      warped(x, m.told, m.mid, m.second);
+    } else {
+      warped(x, m.mid, m.second);
+    }
     const bool scaled = !algebra<X>::is_one(m.to.direction);
     if (scaled) detail::copy(m.before, x);
     solver.step(Step<X>{m.mid, n.to, 2 * n.index + 1, 2 * n.count}, x, m.second, warped, m.inner);

@@ -79,17 +79,14 @@ struct Table {
   void step(const Step<X>& n, X& x, X& m0, M& model, Memory<X>& m) const {
     if (n.count != rows.size()) require(false, "the number of steps", n.count, std::to_string(rows.size()) + ", the rows of Table");
     const Row& row = rows[n.index];
-    if (aim == Target::slope) {
-      const double own = levels[n.index + 1] - levels[n.index];
-      map_time<X>(m.stretch, [own](const auto& t, const auto& s) { return (s - t) / own; }, n.from, n.to);
-    }
+    if (aim == Target::slope)
+      map_time<X>(m.stretch, [own = levels[n.index + 1] - levels[n.index]](const auto& t, const auto& s) { return (s - t) / own; }, n.from, n.to);
     const auto add = [&](double w, const X& of) {
       combine(x, times(m.stretch), [w](const auto& stretch) { return std::tuple{unit, w * stretch}; }, x, of);
     };
     if (!row.midpoints.empty()) detail::copy(m.mid[0], x);
     combine(x, times(m.stretch), [&row](const auto& stretch) { return std::tuple{row.carry, row.weights[0] * stretch}; }, x, m0);
-    const std::size_t terms = (std::min)(row.weights.size() - 1, m.past.size());
-    for (std::size_t k = 0; k < terms; ++k) add(row.weights[k + 1], m.past[k]);
+    for (std::size_t k = 0; k + 1 < row.weights.size() && k < m.past.size(); ++k) add(row.weights[k + 1], m.past[k]);
     for (const Midpoint& p : row.midpoints) {
       combine(m.mid[1], std::tuple<>{}, [&p] { return std::tuple{p.carry, p.reach}; }, m.mid[0], m0);
       model(m.mid[1], Time<X>(p.clock * p.level), Time<X>(p.level), m.mid[2]);
