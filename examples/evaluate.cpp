@@ -39,7 +39,8 @@ namespace fs = std::filesystem;
 
 struct Settings {
   fs::path model, classifier, out = "evaluate", cache = "evaluate.cache", worst;
-  std::string data = fashion_mnist_folder, device = "cpu", settings;
+  std::string data = fashion_mnist_folder, device = "cpu";
+  std::vector<std::string> settings;
   std::vector<int> nfe{5};
   std::vector<std::string> solvers{"euler", "heun", "dpm2", "dpm_singlestep", "dpmpp", "unipc", "res", "deis", "ipndm", "ipndm_v", "plms"};
   std::vector<fs::path> predictors;
@@ -219,8 +220,10 @@ class Evaluation {
       if (const auto best = select(family, nfe)) some.push_back(*best);
       return some;
     }
-    for (const Method& m : candidates(family, nfe, s_.levels))
-      if ((m.text + text_of(m.options)).find(s_.settings) != std::string::npos) some.push_back(m);
+    for (const Method& m : candidates(family, nfe, s_.levels)) {
+      const auto asked_for = [text = m.text + text_of(m.options)](const std::string& part) { return text.find(part) != text.npos; };
+      if (std::any_of(s_.settings.begin(), s_.settings.end(), asked_for)) some.push_back(m);
+    }
     return some;
   }
 
@@ -369,7 +372,7 @@ int main(int argc, char** argv) {
   app.add_option("--nfe", s.nfe, "network evaluations, such as 3,5,7")->delimiter(',')->check(CLI::Range(1, 1'000));
   app.add_option("--solvers", s.solvers, "classic solvers, such as euler,ipndm; amed: with a fixed ratio")->delimiter(',')
       ->check(CLI::IsMember({"euler", "heun", "dpm2", "amed", "dpm_singlestep", "dpmpp", "unipc", "res", "deis", "ipndm", "ipndm_v", "plms"}));
-  app.add_option("--settings", s.settings, "a row for each setting of the classic solvers that this text is part of, such as 'ipndm 3, karras 7'; else for the best");
+  app.add_option("--settings", s.settings, "a row for each setting of the classic solvers that one of these texts is part of, such as 'ipndm 3, karras 7'; else for the best");
   app.add_option("--levels", s.levels, "one more schedule to try classic solvers on, such as 80,9.7,0.47,0.002")->delimiter(',');
   app.add_option("--predictors", s.predictors, "files of train_amed and calibrate; each runs at its own number of evaluations")->delimiter(',')->check(CLI::ExistingFile);
   app.add_option("--images", s.images, "for each seed")->check(CLI::Range(16, 1'000'000));

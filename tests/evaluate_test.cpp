@@ -194,6 +194,13 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   REQUIRE(again.code == 0);
   CHECK(scratch.bytes("again.csv") == csv);  // seconds included: nothing was sampled anew
 
+  const auto asked = scratch.run("evaluate", common + "--nfe 2 --settings 'euler, karras 7, 2 steps' 'ipndm 2, karras 5, 2 steps' --out asked");
+  INFO(asked.text);
+  CHECK(asked.code == 0);
+  const std::string asked_csv = scratch.bytes("asked.csv");
+  CHECK(std::count(asked_csv.begin(), asked_csv.end(), '\n') == 4);  // heading, reference, one row for each text
+  for (const char* words : {"2,euler,\"euler, karras 7, 2 steps\"", "2,ipndm,\"ipndm 2, karras 5, 2 steps\""}) CHECK(asked_csv.find(words) != std::string::npos);
+
   for (const int steps : {2, 3, 4}) {
     const std::filesystem::path path = scratch.dir / ("table_" + std::to_string(steps - 1) + ".json");
     io::write_table(path, {tabulate(Ipndm{.order = 2}, karras({.steps = steps})), true});
