@@ -3,6 +3,7 @@
 // What it has reached stands in table_5.json.part after each stage: the same command goes on from there.
 #include "support/cache.hpp"
 #include "support/condition.hpp"
+#include "support/gaussian_start.hpp"
 #include "support/network.hpp"
 #include "support/progress.hpp"
 
@@ -33,7 +34,7 @@ using namespace fewstep::examples;
 using torch::Tensor;
 
 struct Settings {
-  std::filesystem::path model, start, out, cache;
+  std::filesystem::path model, start, gaussian_start, out, cache;
   std::string solver = "ipndm", schedule = "karras", device = "cpu";
   SolverSettings solver_settings;
   ScheduleSettings schedule_settings{.steps = 6};
@@ -98,17 +99,23 @@ std::vector<std::vector<Tensor>> taught(const Settings& s, const D& denoise, con
   return batches;
 }
 
-/// Sets the analytic first step where the table is from a file.
+/// Settles the analytic first step, too, which a table from a file has of its own.
 Table starting_table(Settings& s) {
-  if (s.start.empty()) return tabulate(make_solver<double>(s.solver, s.solver_settings), make_schedule(s.schedule, s.schedule_settings));
-  const io::TableFile file = io::read_table(s.start);
+  io::TableFile file;
+  if (s.start.empty()) file = {tabulate(make_solver<double>(s.solver, s.solver_settings), make_schedule(s.schedule, s.schedule_settings)), s.options.analytic_first_step};
+  else file = io::read_table(s.start);
   s.options.analytic_first_step = file.analytic_first_step;
+  if (s.gaussian_start.empty() && !file.start.empty()) s.gaussian_start = s.start.parent_path() / file.start;
+  if (!s.gaussian_start.empty()) {
+    require(file.analytic_first_step, "gaussian-start", s.gaussian_start.string(), "with an analytic first step");
+    const auto folder = [](const std::filesystem::path& path) { return std::filesystem::absolute(path).lexically_normal().parent_path(); };
+    require(folder(s.gaussian_start) == folder(s.out), "gaussian-start", s.gaussian_start.string(), "files in the folder of --out, which names it");
+  }
   return file.table;
 }
 
 template <class D>
-void fit(Settings& s, const std::string& command, const D& denoise, const std::vector<Tensor>& noise, const Meter& meter) {
-  const Table start = starting_table(s);
+void fit(Settings& s, const std::string& command, const D& denoise, const Table& start, const std::vector<Tensor>& noise, const Meter& meter) {
   const std::filesystem::path part = s.out.string() + ".part";
   s.options.resume = read_progress(part, command);
   const double root = std::sqrt(static_cast<double>(noise[0][0].numel()));  // of the numbers of a picture: distances are shown by number
@@ -129,7 +136,7 @@ void fit(Settings& s, const std::string& command, const D& denoise, const std::v
   const Calibration made = calibrate(denoise, start, noise, teacher, s.options);
   char text[200];
   std::snprintf(text, sizeof text, "%.4f at first, %.4f with steps fitted, %.4f in the end", made.before / root, made.steps_fitted / root, made.after / root);
-  io::write_table(s.out, {made.table, s.options.analytic_first_step, {{"command", command}, {"held_out_rms", text}}});
+  io::write_table(s.out, {made.table, s.options.analytic_first_step, {{"command", command}, {"held_out_rms", text}}, s.gaussian_start.filename().string()});
   std::filesystem::remove(part);
   std::printf("rms distance to the teacher on held-out trajectories: %s\n%.0f evaluations a trajectory, %.0f s\nwrote %s\n", text, evaluations(),
               meter.seconds(), s.out.string().c_str());
@@ -150,7 +157,10 @@ void run(Settings s, const std::string& command) {
     return network->forward(x, sigma, rows.defined() ? rows.narrow(0, 0, x.size(0)) : rows).denoised;
   };
   const std::vector<Tensor> noise = numbered_noise(c, s.seed * 1'000'000'000, s.images, device).split(batch);
-  s.condition.with_denoiser(counted, labels, [&](const auto& denoise) { fit(s, command, denoise, noise, meter); });
+  const Table start = starting_table(s);
+  std::optional<GaussianStart> gaussian;
+  if (!s.gaussian_start.empty()) gaussian = read_gaussian_start(s.gaussian_start, c, device);
+  s.condition.with_denoiser(counted, labels, gaussian ? &*gaussian : nullptr, [&](const auto& denoise) { fit(s, command, denoise, start, noise, meter); });
 }
 
 }  // namespace
@@ -170,6 +180,7 @@ int main(int argc, char** argv) {
   app.add_option("--rho", s.schedule_settings.rho, "the schedule's exponent");
   const auto* levels = app.add_option("--levels", s.schedule_settings.levels, "noise levels to start from in place of schedule and steps, such as 80,9.7,0.47,0.002")->delimiter(',')->excludes("--steps")->excludes("--schedule");
   app.add_flag("--without-afs{false}", s.options.analytic_first_step, "evaluate the first slope");
+  app.add_option("--gaussian-start", s.gaussian_start, "a file of gaussian_start: the analytic first step knows where the pictures of each class lie");
   app.add_option("--start", s.start, "to start from, a table (.json), in place of a solver, its levels and start")
       ->excludes("--solver")->excludes("--order")->excludes("--steps")->excludes("--schedule")->excludes("--rho")->excludes("--levels")->excludes("--without-afs");
   app.add_option("--images", s.images, "trajectories")->check(CLI::Range(4, 65'536));

@@ -28,6 +28,7 @@ struct Candidate {
   AnySolver<Tensor> solver;
   Schedule schedule;
   Options options = {};
+  std::shared_ptr<const GaussianStart> start = {};
 };
 
 void run(const std::filesystem::path& model, const std::vector<std::filesystem::path>& predictors, const std::filesystem::path& out,
@@ -43,7 +44,7 @@ void run(const std::filesystem::path& model, const std::vector<std::filesystem::
                                     {"iPNDM", Ipndm{.order = 3}, karras({.steps = 5})}};
   for (const auto& path : predictors) {
     const Learned one = read_learned(path, config, torch::kCPU);
-    candidates.push_back({one.kind, one.solver, one.schedule, one.options});
+    candidates.push_back({one.kind, one.solver, one.schedule, one.options, one.start});
   }
   candidates.push_back({"reference (Heun)", Heun{}, karras({.steps = 50})});
   int total = 0;
@@ -61,7 +62,8 @@ void run(const std::filesystem::path& model, const std::vector<std::filesystem::
   std::vector<Tensor> results;
   std::vector<Panel> panels;
   for (const auto& c : candidates) {
-    const auto result = sample(c.solver, denoise, c.schedule, unit_noise, c.options);
+    const auto drawn = [&](const auto& from) { return sample(c.solver, from, c.schedule, unit_noise, c.options); };
+    const auto result = c.start ? drawn(with_start(denoise, c.start->denoiser(labels, 1))) : drawn(denoise);
     if (result.status != Status::complete) throw std::runtime_error(c.label + ": the samples are not finite");
     results.push_back(result.x.contiguous());
     const auto size = extents(result.x);

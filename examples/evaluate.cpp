@@ -38,16 +38,16 @@ using torch::Tensor;
 namespace fs = std::filesystem;
 
 struct Settings {
-  fs::path model, classifier, out = "evaluate", cache = "evaluate.cache", worst;
-  std::string data = fashion_mnist_folder, device = "cpu";
+  fs::path model, classifier, out = "evaluate", cache = "evaluate.cache", worst, gaussian_start;
+  std::string data = fashion_mnist_folder, device = "cpu", reference = "ipndm";
   std::vector<std::string> settings;
   std::vector<int> nfe{5};
   std::vector<std::string> solvers{"euler", "heun", "dpm2", "dpm_singlestep", "dpmpp", "unipc", "res", "deis", "ipndm", "ipndm_v", "plms"};
   std::vector<fs::path> predictors;
   std::vector<double> levels;
   std::int64_t images = 4096, seeds = 3, batch = 64, selection_images = 256;
-  int reference_steps = 25, resamples = 200;
-  bool bf16 = false, by_class = false, by_difficulty = false, mean_start = false;
+  int reference_steps = 24, resamples = 200;
+  bool bf16 = false, by_class = false, by_difficulty = false;
   Condition condition;
 };
 
@@ -63,8 +63,8 @@ class Evaluation {
     require(!s_.by_class || (config.label_dim == static_cast<std::int64_t>(fashion_mnist_labels.size()) && !s_.condition.unlabelled), "by-class", "given",
             "pictures of 10 classes");
     require(!s_.by_difficulty || s_.predictors.size() >= 3, "by-difficulty", "given", "with three predictors, of rising evaluations");
-    require(!s_.mean_start || !s_.condition.unlabelled, "mean-start", "given", "pictures of classes: not with --unlabelled");
     require(config.img_channels == 1 && config.img_resolution == 32, "model", s_.model.string(), "networks of 32x32 grey images, as the classifier's");
+    if (!s_.gaussian_start.empty()) gaussian_start_ = std::make_shared<const GaussianStart>(read_gaussian_start(s_.gaussian_start, config, device_));
   }
 
   void run() {
@@ -94,30 +94,10 @@ class Evaluation {
     return {numbered_noise(unet_->config(), set * 1'000'000 + first, count, device_), s_.condition.labels(unet_->config(), first, count)};
   }
 
-  /// An analytic start is that of N(0, 1) or, on request, of a Gaussian about the mean of the sample's class.
   Result<Tensor> generated(const Method& m, const Tensor& noise, const Tensor& labels) const {
     const auto network = [&](const Tensor& x, const Tensor& sigma, const Tensor& rows) { return unet_->forward(x, sigma, rows); };
-    return s_.condition.with_denoiser(network, labels, [&](auto denoise) {
-      if (!s_.mean_start) return sample(m.solver, denoise, m.schedule, noise, m.options);
-      const Tensor mean = labels.to(noise.device()).mm(class_means().flatten(1)).reshape(noise.sizes());
-      const auto gaussian = [&](const Tensor& x, const Tensor& sigma) -> Tensor {
-        return mean + (x - mean) * (class_variance_ / (class_variance_ + sigma.square())).to(x.dtype());
-      };
-      return sample(m.solver, with_start(denoise, gaussian), m.schedule, noise, m.options);
-    });
-  }
-  /// [classes, 1, 32, 32], of the training images.
-  const Tensor& class_means() const {
-    if (!class_means_.defined()) {
-      const auto [images, labels] = load_fashion_mnist(s_.data, "train");
-      require(unet_->config().label_dim == static_cast<std::int64_t>(fashion_mnist_labels.size()), "mean-start", "given", "models of 10 classes");
-      std::vector<Tensor> means;
-      for (std::int64_t k = 0; k < unet_->config().label_dim; ++k) means.push_back(images.index_select(0, (labels == k).nonzero().squeeze(1)).mean(0));
-      class_means_ = torch::stack(means);
-      class_variance_ = (images - class_means_.index_select(0, labels)).square().mean().item<double>();
-      class_means_ = class_means_.to(device_);
-    }
-    return class_means_;
+    return s_.condition.with_denoiser(network, labels, m.start.get(),
+                                      [&](auto denoise) { return sample(m.solver, denoise, m.schedule, noise, m.options); });
   }
 
   struct Samples {
@@ -169,7 +149,8 @@ class Evaluation {
   // The reference
 
   Method reference() const {
-    return {"reference", false, Heun{}, karras({.steps = s_.reference_steps}), {}, "heun, " + text_of("karras 7", {.steps = s_.reference_steps})};
+    const std::string text = (s_.reference == "ipndm" ? "ipndm 4, " : "heun, ") + text_of("karras 7", {.steps = s_.reference_steps});
+    return {"reference", false, make_solver<Tensor>(s_.reference), karras({.steps = s_.reference_steps}), {}, text};
   }
   /// The reference solution of a set of noise.
   Tensor reference_images(std::int64_t set) {
@@ -177,12 +158,12 @@ class Evaluation {
     if (!images.defined()) images = sampled(reference(), set, s_.images).images;
     return images;
   }
-  /// The set whose reference images those of this one are compared to, from other noise: its neighbour, so that more seeds change
-  /// nothing about the first ones.
-  static std::int64_t other(std::int64_t set) { return set ^ 1; }
+  /// The set whose reference images those of this one are compared to, from other noise. In a circle, so that what sets one
+  /// reference apart from the next cancels in the mean over the seeds.
+  std::int64_t other(std::int64_t set) const { return (set + 1) % (std::max)(s_.seeds, std::int64_t{2}); }
 
   std::string described(const Method& m, std::int64_t set, std::int64_t first, std::int64_t end) const {
-    return "model " + model_ + ", " + m.text + text_of(m.options) + (s_.mean_start && m.options.analytic_first_step ? " at class means" : "") + s_.condition.text() + ", set " + std::to_string(set) + ", images " + std::to_string(first) + " to " +
+    return "model " + model_ + ", " + m.text + text_of(m.options) + s_.condition.text() + ", set " + std::to_string(set) + ", images " + std::to_string(first) + " to " +
            std::to_string(end);
   }
 
@@ -190,7 +171,18 @@ class Evaluation {
 
   Method learned(const fs::path& path) const {
     const Learned one = read_learned(path, unet_->config(), device_);
-    return {path.stem().string(), true, one.solver, one.schedule, one.options, (path.extension() == ".json" ? "table " : "predictor ") + fingerprint(path)};
+    const std::string text = (path.extension() == ".json" ? "table " : "predictor ") + fingerprint(path) + (one.start ? ", start " + fingerprint(one.start_file) : "");
+    return {path.stem().string(), true, one.solver, one.schedule, one.options, text, one.start};
+  }
+
+  std::vector<Method> settings_of(const std::string& family, int nfe) const {
+    std::vector<Method> all = candidates(family, nfe, s_.levels);
+    for (Method& m : all)
+      if (gaussian_start_ && m.options.analytic_first_step) {
+        m.start = gaussian_start_;
+        m.text += ", start " + fingerprint(s_.gaussian_start);
+      }
+    return all;
   }
 
   /// The Frechet distance of `count` samples of the selection's own noise to the last 10,000 training images.
@@ -204,7 +196,7 @@ class Evaluation {
   /// The setting whose samples are nearest to training images: all on a quarter of the images, then the best eighth on all.
   std::optional<Method> select(const std::string& family, int nfe) {
     std::vector<std::pair<double, Method>> ranked;
-    for (const Method& m : candidates(family, nfe, s_.levels)) ranked.emplace_back(selection_distance(m, (std::max)(s_.selection_images / 4, std::int64_t{4})), m);
+    for (const Method& m : settings_of(family, nfe)) ranked.emplace_back(selection_distance(m, (std::max)(s_.selection_images / 4, std::int64_t{4})), m);
     const auto nearer = [](const auto& a, const auto& b) { return a.first < b.first; };
     std::stable_sort(ranked.begin(), ranked.end(), nearer);
     ranked.resize((std::min)(ranked.size(), (std::max)(ranked.size() / 8, std::size_t{2})), {0, reference()});
@@ -220,8 +212,14 @@ class Evaluation {
       if (const auto best = select(family, nfe)) some.push_back(*best);
       return some;
     }
-    for (const Method& m : candidates(family, nfe, s_.levels)) {
-      const auto asked_for = [text = m.text + text_of(m.options)](const std::string& part) { return text.find(part) != text.npos; };
+    const std::vector<Method> all = settings_of(family, nfe);
+    const auto whole = [](const Method& m) { return m.text + text_of(m.options); };
+    for (const Method& m : all) {
+      // A text that is one setting's whole means that one, though it is part of another's: "..., AFS" and "..., AFS forgotten".
+      const auto asked_for = [&](const std::string& part) {
+        const bool is_whole = std::any_of(all.begin(), all.end(), [&](const Method& one) { return whole(one) == part; });
+        return is_whole ? whole(m) == part : whole(m).find(part) != std::string::npos;
+      };
       if (std::any_of(s_.settings.begin(), s_.settings.end(), asked_for)) some.push_back(m);
     }
     return some;
@@ -231,7 +229,7 @@ class Evaluation {
 
   /// distance [N] and figures [5, 1 + resamples] of one set.
   Cache::Tensors measured(const Method& m, std::int64_t set) {
-    const std::string text = "figures by " + features_ + " against heun " + std::to_string(s_.reference_steps) + " and set " + std::to_string(other(set)) +
+    const std::string text = "figures by " + features_ + " against " + reference().text + " and set " + std::to_string(other(set)) +
                              ", " + std::to_string(s_.resamples) + " resamples, " + described(m, set, 0, s_.images);
     return cache_(text, [&] {
       const Samples got = sampled(m, set, s_.images);
@@ -312,7 +310,7 @@ class Evaluation {
       };
       Options options = m.options;
       options.stop = [&] { return seen.defined(); };
-      s_.condition.with_denoiser(network, labels, [&, &unit = noise](auto denoise) { return sample(m.solver, denoise, m.schedule, unit, options); });
+      s_.condition.with_denoiser(network, labels, m.start.get(), [&, &unit = noise](auto denoise) { return sample(m.solver, denoise, m.schedule, unit, options); });
       all.push_back(seen);
     }
     return torch::cat(all);
@@ -350,8 +348,7 @@ class Evaluation {
   std::shared_ptr<Classifier> classifier_;
   Cache cache_;
   std::string model_, features_;
-  mutable Tensor class_means_;
-  mutable double class_variance_ = 0;
+  std::shared_ptr<const GaussianStart> gaussian_start_;
   std::map<std::int64_t, Tensor> references_;
   std::optional<Moments> selection_, test_;
   std::vector<Row> rows_;
@@ -372,17 +369,18 @@ int main(int argc, char** argv) {
   app.add_option("--nfe", s.nfe, "network evaluations, such as 3,5,7")->delimiter(',')->check(CLI::Range(1, 1'000));
   app.add_option("--solvers", s.solvers, "classic solvers, such as euler,ipndm; amed: with a fixed ratio")->delimiter(',')
       ->check(CLI::IsMember({"euler", "heun", "dpm2", "amed", "dpm_singlestep", "dpmpp", "unipc", "res", "deis", "ipndm", "ipndm_v", "plms"}));
-  app.add_option("--settings", s.settings, "a row for each setting of the classic solvers that one of these texts is part of, such as 'ipndm 3, karras 7'; else for the best");
+  app.add_option("--settings", s.settings, "a row for each setting of the classic solvers that one of these texts is, or is part of, such as 'ipndm 3, karras 7'; else for the best");
   app.add_option("--levels", s.levels, "one more schedule to try classic solvers on, such as 80,9.7,0.47,0.002")->delimiter(',');
   app.add_option("--predictors", s.predictors, "files of train_amed and calibrate; each runs at its own number of evaluations")->delimiter(',')->check(CLI::ExistingFile);
   app.add_option("--images", s.images, "for each seed")->check(CLI::Range(16, 1'000'000));
   app.add_option("--seeds", s.seeds, "sets of noise")->check(CLI::Range(1, 100));
-  app.add_option("--reference-steps", s.reference_steps, "of Heun's method, the reference solution")->check(CLI::Range(1, 100'000));
+  app.add_option("--reference", s.reference, "solver of the reference solution: ipndm (of order 4) or heun")->check(CLI::IsMember({"ipndm", "heun"}));
+  app.add_option("--reference-steps", s.reference_steps, "of that solver")->check(CLI::Range(1, 100'000));
   app.add_option("--resamples", s.resamples, "of the bootstrap")->check(CLI::Range(20, 100'000));
   app.add_option("--selection-images", s.selection_images, "for choosing the settings of classic solvers")->check(CLI::Range(16, 10'000));
   app.add_option("--batch", s.batch, "images at a time")->check(CLI::Range(1, 65'536));
   s.condition.add_options(app);
-  app.add_flag("--mean-start", s.mean_start, "analytic starts are those of a Gaussian about the mean of the class's training images");
+  app.add_option("--gaussian-start", s.gaussian_start, "a file of gaussian_start: analytic starts of classic solvers know where the pictures of each class lie");
   app.add_flag("--by-class", s.by_class, "also print the distance by class");
   app.add_flag("--by-difficulty", s.by_difficulty, "also print what the first three predictors would reach with evaluations handed out by difficulty");
   app.add_option("--worst", s.worst, "picture of the first predictor's worst samples (.png)");

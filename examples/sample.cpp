@@ -87,11 +87,13 @@ void run(Settings s) {
     options = predicted_options(file);
   }
   Schedule schedule = make_schedule(s.schedule, s.schedule_settings);
+  std::shared_ptr<const GaussianStart> start;
   if (!s.table.empty()) {
-    const io::TableFile file = io::read_table(s.table);
-    solver = file.table;
-    schedule = file.table.schedule();
-    options = {.analytic_first_step = file.analytic_first_step};
+    const Learned one = read_calibrated(s.table, config, device);
+    solver = one.solver;
+    schedule = one.schedule;
+    options = one.options;
+    start = one.start;
   }
   require(s.out.empty() || config.img_channels == 1 || config.img_channels == 3, "out", s.out.string(),
           "--npy alone: a network of " + std::to_string(config.img_channels) + " channels makes no picture");
@@ -104,7 +106,7 @@ void run(Settings s) {
   Progress progress("sampling", static_cast<double>(nfe) * static_cast<double>(batches), "evaluations");
   const TimedNetwork labelled(network, label, progress, spent), unlabelled(network, {}, progress, spent);
 
-  const auto start = std::chrono::steady_clock::now();
+  const auto begin = std::chrono::steady_clock::now();
   std::vector<Tensor> images, trajectories;
   for (std::size_t first = 0; first < seeds.size(); first += s.batch) {
     const auto last = std::min(first + s.batch, seeds.size());
@@ -119,14 +121,19 @@ void run(Settings s) {
       trajectories.push_back(torch::stack(trajectory.states));
       return with_states;
     };
-    const auto result = s.guidance == 1 ? drawn(labelled) : drawn(guided(labelled, unlabelled, {.scale = s.guidance}));
+    const auto started = [&](const auto& denoise) {
+      if (!start) return drawn(denoise);
+      const Tensor rows = label.defined() ? label.expand({unit_noise.size(0), -1}) : Tensor();
+      return drawn(with_start(denoise, start->denoiser(rows, s.guidance)));
+    };
+    const auto result = s.guidance == 1 ? started(labelled) : started(guided(labelled, unlabelled, {.scale = s.guidance}));
     if (result.status != Status::complete)
       throw std::runtime_error("the samples are not finite: the network does not fit dtype " + s.dtype +
                                " or these noise levels");
     images.push_back(result.x.to(torch::kCPU, torch::kFloat32));
   }
   progress.finish();
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 
   const Tensor all = torch::cat(images).contiguous();
   if (!s.out.empty()) {

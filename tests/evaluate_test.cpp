@@ -1,6 +1,8 @@
 // Training a predictor and measuring it: the figures against closed forms, the commands as their users run them.
 #include "../examples/support/cache.hpp"
+#include "../examples/support/condition.hpp"
 #include "../examples/support/difficulty.hpp"
+#include "../examples/support/gaussian_start.hpp"
 #include "../examples/support/metrics.hpp"
 #include "../examples/support/network.hpp"
 #include "support/command.hpp"
@@ -22,7 +24,9 @@
 #include <fstream>
 #include <numeric>
 #include <set>
+#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace fewstep;
@@ -179,15 +183,15 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   const auto trained = scratch.run("train_amed", "--model '" + network + "' --steps 2 --afs --trajectories 2 --batch 2 --validation 2 --out amed_3.safetensors");
   INFO(trained.text);
   REQUIRE(trained.code == 0);
-  const std::string rest = "--model '" + network + "' --cache cache --images 16 --selection-images 16 --seeds 1 --reference-steps 6 --resamples 20 "
+  const std::string rest = "--model '" + network + "' --cache cache --images 16 --selection-images 16 --seeds 1 --resamples 20 "
                            "--solvers euler,ipndm --predictors amed_3.safetensors ";
-  const std::string common = rest + "--data data --classifier '" + classifier + "' ";
+  const std::string measure = rest + "--data data --classifier '" + classifier + "' ", common = measure + "--reference-steps 6 ";
   const auto first = scratch.run("evaluate", common + "--nfe 2,3 --worst worst.png --out first");
   INFO(first.text);
   REQUIRE(first.code == 0);
   const std::string csv = scratch.bytes("first.csv");
   CHECK(std::count(csv.begin(), csv.end(), '\n') == 7);  // heading, reference, two classic solvers at 2 and 3, a predictor at 3
-  for (const char* words : {"\n12,reference,", "\n2,euler,", "\n3,ipndm,", "\n3,amed_3,"}) CHECK(csv.find(words) != std::string::npos);
+  for (const char* words : {"\n6,reference,", "\n2,euler,", "\n3,ipndm,", "\n3,amed_3,"}) CHECK(csv.find(words) != std::string::npos);
   CHECK(scratch.bytes("worst.png").substr(1, 3) == "PNG");
   CHECK(first.text.find("| 3 | amed_3 | euler |") != std::string::npos);
   const auto again = scratch.run("evaluate", common + "--nfe 2,3 --out again");
@@ -200,6 +204,39 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   const std::string asked_csv = scratch.bytes("asked.csv");
   CHECK(std::count(asked_csv.begin(), asked_csv.end(), '\n') == 4);  // heading, reference, one row for each text
   for (const char* words : {"2,euler,\"euler, karras 7, 2 steps\"", "2,ipndm,\"ipndm 2, karras 5, 2 steps\""}) CHECK(asked_csv.find(words) != std::string::npos);
+
+  // A whole setting's text is that one alone; a part of several is all of them.
+  for (const auto& [text, rows] : {std::pair{"ipndm 2, karras 5, 3 steps, AFS", 1}, {"ipndm 2, karras 5, 3 steps", 2}}) {
+    const auto some = scratch.run("evaluate", common + "--nfe 2 --settings '" + text + "' --out some");
+    INFO(some.text);
+    CHECK(some.code == 0);
+    const std::string some_csv = scratch.bytes("some.csv");
+    CHECK(std::count(some_csv.begin(), some_csv.end(), '\n') == 2 + rows);
+  }
+
+  // Both solvers of the reference solution lead to the same one.
+  std::vector<double> distances;
+  for (const char* reference : {"ipndm", "heun"}) {
+    const auto some = scratch.run("evaluate", measure + "--nfe 2 --settings 'euler, karras 7, 2 steps' --out some --reference-steps 60 --reference " + reference);
+    INFO(some.text);
+    CHECK(some.code == 0);
+    const std::string line = scratch.bytes("some.csv"), words = "\n2,euler,\"euler, karras 7, 2 steps\",16,1,";
+    REQUIRE(line.find(words) != std::string::npos);
+    std::istringstream numbers(line.substr(line.find(words) + words.size()));
+    double seconds = 0, rms = 0;
+    char comma = 0;
+    numbers >> seconds >> comma >> rms;
+    distances.push_back(rms);
+  }
+  CHECK(distances[0] > 0);
+  CHECK(std::abs(distances[0] - distances[1]) < 0.005 * distances[0]);
+
+  // Classic solvers may start elsewhere: another row, of another setting.
+  REQUIRE(scratch.run("gaussian_start", "--model '" + network + "' --images 2 --out start.safetensors").code == 0);
+  const auto started = scratch.run("evaluate", common + "--nfe 2 --settings 'ipndm 2, karras 5, 3 steps' --gaussian-start start.safetensors --out started");
+  INFO(started.text);
+  CHECK(started.code == 0);
+  CHECK(scratch.bytes("started.csv").find("3 steps, start ") != std::string::npos);
 
   for (const int steps : {2, 3, 4}) {
     const std::filesystem::path path = scratch.dir / ("table_" + std::to_string(steps - 1) + ".json");
@@ -225,7 +262,7 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   refused(common + "--nfe 3 --by-difficulty", "by-difficulty is given; allowed: with three predictors");
   refused(common + "--predictors absent.safetensors", "absent.safetensors");
   refused(rest + "--data data --classifier '" + network + "'", "not a classifier of train_classifier");
-  refused(rest + "--data nowhere --nfe 4 --classifier '" + classifier + "'", "nowhere");
+  refused(rest + "--reference-steps 6 --data nowhere --nfe 4 --classifier '" + classifier + "'", "nowhere");
 }
 
 TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
@@ -344,6 +381,78 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   const auto none = scratch.run("calibrate", "--model '" + network + "' --images 12 --teacher-steps 0 --out no.json");
   CHECK(none.code > 0);
   CHECK_FALSE(fs::exists(scratch.dir / "no.json"));
+}
+
+TEST_CASE("gaussian_start: what a network says where noise hides all, for tables and classic solvers to start from") {
+  const Scratch scratch("gaussian_start");
+  const torch::NoGradGuard no_grad;
+  const auto made = scratch.run("gaussian_start", "--model '" + labelled + "' --images 5 --seed 2 --out start.safetensors");
+  INFO(made.text);
+  REQUIRE(made.code == 0);
+  const auto unet = load_unet(labelled);
+  const UnetConfig& c = unet->config();
+  const GaussianStart start = read_gaussian_start(scratch.dir / "start.safetensors", c, torch::kCPU);
+  const Tensor noise = 80 * numbered_noise(c, 2'000'000'000, 5, torch::kCPU), level = torch::full({5}, 80., torch::kFloat64);
+  REQUIRE(start.means.size(0) == c.label_dim + 1);
+  const auto said = [&](const Tensor& row) { return unet->forward(noise, level, row.expand({5, -1})).denoised.mean(0); };
+  const Tensor second = said(class_rows(torch::tensor({1}), c.label_dim)), none = said(torch::zeros({1, c.label_dim}));
+  CHECK((start.means[1] - second).abs().max().item<double>() < 1e-5);
+  CHECK((start.means[c.label_dim] - none).abs().max().item<double>() < 1e-5);
+
+  // It is the denoiser of that Gaussian: with all of the class, with none, and guided beyond it.
+  for (const double guidance : {1., 2.5}) {
+    const auto free = GaussianStart{start.means, 0.25}.denoiser(class_rows(torch::tensor({1, 1}), c.label_dim), guidance);
+    const Tensor x = noise.narrow(0, 0, 2), sigma = torch::tensor(0.5, torch::kFloat64), mean = none + guidance * (second - none);
+    CHECK((free(x, sigma) - (x + mean) / 2).abs().max().item<double>() < 1e-4);
+  }
+  const auto of_none = GaussianStart{start.means, 0}.denoiser(torch::zeros({2, c.label_dim}), 1);
+  CHECK((of_none(noise.narrow(0, 0, 2), level[0]) - none).abs().max().item<double>() < 1e-5);
+  CHECK((GaussianStart{start.means, 0}.denoiser({}, 1)(noise, level[0]) - none).abs().max().item<double>() < 1e-5);
+
+  // A table fitted with it names it, and is sampled with it without being told.
+  const std::string fit = "--model '" + labelled + "' --steps 3 --images 12 --teacher-steps 2 ";
+  const auto fitted = scratch.run("calibrate", fit + "--iterations 1 --gaussian-start start.safetensors --out table.json");
+  INFO(fitted.text);
+  REQUIRE(fitted.code == 0);
+  const io::TableFile table = io::read_table(scratch.dir / "table.json");
+  CHECK(table.start == "start.safetensors");
+  CHECK(table.analytic_first_step);
+  REQUIRE(scratch.run("calibrate", "--model '" + labelled + "' --images 12 --teacher-steps 2 --iterations 0 --start table.json --out again.json").code == 0);
+  CHECK(io::read_table(scratch.dir / "again.json").start == "start.safetensors");
+  const auto sampled = scratch.run("sample", "--model '" + labelled + "' --table table.json --class 1 --seeds 3-4 --npy a.npy");
+  INFO(sampled.text);
+  REQUIRE(sampled.code == 0);
+  const Tensor rows = class_rows(torch::tensor({1, 1}), c.label_dim), unit = numbered_noise(c, 3, 2, torch::kCPU);
+  const auto network_of_class = [&](const Tensor& x, const Tensor& sigma) { return unet->forward(x, sigma, rows).denoised; };
+  const Tensor x = sample(table.table, with_start(network_of_class, start.denoiser(rows, 1)), table.table.schedule(), unit, {.analytic_first_step = true}).x;
+  const std::string bytes = scratch.bytes("a.npy");
+  const auto count = static_cast<std::size_t>(x.numel());
+  std::vector<float> values(count);
+  REQUIRE(bytes.size() > 4 * count);
+  std::memcpy(values.data(), bytes.data() + bytes.size() - 4 * count, 4 * count);
+  CHECK((torch::tensor(values) - x.flatten()).abs().max().item<double>() < 1e-5);
+  const Tensor without = sample(table.table, network_of_class, table.table.schedule(), unit, {.analytic_first_step = true}).x;
+  CHECK((without - x).abs().max().item<double>() > 1e-3);
+
+  const auto refused = [&](const std::string& program, const std::string& arguments, const std::string& words) {
+    const auto outcome = scratch.run(program, arguments);
+    INFO(outcome.text);
+    CHECK(outcome.code > 0);
+    CHECK(outcome.text.starts_with("error: "));
+    CHECK(std::count(outcome.text.begin(), outcome.text.end(), '\n') == 1);
+    CHECK(outcome.text.find(words) != std::string::npos);
+    CHECK_FALSE(fs::exists(scratch.dir / "no.json"));
+  };
+  fs::create_directory(scratch.dir / "other");
+  fs::copy(scratch.dir / "start.safetensors", scratch.dir / "other");
+  refused("calibrate", fit + "--gaussian-start other/start.safetensors --out no.json", "files in the folder of --out");
+  refused("calibrate", fit + "--gaussian-start start.safetensors --without-afs --out no.json", "with an analytic first step");
+  refused("calibrate", "--model '" + network + "' --gaussian-start start.safetensors --out no.json", "another model's");
+  fs::copy(labelled, scratch.dir / "network.safetensors");
+  refused("calibrate", fit + "--gaussian-start network.safetensors --out no.json", "not a start of gaussian_start");
+  fs::remove(scratch.dir / "start.safetensors");
+  refused("sample", "--model '" + labelled + "' --table table.json --npy no.npy", "start.safetensors");
+  refused("gaussian_start", "--model none.safetensors --out no.safetensors", "none.safetensors");
 }
 
 TEST_CASE("geometry: figures, their file and their picture") {

@@ -242,6 +242,17 @@ TEST_CASE("tables as files") {
   CHECK_THAT(refusal(head + R"("slope"})"), Catch::Contains("levels"));
   CHECK_THAT(refusal(head + R"("slope", "levels": [2, 1], "rows": [{"carry": 1, "weights": [], "clock": 1}]})"), Catch::Contains("weights is 0"));
   CHECK_THAT(refusal(head + R"("slope", "levels": [2, 1], "rows": [{"carry": "one", "weights": [1], "clock": 1}]})"), Catch::Contains("type must be number"));
+  // A start of its own is a file beside the table's, and no other.
+  CHECK(read.start.empty());
+  io::write_table(path, {table, true, {}, "start.safetensors"});
+  CHECK(io::read_table(path).start == "start.safetensors");
+  CHECK(io::read_table(path).analytic_first_step);
+  for (const std::string start : {"", "..", "../start.safetensors", "/start.safetensors", "folder/"}) {
+    const std::string words = "afs is " + start + "; allowed: true, false, or the name of a file beside the table's";
+    CHECK_THAT(refusal(R"({"format": "fewstep solver table 1", "target": "slope", "afs": ")" + start + "\"}"), Catch::Contains(words));
+    if (!start.empty()) CHECK_THAT(message_of([&] { io::write_table(path, {table, true, {}, start}); }), Catch::Contains(words));
+  }
+  CHECK_THAT(refusal(R"({"format": "fewstep solver table 1", "target": "slope", "afs": 1})"), Catch::Contains("type must be boolean"));
   std::filesystem::remove(path);
   CHECK_THAT(message_of([&] { io::read_table(path); }), Catch::Contains("cannot be read"));
 }

@@ -1,9 +1,11 @@
 // What pictures a network is asked for, and the noise they are made of: what the commands that draw many have in common.
 #pragma once
 
+#include "gaussian_start.hpp"
 #include "unet.hpp"
 
 #include <fewstep/denoisers/guidance.hpp>
+#include <fewstep/denoisers/started.hpp>
 #include <fewstep/torch.hpp>
 
 #include <CLI/CLI.hpp>
@@ -47,7 +49,13 @@ struct Condition {
     return class_rows(torch::arange(first, first + count) % c.label_dim, c.label_dim);
   }
 
-  /// What `use` makes of the denoiser that these rows and the guidance give.
+  /// What `use` makes of the denoiser that these rows and the guidance give, with an analytic start of its own if there is one.
+  template <class Network, class Use>
+  auto with_denoiser(const Network& network, const torch::Tensor& labels, const GaussianStart* start, Use&& use) const {
+    return with_denoiser(network, labels, [&](const auto& denoise) {
+      return start ? use(with_start(denoise, start->denoiser(labels, guidance))) : use(denoise);
+    });
+  }
   template <class Network, class Use>
   auto with_denoiser(const Network& network, const torch::Tensor& labels, Use&& use) const {
     const auto asked = [&](const torch::Tensor& rows) {

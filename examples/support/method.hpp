@@ -1,8 +1,11 @@
 // What `evaluate` compares: solvers with all that decides their samples, and the settings that a classic one may have.
 #pragma once
 
+#include "gaussian_start.hpp"
+
 #include <fewstep/torch.hpp>
 
+#include <memory>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -19,6 +22,7 @@ struct Method {
   Schedule schedule;
   Options options;
   std::string text;
+  std::shared_ptr<const GaussianStart> start = {};  // of an analytic first step that is not N(0, 1)'s
 };
 
 inline std::string text_of(const std::string& schedule, const ScheduleSettings& s) {

@@ -1,6 +1,7 @@
 // Trained predictors and tables as the commands use them.
 #pragma once
 
+#include "gaussian_start.hpp"
 #include "network.hpp"
 
 #include <fewstep/io/amed_file.hpp>
@@ -12,6 +13,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -66,15 +68,26 @@ struct Learned {
   AnySolver<torch::Tensor> solver;
   Schedule schedule;
   Options options;
+  std::filesystem::path start_file = {};            // of the analytic first step, where it is not N(0, 1)'s
+  std::shared_ptr<const GaussianStart> start = {};  // from there
 };
+
+/// A table of calibrate, with the start that it names.
+/// @throws std::runtime_error as io::read_table, read_gaussian_start.
+inline Learned read_calibrated(const std::filesystem::path& path, const UnetConfig& config, torch::Device device) {
+  const io::TableFile file = io::read_table(path);
+  Learned made{"calibrated", file.table, file.table.schedule(), {.analytic_first_step = file.analytic_first_step}};
+  if (!file.start.empty()) {
+    made.start_file = path.parent_path() / file.start;
+    made.start = std::make_shared<const GaussianStart>(read_gaussian_start(made.start_file, config, device));
+  }
+  return made;
+}
 
 /// A predictor of train_amed, or a table of calibrate (.json).
 /// @throws std::runtime_error, std::invalid_argument as the readers of either.
 inline Learned read_learned(const std::filesystem::path& path, const UnetConfig& config, torch::Device device) {
-  if (path.extension() == ".json") {
-    const io::TableFile file = io::read_table(path);
-    return {"calibrated", file.table, file.table.schedule(), {.analytic_first_step = file.analytic_first_step}};
-  }
+  if (path.extension() == ".json") return read_calibrated(path, config, device);
   const io::AmedFile file = read_predictor(path, config);
   return {file.solver == "amed" ? "AMED-Solver" : "AMED over " + file.solver, predicted_solver(file, device),
           make_schedule(file.schedule, file.schedule_settings), predicted_options(file)};

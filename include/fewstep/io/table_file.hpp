@@ -22,10 +22,19 @@ struct TableFile {
   Table table;
   bool analytic_first_step = false;
   std::map<std::string, std::string> made = {};  // how, for people
+  /// Of an analytic first step that is not N(0, 1)'s: the file, in the table's folder, of the start that it was fitted with, for
+  /// the caller to read and to put before the denoiser (with_start).
+  std::string start = {};
 };
 
 namespace detail {
 inline constexpr const char* table_format = "fewstep solver table 1";
+
+/// A start's file is one beside the table's: no other place can be named.
+inline std::string file_name(const std::string& start) {
+  require(!start.empty() && std::filesystem::path(start).filename() == start && start != "." && start != "..", "afs", start, "true, false, or the name of a file beside the table's");
+  return start;
+}
 }
 
 inline nlohmann::ordered_json to_json(const TableFile& file) {
@@ -39,7 +48,7 @@ inline nlohmann::ordered_json to_json(const TableFile& file) {
   return {{"format", detail::table_format},
           {"made", file.made},
           {"target", file.table.aim == Target::slope ? "slope" : "denoised"},
-          {"afs", file.analytic_first_step},
+          {"afs", file.start.empty() ? nlohmann::ordered_json(file.analytic_first_step) : nlohmann::ordered_json(file.start)},
           {"levels", file.table.levels},
           {"rows", rows}};
 }
@@ -52,7 +61,8 @@ inline TableFile table_from_json(const nlohmann::json& j) {
   const std::string target = j.at("target");
   if (target != "slope" && target != "denoised") throw std::runtime_error("target is " + target + "; allowed: slope, denoised");
   file.table.aim = target == "slope" ? Target::slope : Target::denoised;
-  file.analytic_first_step = j.at("afs");
+  if (j.at("afs").is_string()) file.start = detail::file_name(j.at("afs"));
+  file.analytic_first_step = !file.start.empty() || j.at("afs").get<bool>();
   file.table.levels = j.at("levels").get<std::vector<double>>();
   for (const auto& row : j.at("rows")) {
     file.table.rows.push_back({row.at("carry"), row.at("weights").get<std::vector<double>>(), row.at("clock")});
@@ -67,6 +77,7 @@ inline TableFile table_from_json(const nlohmann::json& j) {
 /// @throws std::invalid_argument as Table::validate; std::runtime_error when the file cannot be written.
 inline void write_table(const std::filesystem::path& path, const TableFile& file) {
   file.table.validate();
+  if (!file.start.empty()) detail::file_name(file.start);
   atomic_write(path, [&](std::ostream& out) { out << to_json(file).dump(1) << "\n"; });
 }
 
