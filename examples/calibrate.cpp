@@ -50,7 +50,7 @@ constexpr std::int64_t batch = 40;  // classes take turns in each
 /// A calibration on its way as a file, so that it can be gone on with.
 void write_progress(const std::filesystem::path& path, const std::string& command, bool afs, const CalibrationProgress& p) {
   const nlohmann::ordered_json j{{"command", command}, {"stage", p.stage}, {"before", p.before}, {"steps_fitted", p.steps_fitted}, {"after", p.after},
-                                 {"damping", p.damping}, {"table", io::to_json({p.table, afs})}, {"best", io::to_json({p.best, afs})}};
+                                 {"damping", p.damping}, {"usual", p.usual}, {"median", p.median}, {"least", p.least}, {"table", io::to_json({p.table, afs})}, {"best", io::to_json({p.best, afs})}};
   io::atomic_write(path, [&](std::ostream& out) { out << j.dump(1) << "\n"; });
 }
 std::optional<CalibrationProgress> read_progress(const std::filesystem::path& path, const std::string& command) {
@@ -60,7 +60,7 @@ std::optional<CalibrationProgress> read_progress(const std::filesystem::path& pa
     const nlohmann::json j = nlohmann::json::parse(in);
     if (j.at("command") != command) throw std::runtime_error("is of another command, " + j.at("command").get<std::string>());
     return CalibrationProgress{j.at("stage"), io::table_from_json(j.at("table")).table, io::table_from_json(j.at("best")).table, j.at("before"),
-                               j.at("steps_fitted"), j.at("after"), j.at("damping")};
+                               j.at("steps_fitted"), j.at("after"), j.at("damping"), j.at("usual"), j.at("median"), j.at("least")};
   } catch (const std::exception& error) {
     throw std::runtime_error(path.string() + ": " + error.what() + "; remove it to begin anew");
   }
@@ -128,17 +128,18 @@ void fit(Settings& s, const std::string& command, const D& denoise, const Table&
   std::fprintf(stderr, "the teacher's own median error is about %.4f\n", error);
 
   s.options.report = [&](const CalibrationProgress& p) {
-    std::fprintf(stderr, "%6.0f s  %.0f evaluations a trajectory  rms on held-out trajectories %.4f after %s\n", meter.seconds(), evaluations(), p.after / root,
+    std::fprintf(stderr, "%6.0f s  %.0f evaluations a trajectory  rms on held-out trajectories %.4f, median %.4f after %s\n", meter.seconds(), evaluations(), p.after / root, p.median / root,
                  p.stage == 0 ? "the solver to start from" : p.stage == 1 ? "fitting the steps" : ("iteration " + std::to_string(p.stage - 1)).c_str());
     if (p.stage > 0) write_progress(part, command, s.options.analytic_first_step, p);
     return true;
   };
   const Calibration made = calibrate(denoise, start, noise, teacher, s.options);
-  char text[200];
+  char text[200], medians[100];
   std::snprintf(text, sizeof text, "%.4f at first, %.4f with steps fitted, %.4f in the end", made.before / root, made.steps_fitted / root, made.after / root);
-  io::write_table(s.out, {made.table, s.options.analytic_first_step, {{"command", command}, {"held_out_rms", text}}, s.gaussian_start.filename().string()});
+  std::snprintf(medians, sizeof medians, "%.4f at first, %.4f in the end", made.usual / root, made.median / root);
+  io::write_table(s.out, {made.table, s.options.analytic_first_step, {{"command", command}, {"held_out_rms", text}, {"held_out_median", medians}}, s.gaussian_start.filename().string()});
   std::filesystem::remove(part);
-  std::printf("rms distance to the teacher on held-out trajectories: %s\n%.0f evaluations a trajectory, %.0f s\nwrote %s\n", text, evaluations(),
+  std::printf("rms distance to the teacher on held-out trajectories: %s\nmedian: %s\n%.0f evaluations a trajectory, %.0f s\nwrote %s\n", text, medians, evaluations(),
               meter.seconds(), s.out.string().c_str());
   if (error > made.after / root / 3) std::printf("note: the teacher's own error is about %.4f; more --teacher-steps may serve\n", error);
 }

@@ -301,7 +301,7 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   REQUIRE(std::sscanf(steps.at("made").at("held_out_rms").get<std::string>().c_str(), "%lf at first, %lf with steps fitted, %lf", &at_first, &fitted_steps, &in_the_end) == 3);
   const double numbers = std::sqrt(static_cast<double>(load_unet(network)->config().img_channels)) * static_cast<double>(load_unet(network)->config().img_resolution);
   const nlohmann::json part{{"command", made.at("made").at("command")}, {"stage", 1}, {"before", at_first * numbers}, {"steps_fitted", fitted_steps * numbers},
-                            {"after", in_the_end * numbers}, {"damping", 1e-2}, {"table", steps}, {"best", steps}};
+                            {"after", in_the_end * numbers}, {"damping", 1e-2}, {"usual", 1.}, {"median", 1.}, {"least", 1e9}, {"table", steps}, {"best", steps}};
   fs::remove(scratch.dir / "again.json");
   std::ofstream(scratch.dir / "again.json.part") << part;
   const auto resumed = scratch.run("calibrate", command);

@@ -7,6 +7,7 @@
 #include "calibration/end_fit.hpp"
 #include "calibration/step_fit.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <functional>
@@ -20,13 +21,16 @@
 
 namespace fewstep {
 
-/// How far a calibration is. Distances are of ends to the teacher's on held-out trajectories: the root mean square.
+/// How far a calibration is. Distances are of ends to the teacher's on held-out trajectories: the root mean square, which a few may decide
+/// that end in another place. So the best is told by another loss, for which those hardly count.
 struct CalibrationProgress {
   int stage = 0;          // 0: nothing is fitted; 1: the steps are; from 2 on stage - 1 iterations are done
   Table table = {};       // as it is now
   Table best = {};        // the nearest so far
   double before = 0, steps_fitted = 0, after = 0;  // of the solver it started from, after the first stage, of the best
-  double damping = 1e-2;  // Levenberg's
+  double damping = 1e-2;         // Levenberg's
+  double usual = 0, median = 0;  // the median distance at first and of the best
+  double least = 0;              // the loss of the best, Cauchy's on the scale of `usual`
 };
 
 struct CalibrationOptions {
@@ -57,6 +61,7 @@ struct CalibrationOptions {
 struct Calibration {
   Table table;
   double before, steps_fitted, after;  // as in CalibrationProgress
+  double usual, median;                // likewise
   double teacher_error;                // the median distance of the teacher to the solution, estimated; no number where it was given
 };
 
@@ -98,7 +103,13 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
   }
   const std::size_t total = runs.samples(), fitted = total - static_cast<std::size_t>(std::llround(options.held_out * static_cast<double>(total)));
   require(fitted >= 2 && fitted < total, "the number of trajectories", total, "3 or more, of which some are held out");
-  const auto held_out = [&] { return detail::rms_of(runs.squares(), fitted); };
+  const auto held_out = [&] {
+    const std::vector<double> all = runs.squares();
+    return std::vector<double>(all.begin() + static_cast<std::ptrdiff_t>(fitted), all.end());
+  };
+  const auto rms = [&] { return detail::rms_of(held_out(), 0); };
+  const auto median = [&] { return std::sqrt(detail::median_of(held_out())); };
+  const auto loss = [&](double usual) { return detail::cauchy_of(held_out(), (std::max)(usual * usual, std::numeric_limits<double>::min())); };
 
   CalibrationProgress p{.table = start, .best = start};
   if (options.resume) {
@@ -106,12 +117,16 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
     require(p.table.rows.size() == start.rows.size(), "the rows of what is resumed", p.table.rows.size(), std::to_string(start.rows.size()) + ", the table's");
   }
   runs.walk_all(p.table);
-  if (p.stage == 0) p.before = p.steps_fitted = p.after = held_out();
+  if (p.stage == 0) {
+    p.before = p.steps_fitted = p.after = rms();
+    p.usual = p.median = median();
+    p.least = loss(p.usual);
+  }
   while (!options.report || options.report(p)) {
     if (p.stage == 0) {
       detail::fit_steps(p.table, runs, fitted, options.history == 0 ? start.rows.size() : options.history, options.ridge);
-      p.steps_fitted = held_out();
-      if (!(p.steps_fitted < p.before)) {
+      p.steps_fitted = rms();
+      if (!(loss(p.usual) < p.least)) {
         p.table = start;
         p.steps_fitted = p.before;
         runs.walk_all(p.table);
@@ -120,14 +135,14 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
       break;
     }
     ++p.stage;
-    if (const double now = held_out(); now <= p.after) p.best = p.table, p.after = now;
+    if (const double now = loss(p.usual); now <= p.least) p.best = p.table, p.least = now, p.after = rms(), p.median = median();
   }
-  return {p.best, p.before, p.steps_fitted, p.after, std::numeric_limits<double>::quiet_NaN()};
+  return {p.best, p.before, p.steps_fitted, p.after, p.usual, p.median, std::numeric_limits<double>::quiet_NaN()};
 }
 
 /// Fits the numbers of a solver to a model: first each step's weights by least squares against a teacher, in one pass; then weights, levels
 /// and what the network is told of them together, by Gauss and Newton on where trajectories end. Held-out trajectories decide, and nothing
-/// is returned that is worse on them than `start`.
+/// is returned that is worse on them than `start` by the loss that is fitted (CalibrationProgress).
 /// Evaluations per trajectory: 2 teacher_steps per row, on the first batch half as many again; 1 per row for the start, for the first stage
 /// and for each try; for an iteration's differences the later rows of each number, on the trajectories that are fitted to.
 /// @param start  of slopes, without midpoints, with carries of 1, e.g. tabulate(Ipndm{.order = 3}, karras({.steps = 6}))

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <span>
 #include <stdexcept>
 #include <tuple>
 #include <utility>
@@ -41,11 +42,11 @@ inline void move(Table& t, const TableNumber& n, double by) {
   for (double& w : t.rows[n.row].weights) w *= step(n.row) / after;
 }
 
-/// Of the first samples the sum of log(1 + square/(9 median)): those beyond three times the usual distance, which end in another place than
-/// the teacher's, hardly count (Cauchy's loss).
-inline double cauchy_of(const std::vector<double>& squares, std::size_t count, double median) {
+/// The sum of log(1 + square/(9 median)): samples beyond three times the usual distance, which end in another place than the teacher's,
+/// hardly count (Cauchy's loss).
+inline double cauchy_of(std::span<const double> squares, double median) {
   double sum = 0;
-  for (std::size_t i = 0; i < count; ++i) sum += std::log1p(squares[i] / (9 * median));
+  for (const double square : squares) sum += std::log1p(square / (9 * median));
   return sum;
 }
 
@@ -139,7 +140,7 @@ bool fit_ends(Table& table, TableRuns<X, D>& runs, std::size_t fitted, bool anal
   for (; tries > 0; --tries) {
     const std::vector<double> each = runs.squares();
     const double median = median_of({each.begin(), each.begin() + static_cast<std::ptrdiff_t>(fitted)});
-    const double before = cauchy_of(each, fitted, median);
+    const double before = cauchy_of(std::span(each).first(fitted), median);
     const auto [matrix, right] = normal_equations(runs, columns, each, fitted, median);
     Table moved = table;
     Eigen::VectorXd step;
@@ -157,7 +158,8 @@ bool fit_ends(Table& table, TableRuns<X, D>& runs, std::size_t fitted, bool anal
     for (const auto& b : runs.batches) was.push_back(runs.as_shown(b.states.back()));
     runs.walk_all(moved);
     learn_from_step(columns, runs, was, step, matrix.diagonal());
-    if (cauchy_of(runs.squares(), fitted, median) < before) {
+    const std::vector<double> now = runs.squares();
+    if (cauchy_of(std::span(now).first(fitted), median) < before) {
       table = std::move(moved);
       taken = true;
       damping /= 10;
