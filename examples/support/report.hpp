@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <map>
 #include <ostream>
+#include <regex>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -89,9 +90,9 @@ inline void write_csv(const std::filesystem::path& path, const std::vector<Row>&
   std::printf("\nwrote %s\n", path.c_str());
 }
 
-/// A line per solver; predictors of one kind, amed_5 and amed_7, are one line.
+/// A line per solver; predictors of one kind, amed_5 and amed_7, table_5_gaussian and table_7_gaussian, are one line.
 inline void write_plot(const std::filesystem::path& path, const std::vector<Row>& rows) {
-  const auto kind = [](const Row& r) { return r.predicted ? r.name.substr(0, r.name.find_last_of('_')) : r.name; };
+  const auto kind = [](const Row& r) { return r.predicted ? std::regex_replace(r.name, std::regex("_[0-9]+"), "") : r.name; };
   std::map<std::string, std::vector<const Row*>> lines;
   for (const Row& r : rows)
     if (r.name != "reference") lines[kind(r)].push_back(&r);
