@@ -450,6 +450,7 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   refused("calibrate", "--model '" + network + "' --gaussian-start start.safetensors --out no.json", "another model's");
   fs::copy(labelled, scratch.dir / "network.safetensors");
   refused("calibrate", fit + "--gaussian-start network.safetensors --out no.json", "not a start of gaussian_start");
+  refused("train_amed", "--model '" + labelled + "' --table table.json --out no.json", "with the start start.safetensors; allowed: ");
   fs::remove(scratch.dir / "start.safetensors");
   refused("sample", "--model '" + labelled + "' --table table.json --npy no.npy", "start.safetensors");
   refused("gaussian_start", "--model none.safetensors --out no.safetensors", "none.safetensors");

@@ -1,6 +1,7 @@
 // A table of a solver's numbers as JSON.
 #pragma once
 
+#include "../errors.hpp"
 #include "../solvers/table.hpp"
 #include "atomic_write.hpp"
 
