@@ -26,6 +26,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -177,10 +178,12 @@ class Evaluation {
 
   std::vector<Method> settings_of(const std::string& family, int nfe) const {
     std::vector<Method> all = candidates(family, nfe, s_.levels);
+    if (!gaussian_start_) return all;
+    const std::string text = ", start " + fingerprint(s_.gaussian_start);
     for (Method& m : all)
-      if (gaussian_start_ && m.options.analytic_first_step) {
+      if (m.options.analytic_first_step) {
         m.start = gaussian_start_;
-        m.text += ", start " + fingerprint(s_.gaussian_start);
+        m.text += text;
       }
     return all;
   }

@@ -54,6 +54,14 @@ void write_images(const fs::path& folder, const std::string& split, unsigned cha
   for (int i = 0; i < count; ++i) labels.put(static_cast<char>(i % 10));
 }
 
+/// The last numbers of a file of floats.
+Tensor last_floats(const std::string& bytes, std::size_t count) {
+  std::vector<float> values(count);
+  REQUIRE(bytes.size() > 4 * count);
+  std::memcpy(values.data(), bytes.data() + bytes.size() - 4 * count, 4 * count);
+  return torch::tensor(values);
+}
+
 Tensor weights(std::int64_t count) { return resample(count, 0); }
 
 }  // namespace
@@ -329,14 +337,7 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   INFO(over.text);
   REQUIRE(over.code == 0);
   CHECK(over.text.find("evaluations          3\n") != std::string::npos);
-  const auto floats = [&](const std::string& name) {
-    const std::string bytes = scratch.bytes(name);
-    const std::size_t numbers_of_both = 2 * static_cast<std::size_t>(numbers * numbers);
-    std::vector<float> values(numbers_of_both);
-    REQUIRE(bytes.size() > 4 * numbers_of_both);
-    std::memcpy(values.data(), bytes.data() + bytes.size() - 4 * numbers_of_both, 4 * numbers_of_both);
-    return torch::tensor(values);
-  };
+  const auto floats = [&](const std::string& name) { return last_floats(scratch.bytes(name), 2 * static_cast<std::size_t>(numbers * numbers)); };
   CHECK((floats("plain.npy") - floats("over.npy")).abs().max().item<double>() < 1e-4);
   io::write_table(scratch.dir / "odd.json", {tabulate(Ipndm{.order = 3}, karras({.steps = 3})), true});
   const auto odd = scratch.run("train_amed", "--model '" + network + "' --table odd.json --out no.safetensors");
@@ -425,12 +426,7 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   const Tensor rows = class_rows(torch::tensor({1, 1}), c.label_dim), unit = numbered_noise(c, 3, 2, torch::kCPU);
   const auto network_of_class = [&](const Tensor& x, const Tensor& sigma) { return unet->forward(x, sigma, rows).denoised; };
   const Tensor x = sample(table.table, with_start(network_of_class, start.denoiser(rows, 1)), table.table.schedule(), unit, {.analytic_first_step = true}).x;
-  const std::string bytes = scratch.bytes("a.npy");
-  const auto count = static_cast<std::size_t>(x.numel());
-  std::vector<float> values(count);
-  REQUIRE(bytes.size() > 4 * count);
-  std::memcpy(values.data(), bytes.data() + bytes.size() - 4 * count, 4 * count);
-  CHECK((torch::tensor(values) - x.flatten()).abs().max().item<double>() < 1e-5);
+  CHECK((last_floats(scratch.bytes("a.npy"), static_cast<std::size_t>(x.numel())) - x.flatten()).abs().max().item<double>() < 1e-5);
   const Tensor without = sample(table.table, network_of_class, table.table.schedule(), unit, {.analytic_first_step = true}).x;
   CHECK((without - x).abs().max().item<double>() > 1e-3);
 

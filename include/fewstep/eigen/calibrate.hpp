@@ -107,11 +107,11 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
     const std::vector<double> all = runs.squares();
     return std::vector<double>(all.begin() + static_cast<std::ptrdiff_t>(fitted), all.end());
   };
-  const auto rms = [&] { return detail::rms_of(held_out(), 0); };
-  const auto median = [&] { return std::sqrt(detail::median_of(held_out())); };
-  const auto loss = [&](double usual) { return detail::cauchy_of(held_out(), (std::max)(usual * usual, std::numeric_limits<double>::min())); };
-
   CalibrationProgress p{.table = start, .best = start};
+  const auto rms = [&] { return detail::rms_of(held_out()); };
+  const auto median = [&] { return std::sqrt(detail::median_of(held_out())); };
+  const auto loss = [&] { return detail::cauchy_of(held_out(), (std::max)(p.usual * p.usual, std::numeric_limits<double>::min())); };
+
   if (options.resume) {
     p = *options.resume;
     require(p.table.rows.size() == start.rows.size(), "the rows of what is resumed", p.table.rows.size(), std::to_string(start.rows.size()) + ", the table's");
@@ -120,13 +120,13 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
   if (p.stage == 0) {
     p.before = p.steps_fitted = p.after = rms();
     p.usual = p.median = median();
-    p.least = loss(p.usual);
+    p.least = loss();
   }
   while (!options.report || options.report(p)) {
     if (p.stage == 0) {
       detail::fit_steps(p.table, runs, fitted, options.history == 0 ? start.rows.size() : options.history, options.ridge);
       p.steps_fitted = rms();
-      if (!(loss(p.usual) < p.least)) {
+      if (!(loss() < p.least)) {
         p.table = start;
         p.steps_fitted = p.before;
         runs.walk_all(p.table);
@@ -135,7 +135,7 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
       break;
     }
     ++p.stage;
-    if (const double now = loss(p.usual); now <= p.least) p.best = p.table, p.least = now, p.after = rms(), p.median = median();
+    if (const double now = loss(); now <= p.least) p.best = p.table, p.least = now, p.after = rms(), p.median = median();
   }
   return {p.best, p.before, p.steps_fitted, p.after, p.usual, p.median, std::numeric_limits<double>::quiet_NaN()};
 }

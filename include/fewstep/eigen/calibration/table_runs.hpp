@@ -125,11 +125,10 @@ class TableRuns {
   std::size_t samples_ = 0;
 };
 
-/// The root mean square of those from number `first` on.
-inline double rms_of(const std::vector<double>& squares, std::size_t first) {
+inline double rms_of(const std::vector<double>& squares) {
   double sum = 0;
-  for (std::size_t i = first; i < squares.size(); ++i) sum += squares[i];
-  return std::sqrt(sum / static_cast<double>(squares.size() - first));
+  for (const double square : squares) sum += square;
+  return std::sqrt(sum / static_cast<double>(squares.size()));
 }
 
 inline double median_of(std::vector<double> values) {
