@@ -334,9 +334,9 @@ TEST_CASE("calibration: better where it was not fitted, the same for the same no
   for (const std::size_t count : {4u, 12u}) {
     const Calibration few = calibrate(mixture, all.table, std::vector<Array>{cloud(0, count)}, {.iterations = 2});
     const std::size_t fitted = count - count / 4;
-    const Array z = cloud(fitted, count - fitted), ends = teach(Heun{}, mixture, all.table.schedule(), 6, z).back();
+    const Array z = cloud(fitted, count - fitted), taught_ends = teach(Heun{}, mixture, all.table.schedule(), 6, z).back();
     const auto squares = [&](const Table& t) {
-      const Array each = (sample(t, mixture, t.schedule(), z, afs).x - ends).square().colwise().sum();
+      const Array each = (sample(t, mixture, t.schedule(), z, afs).x - taught_ends).square().colwise().sum();
       return std::vector<double>(each.data(), each.data() + each.size());
     };
     const std::vector<double> first = squares(all.table), last = squares(few.table);
