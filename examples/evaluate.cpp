@@ -47,7 +47,7 @@ struct Settings {
   std::vector<fs::path> predictors;
   std::vector<double> levels;
   std::int64_t images = 4096, seeds = 3, batch = 64, selection_images = 256;
-  int reference_steps = 36, resamples = 200;
+  int reference_steps = 30, resamples = 200;
   bool bf16 = false, by_class = false, by_difficulty = false;
   Condition condition;
 };

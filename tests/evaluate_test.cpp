@@ -324,6 +324,24 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   CHECK(io::read_table(scratch.dir / "started.json").table.levels == table.table.levels);
   CHECK(scratch.run("calibrate", "--model '" + network + "' --start table_2.json --steps 4 --out no.json").code > 0);
 
+  // Ends are compared in a classifier's features too: seen so, they are nothing nearer, and another table is the best.
+  const std::string steps_alone = "--model '" + network + "' --steps 3 --images 12 --teacher-steps 2 --cache kept --shown 1 ", seen = "--classifier '" + classifier + "' ";
+  const auto held_out = [&](const std::string& of) {
+    const auto fit = scratch.run("calibrate", steps_alone + of + "--out seen.json");
+    INFO(fit.text);
+    REQUIRE(fit.code == 0);
+    double first = 0;
+    REQUIRE(std::sscanf(nlohmann::json::parse(scratch.bytes("seen.json")).at("made").at("held_out_rms").get<std::string>().c_str(), "%lf at first", &first) == 1);
+    return std::pair{first, io::read_table(scratch.dir / "seen.json").table.levels};
+  };
+  const auto plain = held_out("--iterations 1"), of_no_weight = held_out(seen + "--feature-weight 0 --iterations 1"), with_features = held_out(seen + "--iterations 1");
+  CHECK(of_no_weight == plain);
+  CHECK(with_features.first > plain.first);
+  CHECK(with_features.second != plain.second);
+  CHECK(scratch.run("calibrate", steps_alone + "--classifier '" + network + "' --out no.json").text.find("not a classifier of train_classifier") != std::string::npos);
+  CHECK(scratch.run("calibrate", steps_alone + "--feature-weight 2 --out no.json").code > 0);
+  CHECK_FALSE(fs::exists(scratch.dir / "no.json"));
+
   // AMED over a table that has not learnt anything is the table.
   io::TableFile even{tabulate(Ipndm{.order = 3}, karras({.steps = 4})), true};
   even.table.rows[3].clock = 1.1;

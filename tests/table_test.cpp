@@ -309,16 +309,22 @@ TEST_CASE("calibration: better where it was not fitted, the same for the same no
   }
   CHECK(ends.size() == 1);
 
-  // As shown, with numbers limited: what is beyond is no error.
-  const auto held_out = [&](const Table& t, double shown) {
-    const Array z = cloud(225, 75), a = sample(t, mixture, t.schedule(), z, afs).x, b = taught(6, z).back();
-    return std::sqrt((a.max(-shown).min(shown) - b.max(-shown).min(shown)).square().sum() / 75);
+  // As it is seen: here with numbers limited, and some of them twice. What is beyond is no error.
+  const auto see = [](const Array& x) -> Array {
+    Array y(x.rows() + 1, x.cols());
+    y << x.max(-0.5).min(0.5), 2 * x.row(0).max(-0.5).min(0.5);
+    return y;
   };
-  CHECK(all.after == Approx(held_out(all.table, 100)));
-  const Calibration shown = calibrate(mixture, start, batches, teacher, {.iterations = 6, .shown = 0.5});
-  CHECK(shown.before == Approx(held_out(start, 0.5)));
-  CHECK(shown.after == Approx(held_out(shown.table, 0.5)));
-  CHECK(shown.after <= shown.steps_fitted);
+  const auto held_out = [&](const Table& t, const auto& seen) {
+    const Array z = cloud(225, 75);
+    return std::sqrt((seen(sample(t, mixture, t.schedule(), z, afs).x) - seen(taught(6, z).back())).square().sum() / 75);
+  };
+  CHECK(all.after == Approx(held_out(all.table, [](const Array& x) { return x; })));
+  const Calibration seen = calibrate(mixture, start, batches, teacher, {.iterations = 6}, see);
+  CHECK(seen.before == Approx(held_out(start, see)));
+  CHECK(seen.after == Approx(held_out(seen.table, see)));
+  CHECK(seen.after < held_out(all.table, see));
+  CHECK(seen.after <= seen.steps_fitted);
 
   // One batch of all samples is the same problem.
   const Calibration whole = calibrate(mixture, start, std::vector<Array>{cloud(0, 300)}, {.iterations = 0});
@@ -373,7 +379,8 @@ TEST_CASE("calibration: a model of one direction, samples that are alike, and se
     return message_of([&] { calibrate(mixture, start, std::vector<Array>{cloud(0, count)}, o); });
   };
   CHECK(refusal({.held_out = 1}) == "held_out is 1; allowed: numbers between 0 and 1");
-  CHECK(refusal({.shown = -1}) == "shown is -1; allowed: 0 and positive numbers");
+  const auto one = [](const Array& x) -> Array { return x.col(0); };
+  CHECK(message_of([&] { calibrate(mixture, start, std::vector<Array>{cloud(0, 20)}, {}, one); }) == "the number of samples seen is 1; allowed: 20, those of the state");
   CHECK_THAT(message_of([&] { calibrate(mixture, start, std::vector<Array>{}); }), Catch::Contains("number of batches of noise is 0"));
   CHECK_THAT(message_of([&] { calibrate(mixture, start, std::vector<Array>{cloud(0, 20)}, std::vector<std::vector<Array>>{}, {}); }), Catch::Contains("batches of the teacher is 0; allowed: 1"));
   CHECK(refusal({.ridge = -1}) == "ridge is -1; allowed: 0 and positive numbers");

@@ -21,7 +21,7 @@
 
 namespace fewstep {
 
-/// How far a calibration is. Distances are of ends to the teacher's on held-out trajectories: the root mean square, which a few may decide
+/// How far a calibration is. Distances are of ends, as seen, to the teacher's on held-out trajectories: the root mean square, which a few may decide
 /// that end in another place. So the best is told by another loss, for which those hardly count.
 struct CalibrationProgress {
   int stage = 0;          // 0: nothing is fitted; 1: the steps are; from 2 on stage - 1 iterations are done
@@ -49,8 +49,6 @@ struct CalibrationOptions {
   bool analytic_first_step = true;
   /// Steps of the teacher, Heun's method, in each of the table's.
   int teacher_steps = 6;
-  /// Ends are compared as they are shown, every number limited to +-shown; 0: as they are.
-  double shown = 0;
   /// Called at first and after each stage that moved something; false stops with what was reached.
   std::function<bool(const CalibrationProgress&)> report = {};
   /// To go on from there, with the same noise and options.
@@ -66,20 +64,20 @@ struct Calibration {
 };
 
 /// The median distance of a teacher's ends to the solution, estimated: of a method of second order by what fewer steps change.
-/// @param fine, coarse  where the same noise ends in `steps` and in `fewer` steps
-/// @param shown         compared limited to +-shown; 0: as they are
+/// @param fine, coarse  where the same noise ends in `steps` and in `fewer` steps, as calibrate() sees it
 template <State X>
-double teacher_error(const X& fine, int steps, const X& coarse, int fewer, double shown = 0) {
-  const X change = detail::difference(detail::as_shown(fine, shown), detail::as_shown(coarse, shown));
+double teacher_error(const X& fine, int steps, const X& coarse, int fewer) {
+  const X change = detail::difference(fine, coarse);
   const double ratio = static_cast<double>(steps) / fewer;
   return std::sqrt(detail::median_of(algebra<X>::dot(change, change))) / (ratio * ratio - 1);
 }
 
 /// @param noise    unit noise, a batch each
 /// @param teacher  for each batch what teach() gives on the schedule of `start`
-template <State X, class D>
+/// @param see      as below
+template <State X, class D, class See = std::identity>
 Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noise, const std::vector<std::vector<X>>& teacher,
-                      const CalibrationOptions& options) {
+                      const CalibrationOptions& options, const See& see = {}) {
   [[maybe_unused]] const typename algebra<X>::inference mode(true);
   start.validate();
   require(start.aim == Target::slope, "the table's target", "denoised", "slope");
@@ -89,9 +87,8 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
   require(options.held_out > 0 && options.held_out < 1, "held_out", options.held_out, "numbers between 0 and 1");
   require(options.ridge >= 0, "ridge", options.ridge, "0 and positive numbers");
   require(options.tries >= 1, "tries", options.tries, "1 or more");
-  require(options.shown >= 0, "shown", options.shown, "0 and positive numbers");
   require(teacher.size() == noise.size(), "the number of batches of the teacher", teacher.size(), std::to_string(noise.size()) + ", those of noise");
-  detail::TableRuns<X, std::remove_reference_t<D>> runs(denoise, options.analytic_first_step, options.shown);
+  detail::TableRuns<X, std::remove_reference_t<D>> runs(denoise, options.analytic_first_step, see);
   for (std::size_t i = 0; i < noise.size(); ++i) {
     require(teacher[i].size() == start.rows.size(), "the number of states of the teacher", teacher[i].size(), std::to_string(start.rows.size()) + ", the table's rows");
     if (!algebra<X>::finite(teacher[i].back())) throw std::runtime_error("the teacher's samples are not finite");
@@ -147,10 +144,12 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
 /// and for each try; for an iteration's differences the later rows of each number, on the trajectories that are fitted to.
 /// @param start  of slopes, without midpoints, with carries of 1, e.g. tabulate(Ipndm{.order = 3}, karras({.steps = 6}))
 /// @param noise  unit noise, a batch each; some 300 samples in all. The first batch tells the teacher's error too.
+/// @param see    what is compared of an end, all of it where nothing is given: a callable (state) -> state of as many samples. Such as
+///               numbers limited to what a picture shows, and after them the picture's features by another network.
 /// @throws std::invalid_argument naming what does not fit; std::runtime_error for a teacher that is not finite; what the model throws.
 /// Source: least squares per step, Kim et al. 2024 (D-ODE, one scalar a step); Levenberg 1944; as a whole this library's own.
-template <State X, class D>
-Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noise, const CalibrationOptions& options = {}) {
+template <State X, class D, class See = std::identity>
+Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noise, const CalibrationOptions& options = {}, const See& see = {}) {
   start.validate();
   require(options.teacher_steps >= 2, "teacher_steps", options.teacher_steps, "2 or more");
   require(!noise.empty(), "the number of batches of noise", 0, "1 or more");
@@ -159,8 +158,8 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
   for (const X& z : noise) teacher.push_back(teach(Heun{}, denoise, schedule, options.teacher_steps, z));
   const int fewer = options.teacher_steps / 2;
   const X coarse = teach(Heun{}, denoise, schedule, fewer, noise[0]).back();
-  Calibration made = calibrate<X>(denoise, start, noise, teacher, options);
-  made.teacher_error = teacher_error(teacher[0].back(), options.teacher_steps, coarse, fewer, options.shown);
+  Calibration made = calibrate<X>(denoise, start, noise, teacher, options, see);
+  made.teacher_error = teacher_error<X>(see(teacher[0].back()), options.teacher_steps, see(coarse), fewer);
   return made;
 }
 

@@ -66,7 +66,7 @@ std::vector<std::vector<X>> answers(const Table& table, const TableRuns<X, D>& r
   std::vector<std::vector<X>> all;
   for (const auto& b : runs.batches) {
     if (b.first >= fitted) break;
-    const X end = runs.as_shown(b.states.back());
+    const X end = runs.seen(b.states.back());
     all.emplace_back();
     for (const TableNumber& n : numbers) {
       Table moved = table;
@@ -74,7 +74,7 @@ std::vector<std::vector<X>> answers(const Table& table, const TableRuns<X, D>& r
       auto again = runs.begun(b, n.row);
       if (n.kind == TableNumber::level) again.states[n.row] = runs.stepped(moved, n.row - 1, b.states[n.row - 1], b.slopes);
       runs.walk(moved, again, n.row, n.kind == TableNumber::weight);
-      X column = difference(runs.as_shown(again.states.back()), end);
+      X column = difference(runs.seen(again.states.back()), end);
       combine(column, std::tuple<>{}, [] { return std::tuple{1 / tiny}; }, column);
       all.back().push_back(std::move(column));
     }
@@ -114,13 +114,13 @@ NormalEquations normal_equations(const TableRuns<X, D>& runs, const std::vector<
 
 /// Corrects the columns by what a step did to the ends, so that they would have foretold it (Broyden 1965), each number moved as far as
 /// `scale` tells its steps apart.
-/// @param was  of each batch the ends before the step, as they are shown
+/// @param was  of each batch what was seen of the ends before the step
 template <State X, class D>
 void learn_from_step(std::vector<std::vector<X>>& columns, const TableRuns<X, D>& runs, const std::vector<X>& was, const Eigen::VectorXd& step,
                      const Eigen::VectorXd& scale) {
   const Eigen::VectorXd direction = scale.cwiseProduct(step) / step.dot(scale.cwiseProduct(step));
   for (std::size_t k = 0; k < columns.size(); ++k) {
-    X unforeseen = difference(runs.as_shown(runs.batches[k].states.back()), was[k]);
+    X unforeseen = difference(runs.seen(runs.batches[k].states.back()), was[k]);
     const auto add = [](X& to, double factor, const X& x) { combine(to, std::tuple<>{}, [factor] { return std::tuple{unit, factor}; }, to, x); };
     for (std::size_t i = 0; i < columns[k].size(); ++i) add(unforeseen, -step(static_cast<Eigen::Index>(i)), columns[k][i]);
     for (std::size_t i = 0; i < columns[k].size(); ++i) add(columns[k][i], direction(static_cast<Eigen::Index>(i)), unforeseen);
@@ -155,7 +155,7 @@ bool fit_ends(Table& table, TableRuns<X, D>& runs, std::size_t fitted, bool anal
     }
     auto saved = runs.saved();
     std::vector<X> was;
-    for (const auto& b : runs.batches) was.push_back(runs.as_shown(b.states.back()));
+    for (const auto& b : runs.batches) was.push_back(runs.seen(b.states.back()));
     runs.walk_all(moved);
     learn_from_step(columns, runs, was, step, matrix.diagonal());
     const std::vector<double> now = runs.squares();

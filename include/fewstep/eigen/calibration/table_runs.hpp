@@ -6,23 +6,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <functional>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 namespace fewstep::detail {
-
-/// A state as a picture shows it: every number limited to +-shown; 0: as it is.
-template <State X>
-X as_shown(const X& x, double shown) {
-  X y = copied(x);
-  if constexpr (requires { algebra<X>::clamp(y, 0., 0.); }) {
-    if (shown > 0) algebra<X>::clamp(y, -shown, shown);
-  } else {
-    require(shown == 0, "shown", shown, "0 for states whose algebra has no clamp");
-  }
-  return y;
-}
 
 /// What the runs of a table of slopes visit, beside where a teacher is: so that a changed number costs only the evaluations after it.
 template <State X, class D>
@@ -31,19 +21,21 @@ class TableRuns {
   struct Batch {
     std::vector<X> states, slopes;  // at the left end of each row; the last state is the end
     std::vector<X> teacher;         // at the right end of each row
-    X shown;                        // the teacher's end, as it is shown
+    X wanted;                       // what is seen of the teacher's end
     std::size_t first;              // index of its first sample
   };
   std::vector<Batch> batches;
 
-  /// @param shown  ends are compared limited to +-shown; 0: as they are
-  TableRuns(D& denoise, bool analytic, double shown) : denoise_(denoise), analytic_(analytic), shown_(shown) {}
+  /// @param see  what is compared of an end
+  TableRuns(D& denoise, bool analytic, std::function<X(const X&)> see) : denoise_(denoise), analytic_(analytic), see_(std::move(see)) {}
 
   /// @param x  the states at the first level
   void add(X x, std::vector<X> teacher) {
-    const X end = as_shown(teacher.back());
-    batches.push_back({{}, {}, std::move(teacher), copied(end), samples_});
-    samples_ += algebra<X>::dot(x, x).size();
+    X wanted = seen(teacher.back());
+    const std::size_t count = algebra<X>::dot(x, x).size(), count_seen = algebra<X>::dot(wanted, wanted).size();
+    require(count_seen == count, "the number of samples seen", count_seen, std::to_string(count) + ", those of the state");
+    batches.push_back({{}, {}, std::move(teacher), std::move(wanted), samples_});
+    samples_ += count;
     batches.back().states.push_back(std::move(x));
   }
   std::size_t samples() const { return samples_; }
@@ -104,11 +96,11 @@ class TableRuns {
     }
   }
 
-  X as_shown(const X& x) const { return detail::as_shown(x, shown_); }
-  /// From the teacher's end to a batch's.
-  X missed(const Batch& b) const { return difference(as_shown(b.states.back()), b.shown); }
+  X seen(const X& end) const { return see_(end); }
+  /// From what is seen of the teacher's end to what is of a batch's.
+  X missed(const Batch& b) const { return difference(seen(b.states.back()), b.wanted); }
 
-  /// Squared distances of all samples' ends to the teacher's; of one that is no number, one beyond all others.
+  /// Squared distances of all samples' ends to the teacher's, as seen; of one that is no number, one beyond all others.
   std::vector<double> squares() const {
     std::vector<double> all;
     for (const Batch& b : batches) {
@@ -121,7 +113,7 @@ class TableRuns {
  private:
   D& denoise_;
   bool analytic_;
-  double shown_;
+  std::function<X(const X&)> see_;
   std::size_t samples_ = 0;
 };
 
