@@ -273,6 +273,28 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   refused(rest + "--reference-steps 6 --data nowhere --nfe 4 --classifier '" + classifier + "'", "nowhere");
 }
 
+TEST_CASE("calibrate: ends are compared in a classifier's features too") {
+  const Scratch scratch("calibrate_features");
+  const std::string plain = "--model '" + network + "' --steps 3 --images 12 --teacher-steps 2 --cache kept --shown 1 --iterations 1 ";
+  const std::string features = plain + "--classifier '" + classifier + "' ";
+  const auto fitted = [&](const std::string& command) {  // the distance at first, and the levels in the end
+    const auto fit = scratch.run("calibrate", command + "--out table.json");
+    INFO(fit.text);
+    REQUIRE(fit.code == 0);
+    double first = 0;
+    REQUIRE(std::sscanf(nlohmann::json::parse(scratch.bytes("table.json")).at("made").at("held_out_rms").get<std::string>().c_str(), "%lf at first", &first) == 1);
+    return std::pair{first, io::read_table(scratch.dir / "table.json").table.levels};
+  };
+  const auto without = fitted(plain), with = fitted(features);
+  CHECK(with.first > without.first);
+  CHECK(with.second != without.second);
+  CHECK(fitted(features + "--feature-weight 0 ") == without);
+  CHECK(fitted(features + "--feature-weight 3 ") == with);
+  CHECK(scratch.run("calibrate", plain + "--classifier '" + network + "' --out no.json").text.find("not a classifier of train_classifier") != std::string::npos);
+  CHECK(scratch.run("calibrate", plain + "--feature-weight 2 --out no.json").code > 0);
+  CHECK_FALSE(fs::exists(scratch.dir / "no.json"));
+}
+
 TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   const Scratch scratch("calibrate");
   const auto fitted = scratch.run("calibrate", "--model '" + network + "' --steps 3 --images 12 --iterations 1 --teacher-steps 2 --out table_2.json");
@@ -323,24 +345,6 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   REQUIRE(scratch.run("calibrate", "--model '" + network + "' --start table_2.json --images 12 --iterations 0 --teacher-steps 2 --out started.json").code == 0);
   CHECK(io::read_table(scratch.dir / "started.json").table.levels == table.table.levels);
   CHECK(scratch.run("calibrate", "--model '" + network + "' --start table_2.json --steps 4 --out no.json").code > 0);
-
-  // Ends are compared in a classifier's features too: seen so, they are nothing nearer, and another table is the best.
-  const std::string steps_alone = "--model '" + network + "' --steps 3 --images 12 --teacher-steps 2 --cache kept --shown 1 ", seen = "--classifier '" + classifier + "' ";
-  const auto held_out = [&](const std::string& of) {
-    const auto fit = scratch.run("calibrate", steps_alone + of + "--out seen.json");
-    INFO(fit.text);
-    REQUIRE(fit.code == 0);
-    double first = 0;
-    REQUIRE(std::sscanf(nlohmann::json::parse(scratch.bytes("seen.json")).at("made").at("held_out_rms").get<std::string>().c_str(), "%lf at first", &first) == 1);
-    return std::pair{first, io::read_table(scratch.dir / "seen.json").table.levels};
-  };
-  const auto plain = held_out("--iterations 1"), of_no_weight = held_out(seen + "--feature-weight 0 --iterations 1"), with_features = held_out(seen + "--iterations 1");
-  CHECK(of_no_weight == plain);
-  CHECK(with_features.first > plain.first);
-  CHECK(with_features.second != plain.second);
-  CHECK(scratch.run("calibrate", steps_alone + "--classifier '" + network + "' --out no.json").text.find("not a classifier of train_classifier") != std::string::npos);
-  CHECK(scratch.run("calibrate", steps_alone + "--feature-weight 2 --out no.json").code > 0);
-  CHECK_FALSE(fs::exists(scratch.dir / "no.json"));
 
   // AMED over a table that has not learnt anything is the table.
   io::TableFile even{tabulate(Ipndm{.order = 3}, karras({.steps = 4})), true};

@@ -107,7 +107,7 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
   CalibrationProgress p{.table = start, .best = start};
   const auto rms = [&] { return detail::rms_of(held_out()); };
   const auto median = [&] { return std::sqrt(detail::median_of(held_out())); };
-  const auto loss = [&] { return detail::cauchy_of(held_out(), (std::max)(p.usual * p.usual, std::numeric_limits<double>::min())); };
+  const auto loss = [&] { return detail::cauchy_of(held_out(), (std::max)(p.usual * p.usual, (std::numeric_limits<double>::min)())); };
 
   if (options.resume) {
     p = *options.resume;
