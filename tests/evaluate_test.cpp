@@ -445,11 +445,11 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   const auto sampled = scratch.run("sample", "--model '" + labelled + "' --table table.json --class 1 --seeds 3-4 --npy a.npy");
   INFO(sampled.text);
   REQUIRE(sampled.code == 0);
-  const Tensor rows = class_rows(torch::tensor({1, 1}), c.label_dim), unit = numbered_noise(c, 3, 2, torch::kCPU);
+  const Tensor rows = class_rows(torch::tensor({1, 1}), c.label_dim), z = numbered_noise(c, 3, 2, torch::kCPU);
   const auto network_of_class = [&](const Tensor& x, const Tensor& sigma) { return unet->forward(x, sigma, rows).denoised; };
-  const Tensor x = sample(table.table, with_start(network_of_class, start.denoiser(rows, 1)), table.table.schedule(), unit, {.analytic_first_step = true}).x;
+  const Tensor x = sample(table.table, with_start(network_of_class, start.denoiser(rows, 1)), table.table.schedule(), z, {.analytic_first_step = true}).x;
   CHECK((last_floats(scratch.bytes("a.npy"), static_cast<std::size_t>(x.numel())) - x.flatten()).abs().max().item<double>() < 1e-5);
-  const Tensor without = sample(table.table, network_of_class, table.table.schedule(), unit, {.analytic_first_step = true}).x;
+  const Tensor without = sample(table.table, network_of_class, table.table.schedule(), z, {.analytic_first_step = true}).x;
   CHECK((without - x).abs().max().item<double>() > 1e-3);
 
   const auto refused = [&](const std::string& program, const std::string& arguments, const std::string& words) {
