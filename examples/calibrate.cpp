@@ -2,11 +2,12 @@
 //   calibrate --model fashion_mnist.safetensors --solver ipndm --order 3 --steps 6 --out table_5.json
 // What it has reached stands in table_5.json.part after each stage: the same command goes on from there.
 #include "support/cache.hpp"
-#include "support/classifier.hpp"
 #include "support/condition.hpp"
 #include "support/gaussian_start.hpp"
 #include "support/network.hpp"
+#include "support/noise_numbers.hpp"
 #include "support/progress.hpp"
+#include "support/sight.hpp"
 
 #include <fewstep/eigen/calibrate.hpp>
 #include <fewstep/io/atomic_write.hpp>
@@ -21,7 +22,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <optional>
 #include <ostream>
 #include <sstream>
@@ -42,13 +42,11 @@ struct Settings {
   ScheduleSettings schedule_settings{.steps = 6};
   CalibrationOptions options;
   int teacher_steps = 6;
-  double shown = 0, feature_weight = 3;
-  std::int64_t images = 320, seed = 0;
+  Sight sight;
+  std::int64_t images = 320, batch = 40, seed = 0;
   bool bf16 = false;
   Condition condition;
 };
-
-constexpr std::int64_t batch = 40;  // classes take turns in each
 
 /// A calibration on its way as a file, so that it can be gone on with.
 void write_progress(const std::filesystem::path& path, const std::string& command, bool afs, const CalibrationProgress& p) {
@@ -85,7 +83,7 @@ std::vector<std::vector<Tensor>> taught(const Settings& s, const D& denoise, con
   std::ostringstream text;
   text.precision(17);
   text << "model " << fingerprint(s.model) << (s.bf16 ? " in bf16" : "") << s.condition.text() << ", heun, " << steps << " steps in each, seed " << s.seed
-       << ", " << count << " images in batches of " << batch << ", levels";
+       << ", " << count << " images in batches of " << s.batch << ", levels";
   for (const double level : schedule) text << " " << level;
   const Cache::Tensors states = Cache(s.cache)(text.str(), [&] {
     Cache::Tensors made;
@@ -117,20 +115,8 @@ Table starting_table(Settings& s) {
   return file.table;
 }
 
-/// What is compared of an end: the picture as it is shown and, where a classifier is given, its features beside it.
-std::function<Tensor(const Tensor&)> sight(const Settings& s, const UnetConfig& c, torch::Device device) {
-  const auto classifier = s.classifier.empty() ? nullptr : load_classifier(s.classifier);
-  require(!classifier || (c.img_channels == 1 && c.img_resolution == 32), "classifier", s.classifier.string(), "with a model of 32x32 grey images, as the classifier's");
-  if (classifier) classifier->to(device);
-  return [classifier, shown = s.shown, weight = s.feature_weight](const Tensor& x) {
-    const torch::NoGradGuard no_grad;
-    const Tensor picture = shown > 0 ? x.clamp(-shown, shown) : x;
-    return classifier ? torch::cat({picture.flatten(1), weight * classifier->forward(picture).feature}, 1) : picture;
-  };
-}
-
-template <class D, class See>
-void fit(Settings& s, const std::string& command, const D& denoise, const Table& start, const std::vector<Tensor>& noise, const See& see, const Meter& meter) {
+template <class D>
+void fit(Settings& s, const std::string& command, const D& denoise, const Table& start, const std::vector<Tensor>& noise, const Meter& meter) {
   const std::filesystem::path part = s.out.string() + ".part";
   s.options.resume = read_progress(part, command);
   const double root = std::sqrt(static_cast<double>(noise[0][0].numel()));  // of the numbers of a picture: distances are shown by number
@@ -139,7 +125,8 @@ void fit(Settings& s, const std::string& command, const D& denoise, const Table&
   const std::vector<std::vector<Tensor>> teacher = taught(s, denoise, start.schedule(), noise, s.teacher_steps);
   const int fewer = s.teacher_steps / 2;
   const std::vector<std::vector<Tensor>> coarser = taught(s, denoise, start.schedule(), {noise[0]}, fewer);
-  const double error = teacher_error(see(teacher[0].back()), s.teacher_steps, see(coarser[0].back()), fewer) / root;
+  s.sight.look_along(teacher[0].back());
+  const double error = teacher_error(s.sight(teacher[0].back()), s.teacher_steps, s.sight(coarser[0].back()), fewer) / root;
   std::fprintf(stderr, "the teacher's own median error is about %.4f\n", error);
 
   s.options.report = [&](const CalibrationProgress& p) {
@@ -148,14 +135,14 @@ void fit(Settings& s, const std::string& command, const D& denoise, const Table&
     if (p.stage > 0) write_progress(part, command, s.options.analytic_first_step, p);
     return true;
   };
-  const Calibration made = calibrate(denoise, start, noise, teacher, s.options, see);
+  const Calibration made = calibrate(denoise, start, noise, teacher, s.options, s.sight);
   char text[200], medians[100];
   std::snprintf(text, sizeof text, "%.4f at first, %.4f with steps fitted, %.4f in the end", made.before / root, made.steps_fitted / root, made.after / root);
   std::snprintf(medians, sizeof medians, "%.4f at first, %.4f in the end", made.usual / root, made.median / root);
   io::write_table(s.out, {made.table, s.options.analytic_first_step, {{"command", command}, {"held_out_rms", text}, {"held_out_median", medians}}, s.gaussian_start.filename().string()});
   std::filesystem::remove(part);
   std::printf("rms distance to the teacher on held-out trajectories%s: %s\nmedian: %s\n%.0f evaluations a trajectory, %.0f s\nwrote %s\n",
-              s.classifier.empty() ? "" : ", that of features added", text, medians, evaluations(), meter.seconds(), s.out.string().c_str());
+              s.sight.classifier ? ", that of features added" : "", text, medians, evaluations(), meter.seconds(), s.out.string().c_str());
   if (error > made.after / root / 3) std::printf("note: the teacher's own error is about %.4f; more --teacher-steps may serve\n", error);
 }
 
@@ -166,18 +153,25 @@ void run(Settings s, const std::string& command) {
   if (s.bf16) network->compute_type = torch::kBFloat16;
   const UnetConfig& c = network->config();
   s.condition.check(c);
-  const Tensor labels = s.condition.labels(c, 0, batch);
+  const Tensor labels = s.condition.labels(c, 0, s.batch);
+  if (!s.classifier.empty()) {
+    s.sight.classifier = load_classifier(s.classifier);
+    require(c.img_channels == 1 && c.img_resolution == 32, "classifier", s.classifier.string(), "with a model of 32x32 grey images, as the classifier's");
+    s.sight.classifier->to(device);
+  }
+  const std::int64_t held_out = std::llround(s.options.held_out * static_cast<double>(s.images));
+  require(s.sight.moment_weight == 0 || (s.images % s.batch == 0 && held_out % s.batch == 0), "moment-weight", s.sight.moment_weight,
+          "with --images, and those held out of them, in whole batches, for moments are a batch's");
   Meter meter;
   const auto counted = [&](const Tensor& x, const Tensor& sigma, const Tensor& rows) {
     meter.evaluated += x.size(0);
     return network->forward(x, sigma, rows.defined() ? rows.narrow(0, 0, x.size(0)) : rows).denoised;
   };
-  const std::vector<Tensor> noise = numbered_noise(c, s.seed * 1'000'000'000, s.images, device).split(batch);
-  const auto see = sight(s, c, device);
+  const std::vector<Tensor> noise = noise_of(training_numbers(s.seed, 0, s.images), c, device).split(s.batch);
   const Table start = starting_table(s);
   std::optional<GaussianStart> gaussian;
   if (!s.gaussian_start.empty()) gaussian = read_gaussian_start(s.gaussian_start, c, device);
-  s.condition.with_denoiser(counted, labels, gaussian ? &*gaussian : nullptr, [&](const auto& denoise) { fit(s, command, denoise, start, noise, see, meter); });
+  s.condition.with_denoiser(counted, labels, gaussian ? &*gaussian : nullptr, [&](const auto& denoise) { fit(s, command, denoise, start, noise, meter); });
 }
 
 }  // namespace
@@ -201,15 +195,17 @@ int main(int argc, char** argv) {
   app.add_option("--start", s.start, "to start from, a table (.json), in place of a solver, its levels and start")
       ->excludes("--solver")->excludes("--order")->excludes("--steps")->excludes("--schedule")->excludes("--rho")->excludes("--levels")->excludes("--without-afs");
   app.add_option("--images", s.images, "trajectories")->check(CLI::Range(4, 65'536));
+  app.add_option("--batch", s.batch, "of them at a time")->check(CLI::Range(2, 65'536));
   s.condition.add_options(app);
   app.add_option("--held-out", s.options.held_out, "share of trajectories that decide")->check(CLI::Range(0.01, 0.99));
   app.add_option("--iterations", s.options.iterations, "of Gauss and Newton; 0: the steps alone")->check(CLI::Range(0, 1'000));
   app.add_option("--tries", s.options.tries, "of steps in each iteration")->check(CLI::Range(1, 1'000));
   app.add_option("--history", s.options.history, "slopes that a step may use at most; 0: all");
   app.add_option("--ridge", s.options.ridge, "of the least squares")->check(CLI::NonNegativeNumber);
-  app.add_option("--shown", s.shown, "ends are compared limited to +-this, as pictures are to 1; 0: as they are")->check(CLI::NonNegativeNumber);
+  app.add_option("--shown", s.sight.shown, "ends are compared limited to +-this, as pictures are to 1; 0: as they are")->check(CLI::NonNegativeNumber);
   app.add_option("--classifier", s.classifier, "weights of train_classifier: ends are compared in its features too, beside the pictures")->check(CLI::ExistingFile);
-  app.add_option("--feature-weight", s.feature_weight, "of differences in features; of those in pictures' numbers it is 1")->check(CLI::NonNegativeNumber)->needs("--classifier");
+  app.add_option("--feature-weight", s.sight.feature_weight, "of differences in features; of those in pictures' numbers it is 1")->check(CLI::NonNegativeNumber)->needs("--classifier");
+  app.add_option("--moment-weight", s.sight.moment_weight, "of differences in means and covariances of a batch's features, as the Frechet distance counts them")->check(CLI::NonNegativeNumber)->needs("--classifier");
   app.add_option("--teacher-steps", s.teacher_steps, "of Heun's method in each step")->check(CLI::Range(2, 1'000));
   app.add_option("--cache", s.cache, "folder that keeps the teacher's trajectories");
   app.add_option("--seed", s.seed, "of the noise")->check(CLI::Range(0, 1'000'000));

@@ -12,6 +12,7 @@
 #include "support/method.hpp"
 #include "support/metrics.hpp"
 #include "support/network.hpp"
+#include "support/noise_numbers.hpp"
 #include "support/predictor_file.hpp"
 #include "support/progress.hpp"
 #include "support/report.hpp"
@@ -65,6 +66,7 @@ class Evaluation {
             "pictures of 10 classes");
     require(!s_.by_difficulty || s_.predictors.size() >= 3, "by-difficulty", "given", "with three predictors, of rising evaluations");
     require(config.img_channels == 1 && config.img_resolution == 32, "model", s_.model.string(), "networks of 32x32 grey images, as the classifier's");
+    static_cast<void>(load_fashion_mnist(s_.data, "t10k"));  // what is missing is said now, not after the first row
     if (!s_.gaussian_start.empty()) gaussian_start_ = std::make_shared<const GaussianStart>(read_gaussian_start(s_.gaussian_start, config, device_));
   }
 
@@ -80,6 +82,7 @@ class Evaluation {
     }
     print_table(rows_, s_.images, s_.seeds);
     print_differences(rows_);
+    print_shares(rows_);
     if (s_.by_class) print_classes(rows_);
     if (s_.by_difficulty) hand_out();
     write_csv(s_.out.string() + ".csv", rows_, s_.images, s_.seeds);
@@ -92,7 +95,7 @@ class Evaluation {
 
   /// Unit noise and classes of the samples [first, first + count) of one set.
   std::pair<Tensor, Tensor> draw(std::int64_t set, std::int64_t first, std::int64_t count) const {
-    return {numbered_noise(unet_->config(), set * 1'000'000 + first, count, device_), s_.condition.labels(unet_->config(), first, count)};
+    return {noise_of(unseen_numbers(set, first, count), unet_->config(), device_), s_.condition.labels(unet_->config(), first, count)};
   }
 
   Result<Tensor> generated(const Method& m, const Tensor& noise, const Tensor& labels) const {
@@ -161,7 +164,7 @@ class Evaluation {
   }
   /// The set whose reference images those of this one are compared to, from other noise. In a circle, so that what sets one
   /// reference apart from the next cancels in the mean over the seeds.
-  std::int64_t other(std::int64_t set) const { return (set + 1) % (std::max)(s_.seeds, std::int64_t{2}); }
+  std::int64_t other(std::int64_t set) const { return set % (std::max)(s_.seeds, std::int64_t{2}) + 1; }
 
   std::string described(const Method& m, std::int64_t set, std::int64_t first, std::int64_t end) const {
     return "model " + model_ + ", " + m.text + text_of(m.options) + s_.condition.text() + ", set " + std::to_string(set) + ", images " + std::to_string(first) + " to " +
@@ -258,7 +261,7 @@ class Evaluation {
   Row row(const Method& m, int nfe) {
     Row r{m.name, m.predicted ? "" : m.text + text_of(m.options), m.predicted, nfe, {}, {}, {}, {}, {}, 0, {}};
     std::vector<Tensor> distances, numbers;
-    for (std::int64_t set = 0; set < s_.seeds; ++set) {
+    for (std::int64_t set = 1; set <= s_.seeds; ++set) {
       const Cache::Tensors one = measured(m, set);
       distances.push_back(one.at("distance"));
       numbers.push_back(one.at("figures"));
@@ -283,7 +286,7 @@ class Evaluation {
     const Way cheap = way(0), middle = way(1), rich = way(2);
     std::vector<Tensor> known, labels;
     const Method m = learned(*std::find_if(s_.predictors.begin(), s_.predictors.end(), [&](const fs::path& p) { return p.stem() == middle.name; }));
-    for (std::int64_t set = 0; set < s_.seeds; ++set) {
+    for (std::int64_t set = 1; set <= s_.seeds; ++set) {
       known.push_back(cache_("first features, " + described(m, set, 0, s_.images), [&] { return Cache::Tensors{{"features", first_features(m, set)}}; }).at("features"));
       labels.push_back(s_.condition.labels(unet_->config(), 0, s_.images));
     }
@@ -329,14 +332,14 @@ class Evaluation {
       const auto size = extents(chosen);
       panels.push_back({label, grid(floats(chosen), {.batch = size[0], .channels = size[1], .height = size[2], .width = size[3], .columns = 4, .scale = 2})});
     };
-    add("reference", reference_images(0).index_select(0, worst));
+    add("reference", reference_images(1).index_select(0, worst));
     std::vector<Method> methods{learned(*std::find_if(s_.predictors.begin(), s_.predictors.end(), [&](const fs::path& p) { return p.stem() == found->name; }))};
     for (const std::string& family : s_.solvers)
       for (const Method& m : chosen(family, found->nfe)) methods.push_back(m);
     for (const Method& m : methods) {
       std::vector<Tensor> images;
       for (std::int64_t k = 0; k < worst.size(0); ++k) {
-        const auto [noise, labels] = draw(0, worst[k].item<std::int64_t>(), 1);
+        const auto [noise, labels] = draw(1, worst[k].item<std::int64_t>(), 1);
         images.push_back(generated(m, noise, labels).x.to(torch::kCPU));
       }
       add(m.name, torch::cat(images));

@@ -4,6 +4,7 @@
 #include "support/condition.hpp"
 #include "support/gaussian_start.hpp"
 #include "support/network.hpp"
+#include "support/noise_numbers.hpp"
 #include "support/progress.hpp"
 
 #include <fewstep/torch.hpp>
@@ -43,7 +44,7 @@ int main(int argc, char** argv) {
     const auto network = load_unet(model);
     network->to(parse_device(device));
     const UnetConfig& c = network->config();
-    const Tensor x = numbered_noise(c, seed * 1'000'000'000, images, parse_device(device)) * sigma;
+    const Tensor x = noise_of(training_numbers(seed, 0, images), c, parse_device(device)) * sigma;
     const Tensor level = torch::full({images}, sigma, torch::TensorOptions(parse_device(device)).dtype(torch::kFloat64));
     Progress bar("network", static_cast<double>((c.label_dim + 1) * images), "evaluations");
     std::vector<Tensor> means;

@@ -3,6 +3,7 @@
 // writes geometry.csv and geometry.png.
 #include "support/condition.hpp"
 #include "support/network.hpp"
+#include "support/noise_numbers.hpp"
 #include "support/plot.hpp"
 #include "support/progress.hpp"
 
@@ -47,7 +48,7 @@ int main(int argc, char** argv) {
     if (bf16) network->compute_type = torch::kBFloat16;
     const UnetConfig& c = network->config();
     const Schedule fine = karras({.steps = steps});
-    const Tensor x = numbered_noise(c, seed * 1'000'000'000, images, parse_device(device)) * fine[0];
+    const Tensor x = noise_of(training_numbers(seed, 0, images), c, parse_device(device)) * fine[0];
     Progress bar("Heun", 2 * steps, "evaluations");
     Spent spent;
     const TimedNetwork denoise(network, Condition{}.labels(c, 0, images), bar, spent);

@@ -2,6 +2,7 @@
 //   gits --model fashion_mnist.safetensors --steps 5
 #include "support/condition.hpp"
 #include "support/network.hpp"
+#include "support/noise_numbers.hpp"
 #include "support/progress.hpp"
 
 #include <fewstep/gits.hpp>
@@ -45,7 +46,7 @@ int main(int argc, char** argv) {
     if (bf16) network->compute_type = torch::kBFloat16;
     const UnetConfig& c = network->config();
     const Schedule fine = karras({.steps = teacher_steps});
-    const Tensor x = numbered_noise(c, 0, images, parse_device(device)) * fine[0];
+    const Tensor x = noise_of(training_numbers(0, 0, images), c, parse_device(device)) * fine[0];
     Progress bar("teacher", teacher_steps, "evaluations");
     Spent spent;
     const TimedNetwork denoise(network, Condition{}.labels(c, 0, images), bar, spent);

@@ -3,6 +3,7 @@
 // Batch k depends on the seed and k alone: a run that was killed goes on where its checkpoint stands and ends the same.
 #include "support/cache.hpp"
 #include "support/network.hpp"
+#include "support/noise_numbers.hpp"
 #include "support/predictor_file.hpp"
 #include "support/progress.hpp"
 
@@ -23,7 +24,6 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
-#include <numeric>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -156,8 +156,7 @@ class Trainer {
   };
   /// Noise and classes of the samples `first` to `first` + `count`.
   Batch start(std::int64_t first, std::int64_t count) {
-    std::vector<std::uint64_t> seeds(static_cast<std::size_t>(count));
-    std::iota(seeds.begin(), seeds.end(), static_cast<std::uint64_t>(s_.seed * 1'000'000'000 + first));
+    const std::vector<std::uint64_t> seeds = training_numbers(s_.seed, first, count);
     Batch b{tensor_noise(seeds, s_.file.data_shape, torch::TensorOptions(device_)) * (*schedule_)[0], {unet_, {}}, {}};
     if (const auto classes = unet_->config().label_dim) {
       std::vector<Tensor> list;

@@ -5,6 +5,8 @@
 #include "../examples/support/gaussian_start.hpp"
 #include "../examples/support/metrics.hpp"
 #include "../examples/support/network.hpp"
+#include "../examples/support/noise_numbers.hpp"
+#include "../examples/support/sight.hpp"
 #include "support/command.hpp"
 
 #include <fewstep/eigen.hpp>
@@ -116,6 +118,40 @@ TEST_CASE("the margin of a mean is that of theory") {
   CHECK(mean.value() == x.mean().item<double>());
   CHECK(mean.margin() == Approx(1.96 * x.std().item<double>() / 20).epsilon(0.1));
   CHECK((twice - mean).margin() == Approx(mean.margin()).epsilon(1e-9));  // paired: they vary together
+  CHECK((twice / mean).value() == Approx(2).epsilon(1e-9));
+  CHECK((twice / mean).margin() < 1e-9);
+}
+
+TEST_CASE("no noise that something is fitted to is measured on") {
+  std::set<std::uint64_t> seen;
+  for (const std::int64_t seed : {0, 1, 2, 1'000'000})
+    for (const std::int64_t first : {0, 999'997})
+      for (const std::uint64_t n : training_numbers(seed, first, 3)) CHECK(seen.insert(n).second);
+  for (const std::int64_t set : {1, 2, 900, 999})
+    for (const std::int64_t first : {0, 999'997})
+      for (const std::uint64_t n : unseen_numbers(set, first, 3)) CHECK(seen.insert(n).second);
+  CHECK_THROWS_AS(training_numbers(0, 999'998, 3), std::invalid_argument);
+  CHECK_THROWS_AS(unseen_numbers(1, 999'998, 3), std::invalid_argument);
+  CHECK_THROWS_AS(unseen_numbers(0, 0, 3), std::invalid_argument);
+  CHECK_THROWS_AS(unseen_numbers(1'000, 0, 3), std::invalid_argument);
+}
+
+TEST_CASE("what calibrate sees of means and covariances is the Frechet distance") {
+  torch::manual_seed(5);
+  const auto learned = load_classifier(classifier);
+  const Tensor teacher = (0.5 * torch::randn({400, 1, 32, 32})).clamp(-1, 1), student = 0.97 * teacher + 0.02;
+  Sight all, none;
+  all.shown = none.shown = 1;
+  all.classifier = none.classifier = learned;
+  all.feature_weight = none.feature_weight = 0;
+  all.moment_weight = 7;
+  all.look_along(teacher);
+  const auto square = [&](const Sight& see) { return (see(student) - see(teacher)).square().sum(1).to(torch::kFloat64); };
+  const Tensor moments = square(all) - square(none);
+  const auto of = [&](const Tensor& x) { return Moments(learned->forward(x).feature, weights(400)); };
+  const double distance = frechet(of(student), of(teacher));
+  CHECK(distance > 0);
+  CHECK((moments / 49 / distance - 1).abs().max().item<double>() < 0.1);  // of each picture, as it is of all
 }
 
 TEST_CASE("evaluations handed out: the hardest get more, the easiest pay") {
@@ -202,6 +238,23 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   for (const char* words : {"\n6,reference,", "\n2,euler,", "\n3,ipndm,", "\n3,amed_3,"}) CHECK(csv.find(words) != std::string::npos);
   CHECK(scratch.bytes("worst.png").substr(1, 3) == "PNG");
   CHECK(first.text.find("| 3 | amed_3 | euler |") != std::string::npos);
+  // What is printed of the best classic solver's distances is what the numbers say.
+  const auto figure = [&](const std::string& row, int from_right) {
+    const std::size_t at = csv.find("\n" + row + ",");
+    REQUIRE(at != std::string::npos);
+    std::string line = csv.substr(at + 1, csv.find('\n', at + 1) - at - 1);
+    for (; from_right > 0; --from_right) line.resize(line.rfind(','));
+    return std::stod(line.substr(line.rfind(',') + 1));
+  };
+  const auto check_share = [&](const std::string& what, int column, double floor) {
+    const std::string words = "| 3 | amed_3 | " + what + " | ";
+    const std::size_t at = first.text.find(words);
+    REQUIRE(at != std::string::npos);
+    const double best = (std::min)(figure("3,euler", column), figure("3,ipndm", column)) - floor;
+    CHECK(std::stod(first.text.substr(at + words.size())) == Approx((figure("3,amed_3", column) - floor) / best).epsilon(0.01));
+  };
+  check_share("median", 7, 0);
+  check_share("Frechet to reference above the reference's own", 5, figure("6,reference", 5));
   const auto again = scratch.run("evaluate", common + "--nfe 2,3 --out again");
   REQUIRE(again.code == 0);
   CHECK(scratch.bytes("again.csv") == csv);  // seconds included: nothing was sampled anew
@@ -289,7 +342,7 @@ TEST_CASE("calibrate: ends are compared in a classifier's features too") {
   CHECK(with.first > without.first);
   CHECK(with.second != without.second);
   CHECK(fitted(features + "--feature-weight 0 ") == without);
-  CHECK(fitted(features + "--feature-weight 3 ") == with);
+  CHECK(fitted(features + "--feature-weight 10 ") == with);
   CHECK(scratch.run("calibrate", plain + "--classifier '" + network + "' --out no.json").text.find("not a classifier of train_classifier") != std::string::npos);
   CHECK(scratch.run("calibrate", plain + "--feature-weight 2 --out no.json").code > 0);
   CHECK_FALSE(fs::exists(scratch.dir / "no.json"));
@@ -415,7 +468,7 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   const auto unet = load_unet(labelled);
   const UnetConfig& c = unet->config();
   const GaussianStart start = read_gaussian_start(scratch.dir / "start.safetensors", c, torch::kCPU);
-  const Tensor noise = 80 * numbered_noise(c, 2'000'000'000, 5, torch::kCPU), level = torch::full({5}, 80., torch::kFloat64);
+  const Tensor noise = 80 * noise_of(training_numbers(2, 0, 5), c, torch::kCPU), level = torch::full({5}, 80., torch::kFloat64);
   REQUIRE(start.means.size(0) == c.label_dim + 1);
   const auto said = [&](const Tensor& row) { return unet->forward(noise, level, row.expand({5, -1})).denoised.mean(0); };
   const Tensor second = said(class_rows(torch::tensor({1}), c.label_dim)), none = said(torch::zeros({1, c.label_dim}));
@@ -445,7 +498,7 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   const auto sampled = scratch.run("sample", "--model '" + labelled + "' --table table.json --class 1 --seeds 3-4 --npy a.npy");
   INFO(sampled.text);
   REQUIRE(sampled.code == 0);
-  const Tensor rows = class_rows(torch::tensor({1, 1}), c.label_dim), z = numbered_noise(c, 3, 2, torch::kCPU);
+  const Tensor rows = class_rows(torch::tensor({1, 1}), c.label_dim), z = noise_of({3, 4}, c, torch::kCPU);
   const auto network_of_class = [&](const Tensor& x, const Tensor& sigma) { return unet->forward(x, sigma, rows).denoised; };
   const Tensor x = sample(table.table, with_start(network_of_class, start.denoiser(rows, 1)), table.table.schedule(), z, {.analytic_first_step = true}).x;
   CHECK((last_floats(scratch.bytes("a.npy"), static_cast<std::size_t>(x.numel())) - x.flatten()).abs().max().item<double>() < 1e-5);

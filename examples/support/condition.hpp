@@ -1,4 +1,4 @@
-// What pictures a network is asked for, and the noise they are made of: what the commands that draw many have in common.
+// What pictures a network is asked for: what the commands that draw many have in common.
 #pragma once
 
 #include "gaussian_start.hpp"
@@ -12,11 +12,8 @@
 #include <torch/torch.h>
 
 #include <cstdint>
-#include <memory>
-#include <numeric>
 #include <sstream>
 #include <string>
-#include <vector>
 
 namespace fewstep::examples {
 
@@ -65,12 +62,5 @@ struct Condition {
     return use(guided(asked(labels), asked(torch::zeros_like(labels)), {.scale = guidance}));
   }
 };
-
-/// Unit noise of the seeds first, first + 1, ...
-inline torch::Tensor numbered_noise(const UnetConfig& c, std::int64_t first, std::int64_t count, torch::Device device) {
-  std::vector<std::uint64_t> seeds(static_cast<std::size_t>(count));
-  std::iota(seeds.begin(), seeds.end(), static_cast<std::uint64_t>(first));
-  return tensor_noise(seeds, {c.img_channels, c.img_resolution, c.img_resolution}, torch::TensorOptions(device));
-}
 
 }  // namespace fewstep::examples

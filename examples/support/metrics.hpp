@@ -95,6 +95,10 @@ struct Figure {
     for (std::size_t i = 0; i < a.values.size(); ++i) a.values[i] -= b.values[i];
     return a;
   }
+  friend Figure operator/(Figure a, const Figure& b) {
+    for (std::size_t i = 0; i < a.values.size(); ++i) a.values[i] /= b.values[i];
+    return a;
+  }
 };
 
 }  // namespace fewstep::examples

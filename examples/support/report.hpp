@@ -61,6 +61,26 @@ inline void print_differences(const std::vector<Row>& rows) {
     }
 }
 
+/// How much of the best classic solver's distance a predictor leaves. Of Frechet distances what the reference's own leaves over counts.
+inline void print_shares(const std::vector<Row>& rows) {
+  const Figure& floor = rows.front().frechet_reference;
+  const auto shares = [&](const char* what, const auto& figure) {
+    for (const Row& p : rows) {
+      const Row* best = nullptr;
+      for (const Row& c : rows)
+        if (&c != &rows.front() && !c.predicted && c.nfe == p.nfe && (!best || figure(c).value() < figure(*best).value())) best = &c;
+      if (!p.predicted || !best) continue;
+      const Figure share = figure(p) / figure(*best);
+      std::printf("| %d | %s | %s | %.3f +- %.3f | %s's %.3f +- %.3f |\n", p.nfe, p.name.c_str(), what, share.value(), share.margin(), best->name.c_str(),
+                  figure(*best).value(), figure(*best).margin());
+    }
+  };
+  if (std::none_of(rows.begin(), rows.end(), [](const Row& r) { return r.predicted; })) return;
+  std::printf("\nShares of the best classic solver's distance\n\n| evaluations | predictor | distance | share | of |\n|---|---|---|---|---|\n");
+  shares("median", [](const Row& r) { return r.median; });
+  shares("Frechet to reference above the reference's own", [&](const Row& r) { return r.frechet_reference - floor; });
+}
+
 /// Of pictures whose classes take turns.
 inline void print_classes(const std::vector<Row>& rows) {
   const auto classes = static_cast<std::int64_t>(fashion_mnist_labels.size());

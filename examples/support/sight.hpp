@@ -1,0 +1,56 @@
+// What `calibrate` compares of where trajectories end: pictures as they are shown and, where asked for, what a classifier makes of them.
+#pragma once
+
+#include "classifier.hpp"
+
+#include <torch/torch.h>
+
+#include <memory>
+#include <vector>
+
+namespace fewstep::examples {
+
+/// Sums of squares of differences, in what it gives, weigh together: numbers of pictures; features of each; means and covariances of a
+/// batch's features, in coordinates where they are the Frechet distance between the batches, to second order and for each picture.
+struct Sight {
+  double shown = 0;  // pictures are limited to +-this; 0: they are not
+  std::shared_ptr<Classifier> classifier = nullptr;  // none: pictures alone
+  double feature_weight = 10, moment_weight = 0;     // of differences; of those in pictures' numbers it is 1
+
+  /// [B, 1, 32, 32] to [B, numbers]
+  torch::Tensor operator()(const torch::Tensor& x) const {
+    const torch::NoGradGuard no_grad;
+    const torch::Tensor picture = limited(x);
+    if (!classifier) return picture;
+    const torch::Tensor feature = classifier->forward(picture).feature;
+    std::vector<torch::Tensor> parts{picture.flatten(1), feature_weight * feature};
+    if (moment_weight > 0) {
+      const auto of_all = [&](const torch::Tensor& moments) { parts.push_back((moment_weight * moments).flatten().expand({x.size(0), -1})); };
+      of_all(feature.mean(0));
+      of_all(axes_.t().mm(covariance(feature)).mm(axes_) * scales_);
+    }
+    return torch::cat(parts, 1);
+  }
+
+  /// Settles the coordinates of covariances: the axes along which the features of a teacher's ends vary by themselves. Bures' distance
+  /// (Frechet's between Gaussians of one mean) from C to C + D is there sum of D_ij^2 / (2 (l_i + l_j)), l the variances, to second order.
+  void look_along(const torch::Tensor& ends) {
+    const torch::NoGradGuard no_grad;
+    if (!classifier || moment_weight == 0) return;
+    const torch::Tensor feature = classifier->forward(limited(ends)).feature;
+    const auto [variances, axes] = torch::linalg_eigh(covariance(feature).to(torch::kFloat64));
+    const torch::Tensor some = variances.clamp_min(1e-4 * variances.max().item<double>());  // what hardly varies counts no more than this
+    axes_ = axes.to(feature.scalar_type());
+    scales_ = (2 * (some.unsqueeze(0) + some.unsqueeze(1))).rsqrt().to(feature.scalar_type());
+  }
+
+ private:
+  torch::Tensor limited(const torch::Tensor& x) const { return shown > 0 ? x.clamp(-shown, shown) : x; }
+  static torch::Tensor covariance(const torch::Tensor& features) {
+    const torch::Tensor centred = features - features.mean(0);
+    return centred.t().mm(centred) / features.size(0);
+  }
+  torch::Tensor axes_, scales_;  // [features, features]
+};
+
+}  // namespace fewstep::examples
