@@ -29,6 +29,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -218,13 +219,14 @@ class Evaluation {
       if (const auto best = select(family, nfe)) some.push_back(*best);
       return some;
     }
-    const std::vector<Method> all = settings_of(family, nfe);
     const auto whole = [](const Method& m) { return m.text + text_of(m.options); };
-    for (const Method& m : all) {
+    std::set<std::string> wholes;  // at any count of evaluations
+    for (const int n : s_.nfe)
+      for (const Method& m : settings_of(family, n)) wholes.insert(whole(m));
+    for (const Method& m : settings_of(family, nfe)) {
       // A text that is one setting's whole means that one, though it is part of another's: "..., AFS" and "..., AFS forgotten".
       const auto asked_for = [&](const std::string& part) {
-        const bool is_whole = std::any_of(all.begin(), all.end(), [&](const Method& one) { return whole(one) == part; });
-        return is_whole ? whole(m) == part : whole(m).find(part) != std::string::npos;
+        return wholes.count(part) > 0 ? whole(m) == part : whole(m).find(part) != std::string::npos;
       };
       if (std::any_of(s_.settings.begin(), s_.settings.end(), asked_for)) some.push_back(m);
     }

@@ -240,7 +240,7 @@ class Trainer {
     double sum = 0;
     std::int64_t numbers = 0;
     for (std::int64_t first = 0; first < s_.validation; first += s_.batch) {
-      const Batch b = draw(500'000'000 + first, (std::min)(s_.batch, s_.validation - first));
+      const Batch b = draw(validation_begins + first, (std::min)(s_.batch, s_.validation - first));
       const Tensor end = integrate(student(), b.network, *schedule_, b.x, options()).x;
       sum += (end - b.teacher.back()).square().sum().item<double>();
       numbers += end.numel();

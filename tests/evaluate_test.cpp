@@ -125,14 +125,16 @@ TEST_CASE("the margin of a mean is that of theory") {
 TEST_CASE("no noise that something is fitted to is measured on") {
   std::set<std::uint64_t> seen;
   for (const std::int64_t seed : {0, 1, 2, 1'000'000})
-    for (const std::int64_t first : {0, 999'997})
+    for (const std::int64_t first : {std::int64_t{0}, std::int64_t{999'997}, validation_begins, validation_begins + 999'997})
       for (const std::uint64_t n : training_numbers(seed, first, 3)) CHECK(seen.insert(n).second);
-  for (const std::int64_t set : {1, 2, 900, 999})
+  for (const std::int64_t set : {1, 2, 499, 501, 900, 999})
     for (const std::int64_t first : {0, 999'997})
       for (const std::uint64_t n : unseen_numbers(set, first, 3)) CHECK(seen.insert(n).second);
   CHECK_THROWS_AS(training_numbers(0, 999'998, 3), std::invalid_argument);
   CHECK_THROWS_AS(unseen_numbers(1, 999'998, 3), std::invalid_argument);
+  CHECK_THROWS_AS(training_numbers(0, validation_begins + 999'998, 3), std::invalid_argument);
   CHECK_THROWS_AS(unseen_numbers(0, 0, 3), std::invalid_argument);
+  CHECK_THROWS_AS(unseen_numbers(500, 0, 3), std::invalid_argument);
   CHECK_THROWS_AS(unseen_numbers(1'000, 0, 3), std::invalid_argument);
 }
 
@@ -274,6 +276,13 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
     const std::string some_csv = scratch.bytes("some.csv");
     CHECK(std::count(some_csv.begin(), some_csv.end(), '\n') == 2 + rows);
   }
+
+  // Also where the whole is a setting of another count.
+  const auto both = scratch.run("evaluate", common + "--nfe 1,2 --settings 'euler, karras 7, 2 steps' --out both");
+  INFO(both.text);
+  CHECK(both.code == 0);
+  const std::string both_csv = scratch.bytes("both.csv");
+  CHECK(std::count(both_csv.begin(), both_csv.end(), '\n') == 3);
 
   // Both solvers of the reference solution lead to the same one.
   std::vector<double> distances;

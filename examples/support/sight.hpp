@@ -10,14 +10,14 @@
 
 namespace fewstep::examples {
 
-/// Sums of squares of differences, in what it gives, weigh together: numbers of pictures; features of each; means and covariances of a
-/// batch's features, in coordinates where they are the Frechet distance between the batches, to second order and for each picture.
+/// Two ends are as far apart as the squared differences of what it gives, summed: of a picture's numbers; of its features; of the means and
+/// covariances of its batch's features, scaled so that they sum to the Frechet distance between the batches (to second order).
 struct Sight {
   double shown = 0;  // pictures are limited to +-this; 0: they are not
   std::shared_ptr<Classifier> classifier = nullptr;  // none: pictures alone
   double feature_weight = 10, moment_weight = 0;     // of differences; of those in pictures' numbers it is 1
 
-  /// [B, 1, 32, 32] to [B, numbers]
+  /// [B, 1, 32, 32] to [B, numbers], moments of the batch the same for each picture. Where these count, look_along() comes first.
   torch::Tensor operator()(const torch::Tensor& x) const {
     const torch::NoGradGuard no_grad;
     const torch::Tensor picture = limited(x);
