@@ -89,12 +89,14 @@ void run(Settings s) {
   }
   Schedule schedule = make_schedule(s.schedule, s.schedule_settings);
   std::shared_ptr<const GaussianStart> start;
+  std::optional<int> rounds;  // of a table: its midpoints need not wait for each other
   if (!s.table.empty()) {
     const Learned one = read_calibrated(s.table, config, device);
     solver = one.solver;
     schedule = one.schedule;
     options = one.options;
     start = one.start;
+    rounds = io::read_table(s.table).table.rounds(options.analytic_first_step);
   }
   require(s.out.empty() || config.img_channels == 1 || config.img_channels == 3, "out", s.out.string(),
           "--npy alone: a network of " + std::to_string(config.img_channels) + " channels makes no picture");
@@ -102,7 +104,7 @@ void run(Settings s) {
   require(s.guidance == 1 || s.label, "guidance", s.guidance, "1 without --class");
 
   const auto state = torch::TensorOptions(device).dtype(s.dtype == "float64" ? torch::kFloat64 : torch::kFloat32);
-  const int nfe = evaluations(solver, schedule, options) * (s.guidance == 1 ? 1 : 2);
+  const int per_call = s.guidance == 1 ? 1 : 2, nfe = evaluations(solver, schedule, options, per_call);
   const std::size_t batches = (seeds.size() + s.batch - 1) / s.batch;
   Progress progress("sampling", static_cast<double>(nfe) * static_cast<double>(batches), "evaluations");
   const TimedNetwork labelled(network, label, progress, spent), unlabelled(network, {}, progress, spent);
@@ -147,6 +149,7 @@ void run(Settings s) {
     write_npy(s.trajectory, floats(states), states.sizes().vec());
   }
   std::printf("evaluations          %d\n", nfe);
+  if (rounds && *rounds * per_call != nfe) std::printf("evaluations in turn  %d\n", *rounds * per_call);
   std::printf("seconds              %.2f\n", seconds);
   std::printf("images per second    %.1f\n", static_cast<double>(seeds.size()) / seconds);
   std::printf("outside the network  %.1f%%\n", 100 * (1 - spent.seconds / seconds));

@@ -1,6 +1,8 @@
 // The shape of an EDM network, as text: what a safetensors header says about the weights that follow it.
 #pragma once
 
+#include <fewstep/io/json.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -100,10 +102,11 @@ inline UnetConfig parse_unet_config(const std::map<std::string, std::string>& me
   const auto parsed = [&](const char* key) {
     const auto found = metadata.find(key);
     if (found == metadata.end()) throw std::runtime_error(std::string("metadata: ") + key + " is missing");
-    nlohmann::json json = nlohmann::json::parse(found->second, nullptr, false);
-    if (json.is_discarded())
-      throw std::runtime_error(std::string("metadata: ") + key + " has the unusable value " + found->second);
-    return json;
+    try {
+      return io::detail::parse_json(found->second);
+    } catch (const std::exception&) {
+      throw std::runtime_error(std::string("metadata: ") + key + " has the unusable value " + found->second.substr(0, 100));
+    }
   };
 
   UnetConfig config;

@@ -5,14 +5,18 @@
 #include "scalar.hpp"
 #include "solvers/table.hpp"
 
+#include <cmath>
 #include <cstddef>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace fewstep {
 
 /// The solver's numbers on a schedule. What it evaluates, and where it ends, is linear in the state and in what the model answers: so
-/// it is enough to see what each answer by itself moves. Each evaluation becomes a row.
-/// @throws std::invalid_argument for solvers that evaluate at one level twice (Heun's method), which no schedule has.
+/// it is enough to see what each answer by itself moves. Each evaluation becomes a row, but one at the level of the next (as in Heun's
+/// method) a midpoint of the row before it.
+/// @throws std::invalid_argument for solvers whose levels go back, or that have no such midpoints (PNDM's wait for each other).
 template <Solver<double> S>
 Table tabulate(const S& solver, const Schedule& schedule) {
   require(schedule[schedule.steps()] > 0, "the last level", 0, "positive numbers: the step to 0 is the model's own");
@@ -44,23 +48,39 @@ Table tabulate(const S& solver, const Schedule& schedule) {
       solver.step(Step<double>{from, to, i, schedule.steps()}, x, first, probe, memory);
     }
     seen.state.push_back(x);
+    seen.level.push_back(schedule[schedule.steps()]);
     return seen;
   };
 
   const std::size_t never = static_cast<std::size_t>(-2);
   const Seen alone = impulse(1, never);
-  const std::size_t count = alone.level.size();
+  const std::size_t count = alone.clock.size();
   Table table{.aim = solver.target()};
-  table.levels = alone.level;
-  table.levels.push_back(schedule[schedule.steps()]);
   std::vector<Seen> moved;
   for (std::size_t k = 0; k < count; ++k) moved.push_back(impulse(0, k));
-  for (std::size_t j = 0; j < count; ++j) {
-    const double carry = alone.state[j + 1] / alone.state[j];
-    Table::Row row{.carry = carry, .clock = alone.clock[j]};
-    for (std::size_t back = 0; back <= j; ++back) row.weights.push_back(moved[j - back].state[j + 1] - carry * moved[j - back].state[j]);
+  const auto midpoint = [&](std::size_t k) { return k < count && alone.level[k] == alone.level[k + 1]; };
+  std::vector<std::size_t> begins;  // the evaluations that rows begin with, and the end
+  for (std::size_t k = 0; k <= count; ++k) {
+    if (midpoint(k)) continue;
+    begins.push_back(k);
+    table.levels.push_back(alone.level[k]);
+  }
+  for (std::size_t i = 0; i + 1 < begins.size(); ++i) {
+    const std::size_t at = begins[i], next = begins[i + 1];
+    const auto carry = [&](std::size_t to) { return alone.state[to] / alone.state[at]; };
+    const auto weight = [&](std::size_t of, std::size_t to) { return moved[of].state[to] - carry(to) * moved[of].state[at]; };
+    Table::Row row{.carry = carry(next), .clock = alone.clock[at]};
+    for (std::size_t back = 0; back <= i; ++back) row.weights.push_back(weight(begins[i - back], next));
     while (row.weights.size() > 1 && row.weights.back() == 0) row.weights.pop_back();
+    for (std::size_t k = at + 1; k < next; ++k) row.midpoints.push_back({alone.level[k], weight(at, k), weight(k, next), carry(k), alone.clock[k]});
     table.rows.push_back(std::move(row));
+    // What else moves a midpoint or a row's end has no place in a table.
+    for (std::size_t to = at + 1; to <= next; ++to)
+      for (std::size_t of = 0; of < to; ++of) {
+        const bool placed = to == next ? of >= at || !midpoint(of) : of == at;
+        if (!placed && std::abs(weight(of, to)) > 1e-9 * std::abs(moved[of].state[at]))
+          require(false, "the weight of the solver's evaluation " + std::to_string(of) + " in state " + std::to_string(to), weight(of, to), "0, as a table's midpoints serve their own step's end alone");
+      }
   }
   table.validate();
   return table;

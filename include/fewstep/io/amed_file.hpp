@@ -101,9 +101,8 @@ inline AmedFile read_amed(const std::filesystem::path& path) {
   Safetensors raw = read_safetensors(path);
   try {
     const auto format = raw.metadata.find("format");
-    if (format == raw.metadata.end() || format->second != detail::amed_format)
-      throw std::runtime_error("not a time predictor (its metadata lack the format '" + std::string(detail::amed_format) + "')");
-    const nlohmann::json j = nlohmann::json::parse(raw.metadata.at("settings"));
+    detail::check_format(format == raw.metadata.end() ? "" : format->second, detail::amed_format, "a time predictor");
+    const nlohmann::json j = detail::parse_json(raw.metadata.at("settings"));
     AmedFile file;
     file.network.direction_range = j.at("scale_dir");
     file.network.clock_range = j.at("scale_time");
@@ -119,8 +118,8 @@ inline AmedFile read_amed(const std::filesystem::path& path) {
     file.solver = j.at("solver");
     file.solver_settings.order = detail::optional_value<int>(j.at("order"));
     if (const auto form = detail::optional_value<std::string>(j.at("form"))) file.solver_settings.form = *form == "data" ? Form::data : Form::noise;
-    if (const auto variant = detail::optional_value<std::string>(j.value("variant", nlohmann::json())))
-      file.solver_settings.variant = *variant == "bh1" ? UniB::bh1 : UniB::bh2;
+    if (const auto variant = j.find("variant"); variant != j.end() && !variant->is_null())
+      file.solver_settings.variant = variant->get<std::string>() == "bh1" ? UniB::bh1 : UniB::bh2;
     file.solver_settings.lower_order_final = detail::optional_value<bool>(j.at("lower_order_final"));
     file.schedule = j.at("schedule");
     file.schedule_settings = {j.at("steps"), detail::optional_value<double>(j.at("rho")), j.at("sigma_min"), j.at("sigma_max"),
@@ -134,7 +133,7 @@ inline AmedFile read_amed(const std::filesystem::path& path) {
     file.training = raw.metadata;
     return file;
   } catch (const std::exception& error) {
-    throw std::runtime_error(path.string() + ": " + error.what());
+    throw detail::about(path, error);
   }
 }
 

@@ -114,14 +114,15 @@ inline std::pair<Array, std::pair<std::uint64_t, std::uint64_t>> parse_entry(con
 
 inline nlohmann::json parse_header(const std::string& text) {
   std::set<std::string> names;
-  const auto refuse_duplicates = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& value) {
+  const auto refuse = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& value) {
+    if (depth > 3) throw std::runtime_error("the header nests deeper than tensors do");
     if (depth == 1 && event == nlohmann::json::parse_event_t::key && !names.insert(value.get<std::string>()).second)
       throw std::runtime_error("tensor " + value.get<std::string>() + " appears twice");
     return true;
   };
   nlohmann::json header;
   try {
-    header = nlohmann::json::parse(text, refuse_duplicates);
+    header = nlohmann::json::parse(text, refuse);
   } catch (const nlohmann::json::exception&) {
     throw std::runtime_error("not a safetensors file (the header is not JSON)");
   }

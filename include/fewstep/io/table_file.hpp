@@ -4,9 +4,11 @@
 #include "../errors.hpp"
 #include "../solvers/table.hpp"
 #include "atomic_write.hpp"
+#include "json.hpp"
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -30,6 +32,31 @@ struct TableFile {
 
 namespace detail {
 inline constexpr const char* table_format = "fewstep solver table 1";
+
+/// @throws std::exception unless it is that format in that version.
+inline void check_format(const std::string& found, const std::string& own, const std::string& what) {
+  if (found == own) return;
+  require(!found.starts_with(own.substr(0, own.rfind(' ') + 1)), "format", found, own + ", the version that this library reads");
+  throw std::runtime_error("not " + what + " (it lacks the format '" + own + "')");
+}
+
+inline void check_keys(const nlohmann::json& j, const std::string& of, const std::vector<std::string>& known) {
+  require(j.is_object(), of, j.type_name(), "object");
+  std::string all;
+  for (const auto& key : known) all += (all.empty() ? "" : ", ") + key;
+  for (const auto& [key, value] : j.items()) require(std::find(known.begin(), known.end(), key) != known.end(), "a key of " + of, key, all);
+}
+
+inline const nlohmann::json& list(const nlohmann::json& j, const char* key) {
+  require(j.at(key).is_array(), key, j.at(key).type_name(), "array");
+  return j.at(key);
+}
+
+/// One line: the file and what is wrong with it.
+inline std::runtime_error about(const std::filesystem::path& path, const std::exception& error) {
+  const std::string text = error.what();
+  return std::runtime_error(path.string() + ": " + text.substr(0, text.find('\n')));
+}
 
 /// A start's file is one beside the table's: no other place can be named.
 inline std::string file_name(const std::string& start) {
@@ -56,21 +83,27 @@ inline nlohmann::ordered_json to_json(const TableFile& file) {
 
 /// @throws std::exception that says what is wrong
 inline TableFile table_from_json(const nlohmann::json& j) {
-  if (!j.is_object() || j.value("format", std::string()) != detail::table_format)
-    throw std::runtime_error("not a solver table (it lacks the format '" + std::string(detail::table_format) + "')");
+  const auto format = j.is_object() ? j.find("format") : j.end();
+  detail::check_format(format != j.end() && format->is_string() ? format->get<std::string>() : "", detail::table_format, "a solver table");
+  detail::check_keys(j, "the table", {"format", "made", "target", "afs", "levels", "rows"});
   TableFile file;
   const std::string target = j.at("target");
   if (target != "slope" && target != "denoised") throw std::runtime_error("target is " + target + "; allowed: slope, denoised");
   file.table.aim = target == "slope" ? Target::slope : Target::denoised;
   if (j.at("afs").is_string()) file.start = detail::file_name(j.at("afs"));
   file.analytic_first_step = !file.start.empty() || j.at("afs").get<bool>();
-  file.table.levels = j.at("levels").get<std::vector<double>>();
-  for (const auto& row : j.at("rows")) {
-    file.table.rows.push_back({row.at("carry"), row.at("weights").get<std::vector<double>>(), row.at("clock")});
-    for (const auto& m : row.value("midpoints", nlohmann::json::array()))
+  file.table.levels = detail::list(j, "levels").get<std::vector<double>>();
+  for (const auto& row : detail::list(j, "rows")) {
+    const std::string name = "rows[" + std::to_string(file.table.rows.size()) + "]";
+    detail::check_keys(row, name, {"carry", "weights", "clock", "midpoints"});
+    file.table.rows.push_back({row.at("carry"), detail::list(row, "weights").get<std::vector<double>>(), row.at("clock")});
+    if (!row.contains("midpoints")) continue;
+    for (const auto& m : detail::list(row, "midpoints")) {
+      detail::check_keys(m, name + ".midpoints", {"level", "reach", "weight", "carry", "clock"});
       file.table.rows.back().midpoints.push_back({m.at("level"), m.at("reach"), m.at("weight"), m.at("carry"), m.at("clock")});
+    }
   }
-  file.made = j.value("made", std::map<std::string, std::string>());
+  if (j.contains("made")) file.made = j.at("made").get<std::map<std::string, std::string>>();
   file.table.validate();
   return file;
 }
@@ -87,10 +120,9 @@ inline TableFile read_table(const std::filesystem::path& path) {
   std::ifstream in(path);
   if (!in) throw std::runtime_error(path.string() + ": cannot be read");
   try {
-    return table_from_json(nlohmann::json::parse(in));
+    return table_from_json(detail::parse_json(in));
   } catch (const std::exception& error) {
-    const std::string text = error.what();
-    throw std::runtime_error(path.string() + ": " + text.substr(0, text.find('\n')));
+    throw detail::about(path, error);
   }
 }
 
