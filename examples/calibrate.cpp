@@ -16,6 +16,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <unistd.h>
+
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -48,10 +50,17 @@ struct Settings {
   Condition condition;
 };
 
+/// What decides a calibration: the command, and what is in the files that it names.
+std::string described(const Settings& s, const std::string& command) {
+  std::string text = command + ", of";
+  for (const std::filesystem::path& path : {s.model, s.start, s.gaussian_start, s.classifier}) text += " " + (path.empty() ? "-" : fingerprint(path));
+  return text;
+}
+
 /// A calibration on its way as a file, so that it can be gone on with.
 void write_progress(const std::filesystem::path& path, const std::string& command, bool afs, const CalibrationProgress& p) {
   const nlohmann::ordered_json j{{"command", command}, {"stage", p.stage}, {"before", p.before}, {"steps_fitted", p.steps_fitted}, {"after", p.after},
-                                 {"damping", p.damping}, {"usual", p.usual}, {"median", p.median}, {"least", p.least}, {"table", io::to_json({p.table, afs})}, {"best", io::to_json({p.best, afs})}};
+                                 {"damping", p.damping}, {"usual", p.usual}, {"median", p.median}, {"least", p.least}, {"notes", p.notes}, {"table", io::to_json({p.table, afs})}, {"best", io::to_json({p.best, afs})}};
   io::atomic_write(path, [&](std::ostream& out) { out << j.dump(1) << "\n"; });
 }
 std::optional<CalibrationProgress> read_progress(const std::filesystem::path& path, const std::string& command) {
@@ -59,20 +68,30 @@ std::optional<CalibrationProgress> read_progress(const std::filesystem::path& pa
   if (!in) return {};
   try {
     const nlohmann::json j = nlohmann::json::parse(in);
-    if (j.at("command") != command) throw std::runtime_error("is of another command, " + j.at("command").get<std::string>());
+    if (j.at("command") != command) throw std::runtime_error("is of another command, or of other files: " + j.at("command").get<std::string>());
     return CalibrationProgress{j.at("stage"), io::table_from_json(j.at("table")).table, io::table_from_json(j.at("best")).table, j.at("before"),
-                               j.at("steps_fitted"), j.at("after"), j.at("damping"), j.at("usual"), j.at("median"), j.at("least")};
+                               j.at("steps_fitted"), j.at("after"), j.at("damping"), j.at("usual"), j.at("median"), j.at("least"), j.at("notes")};
   } catch (const std::exception& error) {
     throw std::runtime_error(path.string() + ": " + error.what() + "; remove it to begin anew");
   }
 }
 
-/// How fast it went and how far it has come.
+/// How fast it went and how far it has come; on a terminal it shows that while a stage, which may take minutes, is on its way.
 struct Meter {
+  std::int64_t images;
   std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
   std::int64_t evaluated = 0;  // images
+  double shown = 0;
 
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); }
+  double evaluations() const { return static_cast<double>(evaluated) / static_cast<double>(images); }
+  void count(std::int64_t more) {
+    evaluated += more;
+    static const bool terminal = isatty(STDERR_FILENO) == 1;
+    if (!terminal || seconds() < shown + 0.5) return;
+    shown = seconds();
+    std::fprintf(stderr, "\r%6.0f s  %.1f evaluations a trajectory\x1b[K\r", shown, evaluations());
+  }
 };
 
 /// The teacher's states on these batches of noise, from the cache if they are there.
@@ -118,9 +137,9 @@ Table starting_table(Settings& s) {
 template <class D>
 void fit(Settings& s, const std::string& command, const D& denoise, const Table& start, const std::vector<Tensor>& noise, const Meter& meter) {
   const std::filesystem::path part = s.out.string() + ".part";
-  s.options.resume = read_progress(part, command);
+  const std::string whole = described(s, command);
+  s.options.resume = read_progress(part, whole);
   const double root = std::sqrt(static_cast<double>(noise[0][0].numel()));  // of the numbers of a picture: distances are shown by number
-  const auto evaluations = [&] { return static_cast<double>(meter.evaluated) / static_cast<double>(s.images); };
 
   const std::vector<std::vector<Tensor>> teacher = taught(s, denoise, start.schedule(), noise, s.teacher_steps);
   const int fewer = s.teacher_steps / 2;
@@ -130,9 +149,9 @@ void fit(Settings& s, const std::string& command, const D& denoise, const Table&
   std::fprintf(stderr, "the teacher's own median error is about %.4f\n", error);
 
   s.options.report = [&](const CalibrationProgress& p) {
-    std::fprintf(stderr, "%6.0f s  %.0f evaluations a trajectory  rms on held-out trajectories %.4f, median %.4f after %s\n", meter.seconds(), evaluations(), p.after / root, p.median / root,
+    std::fprintf(stderr, "%6.0f s  %.0f evaluations a trajectory  rms on held-out trajectories %.4f, median %.4f after %s\n", meter.seconds(), meter.evaluations(), p.after / root, p.median / root,
                  p.stage == 0 ? "the solver to start from" : p.stage == 1 ? "fitting the steps" : ("iteration " + std::to_string(p.stage - 1)).c_str());
-    if (p.stage > 0) write_progress(part, command, s.options.analytic_first_step, p);
+    if (p.stage > 0) write_progress(part, whole, s.options.analytic_first_step, p);
     return true;
   };
   const Calibration made = calibrate(denoise, start, noise, teacher, s.options, s.sight);
@@ -142,8 +161,9 @@ void fit(Settings& s, const std::string& command, const D& denoise, const Table&
   io::write_table(s.out, {made.table, s.options.analytic_first_step, {{"command", command}, {"held_out_rms", text}, {"held_out_median", medians}}, s.gaussian_start.filename().string()});
   std::filesystem::remove(part);
   std::printf("rms distance to the teacher on held-out trajectories%s: %s\nmedian: %s\n%.0f evaluations a trajectory, %.0f s\nwrote %s\n",
-              s.sight.classifier ? ", that of features added" : "", text, medians, evaluations(), meter.seconds(), s.out.string().c_str());
-  if (error > made.after / root / 3) std::printf("note: the teacher's own error is about %.4f; more --teacher-steps may serve\n", error);
+              s.sight.classifier ? ", that of features added" : "", text, medians, meter.evaluations(), meter.seconds(), s.out.string().c_str());
+  for (const std::string& note : made.notes) std::printf("note: %s\n", note.c_str());
+  if (error > made.median / root / 3) std::printf("note: the teacher's own median error is about %.4f; more --teacher-steps may serve\n", error);
 }
 
 void run(Settings s, const std::string& command) {
@@ -159,12 +179,12 @@ void run(Settings s, const std::string& command) {
     require(c.img_channels == 1 && c.img_resolution == 32, "classifier", s.classifier.string(), "with a model of 32x32 grey images, as the classifier's");
     s.sight.classifier->to(device);
   }
-  const std::int64_t held_out = std::llround(s.options.held_out * static_cast<double>(s.images));
-  require(s.sight.moment_weight == 0 || (s.images % s.batch == 0 && held_out % s.batch == 0), "moment-weight", s.sight.moment_weight,
+  const auto images = static_cast<std::size_t>(s.images), batch = static_cast<std::size_t>(s.batch);
+  require(s.sight.moment_weight == 0 || (images % batch == 0 && s.options.held_out_of(images) % batch == 0), "moment-weight", s.sight.moment_weight,
           "with --images, and those held out of them, in whole batches, for moments are a batch's");
-  Meter meter;
+  Meter meter{s.images};
   const auto counted = [&](const Tensor& x, const Tensor& sigma, const Tensor& rows) {
-    meter.evaluated += x.size(0);
+    meter.count(x.size(0));
     return network->forward(x, sigma, rows.defined() ? rows.narrow(0, 0, x.size(0)) : rows).denoised;
   };
   const std::vector<Tensor> noise = noise_of(training_numbers(s.seed, 0, s.images), c, device).split(s.batch);

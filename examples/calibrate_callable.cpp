@@ -91,6 +91,7 @@ void run(int argc, char** argv) {
   io::write_table(argv[3], {made.table, options.analytic_first_step, {{"command", "calibrate_callable"}}});
   std::printf("rms distance to the teacher on held-out trajectories: %.4f at first, %.4f in the end\nthe teacher's own median error is about %.4f\nwrote %s\n",
               made.before / root, made.after / root, made.teacher_error / root, argv[3]);
+  for (const std::string& note : made.notes) std::printf("note: %s\n", note.c_str());
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,14 +21,8 @@ class AmedPredictor {
  public:
   static constexpr bool per_sample = true;
 
-  /// @throws std::invalid_argument as AmedNetwork::validate, or for a layer of more than `widest` numbers.
-  explicit AmedPredictor(AmedNetwork network) : network_(std::move(network)) {
-    network_.validate();
-    AmedNetwork::for_each_layer(network_, [](const std::string& name, const AmedNetwork::Layer& layer) {
-      require(layer.inputs() <= widest && layer.outputs() <= widest, name + "'s size",
-              (std::max)(layer.inputs(), layer.outputs()), "at most " + std::to_string(widest));
-    });
-  }
+  /// @throws std::invalid_argument as AmedNetwork::validate.
+  explicit AmedPredictor(AmedNetwork network) : network_(std::move(network)) { network_.validate(); }
 
   const AmedNetwork& network() const { return network_; }
 
@@ -39,35 +34,54 @@ class AmedPredictor {
     // Without features all samples of a shared step have one answer.
     const bool shared = !features && !n.from.per_sample() && !n.to.per_sample();
     const Eigen::Index batch = shared ? 1 : features ? features->cols() : (std::max)(n.from.size(), n.to.size());
+    const Eigen::Index code = size(network_.encode_1.outputs()), level = size(network_.embed.outputs());
+    Room now = room();
     for (Eigen::Index b = 0; b < batch; ++b) {
-      Vector feature = Vector::Zero(static_cast<Eigen::Index>(network_.features()));
-      if (features) feature = features->col(b).matrix().template cast<double>();
-      const Vector o = outputs(feature, n.from[b], n.to[b]);
+      if (features) now.feature = features->col(b).matrix().template cast<double>();
+      else now.feature.setZero();
+      linear(network_.encode_0, now.feature, now.hidden);
+      silu(now.hidden);
+      linear(network_.encode_1, now.hidden, now.outputs.head(code));
+      embed(n.from[b], now.waves, now.outputs.segment(code, level));
+      embed(n.to[b], now.waves, now.outputs.tail(level));
+      const auto& o = now.outputs;
       const double ratio = network_.ratio ? sigmoid(*network_.ratio, o) : 0.5, least = AmedNetwork::least_ratio;
-      set(out.ratio, shared, batch, b, std::clamp(ratio, least, 1 - least));
+      set(out.ratio, shared || !network_.ratio, batch, b, std::clamp(ratio, least, 1 - least));
       set(out.direction, shared || !network_.direction, batch, b, scale(network_.direction, network_.direction_range, o));
       set(out.clock, shared || !network_.clock, batch, b, scale(network_.clock, network_.clock_range, o));
     }
   }
 
  private:
-  static constexpr std::size_t widest = 1024;
-  using Vector = Eigen::Matrix<double, Eigen::Dynamic, 1, 0, widest, 1>;  // on the stack
   using Layer = AmedNetwork::Layer;
+  using Part = Eigen::Ref<Eigen::VectorXd>;
 
-  static Vector linear(const Layer& layer, const Vector& x) {
+  /// One sample's numbers on their way through the network.
+  struct Room {
+    Eigen::Map<Eigen::VectorXd> feature, hidden, waves, outputs;
+  };
+  /// Each thread keeps what its largest network took: a step must take nothing, and members are shared between threads.
+  Room room() const {
+    thread_local Eigen::VectorXd numbers;
+    const Eigen::Index f = size(network_.features()), h = size(network_.hidden()), w = size(2 * network_.frequencies.size()), o = size(network_.outputs());
+    if (numbers.size() < f + h + w + o) numbers.resize(f + h + w + o);
+    double* first = numbers.data();
+    return {{first, f}, {first + f, h}, {first + f + h, w}, {first + f + h + w, o}};
+  }
+  static Eigen::Index size(std::size_t n) { return static_cast<Eigen::Index>(n); }
+
+  static void linear(const Layer& layer, const Part& x, Part y) {
     using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-    const auto out = static_cast<Eigen::Index>(layer.outputs()), in = static_cast<Eigen::Index>(layer.inputs());
-    Vector y = Eigen::Map<const Eigen::VectorXd>(layer.bias.data(), out);
-    y.noalias() += Eigen::Map<const RowMajor>(layer.weight.data(), out, in) * x;
-    return y;
+    y = Eigen::Map<const Eigen::VectorXd>(layer.bias.data(), y.size());
+    y.noalias() += Eigen::Map<const RowMajor>(layer.weight.data(), y.size(), x.size()) * x;
   }
-  static Vector silu(Vector x) {
+  static void silu(Part x) {
     for (double& v : x) v /= 1 + std::exp(-v);
-    return x;
   }
-  static double sigmoid(const Layer& head, const Vector& o) { return 1 / (1 + std::exp(-linear(head, o)[0])); }
-  static double scale(const std::optional<Layer>& head, double range, const Vector& o) {
+  static double sigmoid(const Layer& head, const Part& o) {
+    return 1 / (1 + std::exp(-head.bias[0] - Eigen::Map<const Eigen::VectorXd>(head.weight.data(), o.size()).dot(o)));
+  }
+  static double scale(const std::optional<Layer>& head, double range, const Part& o) {
     return head ? 1 + range * (2 * sigmoid(*head, o) - 1) : 1;
   }
   template <class T>
@@ -78,22 +92,15 @@ class AmedPredictor {
       time.each(batch)[b] = value;
   }
 
-  Vector embedding(double t) const {
-    const auto n = static_cast<Eigen::Index>(network_.frequencies.size());
-    Vector waves(2 * n);
+  void embed(double t, Part waves, Part out) const {
+    const Eigen::Index n = waves.size() / 2;
     for (Eigen::Index i = 0; i < n; ++i) {
       const double phase = t * network_.frequencies[static_cast<std::size_t>(i)];
       waves[i] = std::sin(phase);
       waves[n + i] = std::cos(phase);
     }
-    return silu(linear(network_.embed, waves));
-  }
-
-  Vector outputs(const Vector& feature, double t, double s) const {
-    const Vector code = linear(network_.encode_1, silu(linear(network_.encode_0, feature)));
-    Vector o(static_cast<Eigen::Index>(network_.outputs()));
-    o << code, embedding(t), embedding(s);
-    return o;
+    linear(network_.embed, waves, out);
+    silu(out);
   }
 
   AmedNetwork network_;

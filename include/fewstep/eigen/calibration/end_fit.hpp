@@ -82,7 +82,7 @@ std::vector<std::vector<X>> answers(const Table& table, const TableRuns<X, D>& r
   return all;
 }
 
-/// The normal equations of the ends' distances: each sample counts as Cauchy's loss weighs it.
+/// The normal equations of the ends' distances: each sample counts as Cauchy's loss weighs it, one that is anywhere no number not at all.
 struct NormalEquations {
   Eigen::MatrixXd matrix;
   Eigen::VectorXd right;
@@ -94,14 +94,24 @@ NormalEquations normal_equations(const TableRuns<X, D>& runs, const std::vector<
   NormalEquations n{Eigen::MatrixXd::Zero(size, size), Eigen::VectorXd::Zero(size)};
   for (std::size_t k = 0; k < columns.size(); ++k) {
     const auto& b = runs.batches[k];
+    const X missed = runs.missed(b);
+    std::vector<double> weight;
+    for (const double square : algebra<X>::dot(missed, missed)) {
+      const std::size_t sample = b.first + weight.size();
+      weight.push_back(sample < fitted && std::isfinite(square) ? 1 / (1 + squares[sample] / (9 * median)) : 0);
+    }
     const auto sum = [&](const X& x, const X& y) {
       const std::vector<double> product = algebra<X>::dot(x, y);
       double total = 0;
-      for (std::size_t i = 0; i < product.size() && b.first + i < fitted; ++i)
-        if (std::isfinite(product[i])) total += product[i] / (1 + squares[b.first + i] / (9 * median));
+      for (std::size_t at = 0; at < product.size(); ++at)
+        if (weight[at] > 0) total += product[at] * weight[at];
       return total;
     };
-    const X missed = runs.missed(b);
+    for (const X& column : columns[k]) {
+      const std::vector<double> own = algebra<X>::dot(column, column);
+      for (std::size_t at = 0; at < own.size(); ++at)
+        if (!std::isfinite(own[at])) weight[at] = 0;
+    }
     for (Eigen::Index i = 0; i < size; ++i) {
       const X& column = columns[k][static_cast<std::size_t>(i)];
       n.right(i) -= sum(column, missed);
@@ -162,7 +172,7 @@ bool fit_ends(Table& table, TableRuns<X, D>& runs, std::size_t fitted, bool anal
     if (cauchy_of(std::span(now).first(fitted), median) < before) {
       table = std::move(moved);
       taken = true;
-      damping /= 10;
+      damping = (std::max)(damping / 10, 1e-12);
     } else {
       runs.restore(std::move(saved));
       damping *= 10;

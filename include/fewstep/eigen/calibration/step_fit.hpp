@@ -14,11 +14,14 @@
 namespace fewstep::detail {
 
 /// Each step's weights by least squares: of (teacher's next state - x)/(t' - t) on the slopes seen so far. How many of them serve, and with
-/// which ridge, is what held-out samples say, those from number `fitted` on. Leaves the runs at the ends of the new table.
+/// which ridge, is what held-out samples say, those from number `fitted` on. Samples that are no numbers count nowhere. Leaves the runs at the
+/// ends of the new table.
 /// @param history  how many slopes at most
 /// @param ridge    the least that is added to the diagonal of the normalised Gram matrix; 100 and 10,000 times as much are tried too
+/// @returns how many steps had nothing to fit to, and are Euler's
 template <State X, class D>
-void fit_steps(Table& table, TableRuns<X, D>& runs, std::size_t fitted, std::size_t history, double ridge) {
+std::size_t fit_steps(Table& table, TableRuns<X, D>& runs, std::size_t fitted, std::size_t history, double ridge) {
+  std::size_t blind = 0;
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     const double h = table.levels[i + 1] - table.levels[i];
     const std::size_t most = (std::min)(i + 1, history);
@@ -32,10 +35,12 @@ void fit_steps(Table& table, TableRuns<X, D>& runs, std::size_t fitted, std::siz
       b.slopes.push_back(runs.slope(table, i, b.states[i]));
       X wanted = difference(b.teacher[i], b.states[i]);
       combine(wanted, std::tuple<>{}, [h] { return std::tuple{1 / h}; }, wanted);
+      // A slope that is no number makes the states after it none either: what is wanted tells of all slopes before the last.
+      const std::vector<double> last = algebra<X>::dot(b.slopes[i], b.slopes[i]), aim = algebra<X>::dot(wanted, wanted);
       const auto add = [&](double (&sum)[2], const X& x, const X& y) {
         const std::vector<double> each = algebra<X>::dot(x, y);
         for (std::size_t n = 0; n < each.size(); ++n)
-          if (std::isfinite(each[n])) sum[b.first + n < fitted] += each[n];
+          if (std::isfinite(last[n]) && std::isfinite(aim[n])) sum[b.first + n < fitted] += each[n];
       };
       for (std::size_t j = 0; j < most; ++j) {
         const auto row = static_cast<Eigen::Index>(j);
@@ -64,11 +69,13 @@ void fit_steps(Table& table, TableRuns<X, D>& runs, std::size_t fitted, std::siz
         best.assign(w.data(), w.data() + terms);
       }
     }
+    blind += least == std::numeric_limits<double>::infinity();
     table.rows[i].carry = 1;
     table.rows[i].weights.clear();
     for (const double w : best) table.rows[i].weights.push_back(h * w);
     for (auto& b : runs.batches) b.states.push_back(runs.stepped(table, i, b.states[i], b.slopes));
   }
+  return blind;
 }
 
 }  // namespace fewstep::detail

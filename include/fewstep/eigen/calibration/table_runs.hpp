@@ -100,12 +100,13 @@ class TableRuns {
   /// From what is seen of the teacher's end to what is of a batch's.
   X missed(const Batch& b) const { return difference(seen(b.states.back()), b.wanted); }
 
-  /// Squared distances of all samples' ends to the teacher's, as seen; of one that is no number, one beyond all others.
+  static constexpr double lost = 1e200;
+  /// Squared distances of all samples' ends to the teacher's, as seen; of one that is no number `lost`, beyond all others.
   std::vector<double> squares() const {
     std::vector<double> all;
     for (const Batch& b : batches) {
       const X r = missed(b);
-      for (const double s : algebra<X>::dot(r, r)) all.push_back(std::isfinite(s) ? s : 1e200);
+      for (const double s : algebra<X>::dot(r, r)) all.push_back(std::isfinite(s) ? s : lost);
     }
     return all;
   }

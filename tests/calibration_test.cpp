@@ -1,0 +1,250 @@
+// Numbers of a table fitted to a model: nearer on trajectories that were not fitted to, at a known cost, and safe where it cannot be.
+#include "support/catch.hpp"
+#include "support/laws.hpp"
+#include "support/types.hpp"
+
+#include <fewstep/eigen/calibrate.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+using namespace fewstep;
+using test::Array;
+using test::message_of;
+
+namespace {
+
+Array cloud(std::uint64_t first, std::size_t count) {
+  std::vector<std::uint64_t> seeds(count);
+  for (std::size_t i = 0; i < count; ++i) seeds[i] = first + i;
+  return noise(seeds, 2);
+}
+const MixtureDenoiser mixture({.weights = {0.5, 0.5}, .means = {{1, 0}, {-1, 0.5}}, .deviations = {0.2, 0.3}});
+double rms(const Array& x) { return std::sqrt(x.square().colwise().sum().mean()); }
+
+}  // namespace
+
+TEST_CASE("calibration: better where it was not fitted, the same for the same noise, and never worse than its start") {
+  const Array unseen = cloud(5'000, 600);
+  const Table start = tabulate(Ipndm{.order = 3}, karras({.steps = 6}));
+  const Array exact = sample(Heun{}, mixture, karras({.steps = 200}), unseen).x;
+  const Options afs{.analytic_first_step = true};
+  const auto distance = [&](const Table& t) { return rms(sample(t, mixture, t.schedule(), unseen, afs).x - exact); };
+  const std::vector<Array> batches{cloud(0, 150), cloud(150, 150)};
+
+  const Calibration steps = calibrate(mixture, start, batches, {.iterations = 0});
+  CHECK(steps.steps_fitted == steps.after);
+  CHECK(steps.after < 0.8 * steps.before);
+  CHECK(distance(steps.table) < 0.8 * distance(start));
+  const Calibration all = calibrate(mixture, start, batches, {.iterations = 6});
+  CHECK(all.after < 0.9 * steps.after);
+  CHECK(distance(all.table) < 0.9 * distance(steps.table));
+  CHECK(calibrate(mixture, start, batches, {.iterations = 6}).table.levels == all.table.levels);
+
+  // The teacher's error is estimated, and its states may be given.
+  const auto taught = [&](int parts, const Array& z) { return teach(Heun{}, mixture, start.schedule(), parts, z); };
+  const Array fine = taught(100, batches[0]).back(), errors = (taught(6, batches[0]).back() - fine).square().colwise().sum();
+  const double median = std::sqrt(detail::median_of({errors.data(), errors.data() + errors.size()}));
+  CHECK(all.teacher_error > 0.4 * median);
+  CHECK(all.teacher_error < 2.5 * median);
+  const std::vector<std::vector<Array>> teacher{taught(6, batches[0]), taught(6, batches[1])};
+  CHECK(calibrate(mixture, start, batches, teacher, {.iterations = 6}).table.levels == all.table.levels);
+
+  // Stopped at any stage and resumed, it ends at the same numbers.
+  for (const int stage : {0, 1, 3}) {
+    CalibrationProgress kept;
+    const auto until = [&](const CalibrationProgress& p) { kept = p; return p.stage < stage; };
+    calibrate(mixture, start, batches, teacher, {.iterations = 6, .report = until});
+    CHECK(kept.stage == stage);
+    const Calibration resumed = calibrate(mixture, start, batches, teacher, {.iterations = 6, .resume = kept});
+    CHECK(resumed.table.levels == all.table.levels);
+    CHECK(resumed.table.rows.back().weights == all.table.rows.back().weights);
+    CHECK(resumed.before == all.before);
+    CHECK(resumed.after == all.after);
+  }
+
+  // A held-out trajectory whose teacher ends in another place does not decide, whichever way it moves.
+  std::set<std::vector<double>> ends;
+  for (const double away : {0., 100., -100.}) {
+    std::vector<std::vector<Array>> odd{taught(6, batches[0]), taught(6, batches[1])};
+    odd[1].back().col(149) += away;
+    CalibrationProgress from{.stage = 1, .table = steps.table, .best = steps.table};
+    from.usual = 0.03;
+    from.least = 1e9;
+    ends.insert(calibrate(mixture, start, batches, odd, {.iterations = 6, .resume = from}).table.levels);
+  }
+  CHECK(ends.size() == 1);
+
+  // As it is seen: here with numbers limited, and some of them twice. What is beyond is no error.
+  const auto see = [](const Array& x) -> Array {
+    Array y(x.rows() + 1, x.cols());
+    y << x.max(-0.5).min(0.5), 2 * x.row(0).max(-0.5).min(0.5);
+    return y;
+  };
+  const auto held_out = [&](const Table& t, const auto& seen) {
+    const Array z = cloud(225, 75);
+    return std::sqrt((seen(sample(t, mixture, t.schedule(), z, afs).x) - seen(taught(6, z).back())).square().sum() / 75);
+  };
+  CHECK(all.after == Approx(held_out(all.table, [](const Array& x) { return x; })));
+  const Calibration seen = calibrate(mixture, start, batches, teacher, {.iterations = 6}, see);
+  CHECK(seen.before == Approx(held_out(start, see)));
+  CHECK(seen.after == Approx(held_out(seen.table, see)));
+  CHECK(seen.after < held_out(all.table, see));
+  CHECK(seen.after <= seen.steps_fitted);
+
+  // One batch of all samples is the same problem.
+  const Calibration whole = calibrate(mixture, start, std::vector<Array>{cloud(0, 300)}, {.iterations = 0});
+  for (std::size_t i = 0; i < start.rows.size(); ++i)
+    for (std::size_t k = 0; k < whole.table.rows[i].weights.size(); ++k)
+      CHECK(whole.table.rows[i].weights[k] == Approx(steps.table.rows[i].weights[k]).epsilon(1e-6));
+
+  int stages = 0;
+  const Calibration stopped = calibrate(mixture, start, batches, {.report = [&](const CalibrationProgress&) { return ++stages < 2; }});
+  CHECK(stages == 2);
+  CHECK(stopped.after == steps.after);
+  // From where little is to be gained, and with as good as no trajectories, it returns nothing worse on what it holds out.
+  for (const std::size_t count : {4u, 12u}) {
+    const Calibration few = calibrate(mixture, all.table, std::vector<Array>{cloud(0, count)}, {.iterations = 2});
+    const std::size_t fitted = count - count / 4;
+    const Array z = cloud(fitted, count - fitted), taught_ends = teach(Heun{}, mixture, all.table.schedule(), 6, z).back();
+    const auto squares = [&](const Table& t) {
+      const Array each = (sample(t, mixture, t.schedule(), z, afs).x - taught_ends).square().colwise().sum();
+      return std::vector<double>(each.data(), each.data() + each.size());
+    };
+    const std::vector<double> first = squares(all.table), last = squares(few.table);
+    CHECK(detail::cauchy_of(last, detail::median_of(first)) <= detail::cauchy_of(first, detail::median_of(first)));
+    CHECK(few.usual == Approx(std::sqrt(detail::median_of(first))));
+    CHECK(few.median == Approx(std::sqrt(detail::median_of(last))));
+  }
+}
+
+TEST_CASE("calibration: samples that the model gives no numbers for are left out of what is fitted") {
+  const Table start = tabulate(Ipndm{.order = 3}, karras({.steps = 6}));
+  const std::vector<Array> batch{cloud(0, 200)};
+  const std::vector<std::vector<Array>> teacher{teach(Heun{}, mixture, start.schedule(), 6, batch[0])};
+  const double most = batch[0].row(1).tail(50).maxCoeff();  // of those held out
+  REQUIRE(batch[0].row(1).maxCoeff() > most);
+  const auto partial = [&](const Array& x, const Time<Array>& sigma, Array& out) {
+    mixture(x, sigma, out);
+    for (Eigen::Index b = 0; b < x.cols(); ++b)
+      if (batch[0](1, b) > most) out.col(b) = NAN;
+  };
+  const Calibration made = calibrate(partial, start, batch, teacher, {.iterations = 3});
+  CHECK(made.steps_fitted < 0.8 * made.before);
+  CHECK(made.after <= made.steps_fitted);
+}
+
+TEST_CASE("calibration: a model of one direction, samples that are alike, and settings that do not fit") {
+  // All slopes are the same: the Gram matrix has rank one.
+  const auto constant = [](const Array& x, const Time<Array>&, Array& out) { out = Array::Zero(x.rows(), x.cols()); };
+  const Table start = tabulate(Euler{}, karras({.steps = 4}));
+  const Calibration made = calibrate(constant, start, std::vector<Array>{cloud(0, 20)}, {.iterations = 2, .analytic_first_step = false});
+  CHECK(made.after <= made.before);
+  CHECK(made.after < 1e-6);
+  const auto refusal = [&](CalibrationOptions o, std::size_t count = 20) {
+    return message_of([&] { calibrate(mixture, start, std::vector<Array>{cloud(0, count)}, o); });
+  };
+  CHECK(refusal({.held_out = 1}) == "held_out is 1; allowed: numbers between 0 and 1");
+  const auto one = [](const Array& x) -> Array { return x.col(0); };
+  CHECK(message_of([&] { calibrate(mixture, start, std::vector<Array>{cloud(0, 20)}, {}, one); }) == "the number of samples seen is 1; allowed: 20, those of the state");
+  CHECK_THAT(message_of([&] { calibrate(mixture, start, std::vector<Array>{}); }), Catch::Contains("number of batches of noise is 0"));
+  CHECK_THAT(message_of([&] { calibrate(mixture, start, std::vector<Array>{cloud(0, 20)}, std::vector<std::vector<Array>>{}, {}); }), Catch::Contains("batches of the teacher is 0; allowed: 1"));
+  CHECK(refusal({.ridge = -1}) == "ridge is -1; allowed: 0 and positive numbers");
+  CHECK(refusal({.teacher_steps = 0}) == "teacher_steps is 0; allowed: 2 or more");
+  CHECK_THAT(refusal({}, 2), Catch::Contains("number of trajectories is 2"));
+  const Table images = tabulate(Dpmpp{}, karras({.steps = 4}));
+  CHECK_THAT(message_of([&] { calibrate(mixture, images, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("target is denoised; allowed: slope"));
+  const Table heun{.levels = {4, 2}, .rows = {{.weights = {-1}, .midpoints = {{2, -2, -1}}}}};
+  CHECK_THAT(message_of([&] { calibrate(mixture, heun, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("one with midpoints"));
+  Table odd = start;
+  odd.rows[1].carry = 0.9;
+  CHECK_THAT(message_of([&] { calibrate(mixture, odd, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("carry of the table is 0.9; allowed: 1"));
+  odd = start;
+  odd.levels.back() = 0;
+  CHECK_THAT(message_of([&] { calibrate(mixture, odd, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("last level is 0"));
+  const Table five = tabulate(Euler{}, karras({.steps = 5}));
+  CHECK_THAT(refusal({.resume = CalibrationProgress{.table = five, .best = five}}), Catch::Contains("is resumed is 5; allowed: 4"));
+  CHECK(refusal({.tries = 0}) == "tries is 0; allowed: 1 or more");
+  const auto broken = [](const Array& x, const Time<Array>&, Array& out) { out = Array::Constant(x.rows(), x.cols(), NAN); };
+  CHECK_THAT(message_of([&] { calibrate(broken, start, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("teacher's samples are not finite"));
+}
+
+TEST_CASE("calibration: what it costs") {
+  const Table start = tabulate(Ipndm{.order = 3}, karras({.steps = 6}));
+  std::ptrdiff_t evaluated = 0;  // samples
+  const auto counted = [&](const Array& x, const Time<Array>& sigma, Array& out) {
+    evaluated += x.cols();
+    mixture(x, sigma, out);
+  };
+  const std::vector<Array> batches{cloud(0, 40), cloud(40, 40)};
+  std::vector<std::vector<Array>> teacher;
+  for (const Array& z : batches) teacher.push_back(teach(Heun{}, counted, start.schedule(), 6, z));
+  const std::ptrdiff_t taught = std::exchange(evaluated, 0);
+  CHECK(taught == 80 * 2 * 6 * 6);
+  calibrate(counted, start, batches, teacher, {.iterations = 0});
+  CHECK(evaluated == 80 * (5 + 5));  // the start's run, and the pass
+  CHECK(static_cast<double>(taught + evaluated) < 1.2 * static_cast<double>(taught));
+}
+
+TEST_CASE("calibration: a sample counts in all sums of a step or in none") {
+  // The second sixty are the first sixty again, until the model gives no numbers for them: so each step is fitted as to the first alone.
+  const Table start = tabulate(Euler{}, karras({.steps = 5}));
+  const Array once = cloud(0, 60), held_out = cloud(60, 40);
+  Array both(2, 160), alone(2, 100);
+  both << once, once, held_out;
+  alone << once, held_out;
+  const auto fitted = [&](const Array& z, double share, Eigen::Index broken) {
+    const auto partial = [&](const Array& x, const Time<Array>& sigma, Array& out) {
+      mixture(x, sigma, out);
+      if (sigma[0] < 0.9 * start.levels[2]) out.middleCols(60, broken).setConstant(NAN);
+    };
+    const std::vector<std::vector<Array>> teacher{teach(Heun{}, mixture, start.schedule(), 6, z)};
+    return calibrate(partial, start, std::vector<Array>{z}, teacher, {.held_out = share, .iterations = 0});
+  };
+  const Calibration with = fitted(both, 0.25, 60), without = fitted(alone, 0.4, 0);
+  REQUIRE(with.steps_fitted < without.before);
+  for (std::size_t i = 0; i < start.rows.size(); ++i) {
+    INFO("row " << i);
+    REQUIRE(with.table.rows[i].weights.size() == without.table.rows[i].weights.size());
+    for (std::size_t k = 0; k < with.table.rows[i].weights.size(); ++k)
+      CHECK(with.table.rows[i].weights[k] == Approx(without.table.rows[i].weights[k]).epsilon(1e-6));
+  }
+  REQUIRE(with.notes.size() == 1);
+  CHECK(with.notes[0] == "60 of 160 trajectories of the table to start from are not finite");
+  CHECK(without.notes.empty());
+}
+
+TEST_CASE("calibration: it says what did not go as it should") {
+  const Table start = tabulate(Ipndm{.order = 3}, karras({.steps = 4}));
+  const Array z = cloud(0, 60);
+  const auto taught = [&](const auto& denoise) { return std::vector<std::vector<Array>>{teach(Heun{}, denoise, start.schedule(), 6, z)}; };
+  const auto said = [](const Calibration& made, const std::string& words) {
+    return std::any_of(made.notes.begin(), made.notes.end(), [&](const std::string& note) { return note.find(words) != std::string::npos; });
+  };
+  CHECK(calibrate(mixture, start, std::vector<Array>{z}, taught(mixture), {.iterations = 1}).notes.empty());
+  CHECK(said(calibrate(mixture, start, std::vector<Array>{cloud(0, 12)}, {.iterations = 1}), "only 3 of 12 trajectories are held out, and decide"));
+
+  const auto still = [](const Array& x, const Time<Array>&, Array& out) { out = x; };  // no slope anywhere
+  CHECK(said(calibrate(still, start, std::vector<Array>{z}, {.iterations = 1, .analytic_first_step = false}), "4 of 4 steps had nothing to be fitted to, and were Euler's"));
+
+  // Ends fitted already are not nearer with steps fitted one by one, and notes are kept for who goes on.
+  const Table fitted = calibrate(mixture, start, std::vector<Array>{z}, {.iterations = 6}).table;
+  CalibrationProgress kept;
+  const auto once = [&](const CalibrationProgress& p) { kept = p; return p.stage < 1; };
+  const std::vector<std::vector<Array>> teacher{teach(Heun{}, mixture, fitted.schedule(), 6, z)};
+  CHECK(said(calibrate(mixture, fitted, std::vector<Array>{z}, teacher, {.report = once}), "fitting the steps brought held-out trajectories no nearer"));
+  CHECK(kept.notes.size() == 1);
+  CHECK(calibrate(mixture, fitted, std::vector<Array>{z}, teacher, {.iterations = 1, .resume = kept}).notes == kept.notes);
+
+  const auto broken = [](const Array& x, const Time<Array>&, Array& out) { out = Array::Constant(x.rows(), x.cols(), NAN); };
+  CHECK(message_of([&] { calibrate(broken, start, std::vector<Array>{z}, taught(mixture), {}); }) == "the samples of the table to start from are not finite");
+  CalibrationProgress hostile{.stage = 1, .table = start, .best = start};
+  hostile.table.rows[0].weights = {1, 2, 3};
+  CHECK_THAT(message_of([&] { calibrate(mixture, start, std::vector<Array>{z}, taught(mixture), {.resume = hostile}); }), Catch::Contains("the number of Table::rows[0].weights is 3; allowed: 1 to 1"));
+}
