@@ -1,8 +1,8 @@
 // How good solvers and predictors are on a trained network, at equal evaluations, with intervals:
 //   evaluate --model fashion_mnist.safetensors --classifier fashion_mnist_classifier.safetensors --nfe 5
 //            --solvers euler,heun,ipndm --predictors amed_5.safetensors --cache evaluate.cache --out evaluate
-// writes evaluate.csv and evaluate.png. A classic solver runs at the order, schedule and analytic start that bring it nearest to the
-// last 10,000 training images; test images serve in the final table alone. What was computed before is taken from the cache.
+// writes evaluate.csv, evaluate_differences.csv and evaluate.png. A classic solver runs at the order, schedule and analytic start that bring
+// it nearest to the last 10,000 training images; test images serve in the final table alone. What was computed before is taken from the cache.
 #include "support/cache.hpp"
 #include "support/classifier.hpp"
 #include "support/condition.hpp"
@@ -43,7 +43,7 @@ namespace fs = std::filesystem;
 struct Settings {
   fs::path model, classifier, out = "evaluate", cache = "evaluate.cache", worst, gaussian_start;
   std::string data = fashion_mnist_folder, device = "cpu", reference = "ipndm";
-  std::vector<std::string> settings;
+  std::vector<std::string> settings, choose{"images"};
   std::vector<int> nfe{5};
   std::vector<std::string> solvers{"euler", "heun", "dpm2", "dpm_singlestep", "dpmpp", "unipc", "res", "deis", "ipndm", "ipndm_v", "plms"};
   std::vector<fs::path> predictors;
@@ -87,6 +87,7 @@ class Evaluation {
     if (s_.by_class) print_classes(rows_);
     if (s_.by_difficulty) hand_out();
     write_csv(s_.out.string() + ".csv", rows_, s_.images, s_.seeds);
+    write_differences(s_.out.string() + "_differences.csv", rows_);
     write_plot(s_.out.string() + ".png", rows_);
     if (!s_.worst.empty()) write_worst();
   }
@@ -192,34 +193,45 @@ class Evaluation {
     return all;
   }
 
-  /// The Frechet distance of `count` samples of the selection's own noise to the last 10,000 training images.
-  double selection_distance(const Method& m, std::int64_t count) {
-    return cache_("selection by " + features_ + ", " + described(m, 900, 0, count), [&] {
-      if (!selection_) selection_.emplace(real("train"));
-      const Moments moments(features(sampled(m, 900, count).images), resample(count, 0));
-      return Cache::Tensors{{"frechet", torch::tensor({frechet(moments, *selection_)}, torch::kFloat64)}};
-    }).at("frechet").item<double>();
+  /// How far `count` samples of the selection's own noise are: in Frechet distance from the last 10,000 training images, or in the median
+  /// from the reference solution.
+  double selection_distance(const Method& m, std::int64_t count, const std::string& from) {
+    const bool images = from == "images";
+    return cache_("chosen by " + (images ? features_ : "distance to " + reference().text) + ", " + described(m, 900, 0, count), [&] {
+      double distance = 0;
+      const Tensor got = sampled(m, 900, count).images;
+      if (images) {
+        if (!selection_) selection_.emplace(real("train"));
+        distance = frechet(Moments(features(got), resample(count, 0)), *selection_);
+      } else {
+        distance = (got - sampled(reference(), 900, count).images).square().mean({1, 2, 3}).median().sqrt().item<double>();
+      }
+      return Cache::Tensors{{"distance", torch::tensor({distance}, torch::kFloat64)}};
+    }).at("distance").item<double>();
   }
-  /// The setting whose samples are nearest to training images: all on a quarter of the images, then the best eighth on all.
-  std::optional<Method> select(const std::string& family, int nfe) {
+  /// The setting whose samples are nearest: all on a quarter of the images, then the best eighth on all.
+  std::optional<Method> select(const std::string& family, int nfe, const std::string& from) {
     std::vector<std::pair<double, Method>> ranked;
-    for (const Method& m : settings_of(family, nfe)) ranked.emplace_back(selection_distance(m, (std::max)(s_.selection_images / 4, std::int64_t{4})), m);
+    for (const Method& m : settings_of(family, nfe)) ranked.emplace_back(selection_distance(m, (std::max)(s_.selection_images / 4, std::int64_t{4}), from), m);
     const auto nearer = [](const auto& a, const auto& b) { return a.first < b.first; };
     std::stable_sort(ranked.begin(), ranked.end(), nearer);
     ranked.resize((std::min)(ranked.size(), (std::max)(ranked.size() / 8, std::size_t{2})), {0, reference()});
-    for (auto& [distance, m] : ranked) distance = selection_distance(m, s_.selection_images);
+    for (auto& [distance, m] : ranked) distance = selection_distance(m, s_.selection_images, from);
     const auto best = std::min_element(ranked.begin(), ranked.end(), nearer);
     return best == ranked.end() ? std::nullopt : std::optional(best->second);
   }
 
-  /// The settings to show: the best one, or all that were asked for.
+  /// The settings to show: the best one by each choice, or all that were asked for.
   std::vector<Method> chosen(const std::string& family, int nfe) {
     std::vector<Method> some;
+    const auto whole = [](const Method& m) { return m.text + text_of(m.options); };
     if (s_.settings.empty()) {
-      if (const auto best = select(family, nfe)) some.push_back(*best);
+      for (const std::string& from : s_.choose) {
+        const auto best = select(family, nfe, from);
+        if (best && std::none_of(some.begin(), some.end(), [&](const Method& m) { return whole(m) == whole(*best); })) some.push_back(*best);
+      }
       return some;
     }
-    const auto whole = [](const Method& m) { return m.text + text_of(m.options); };
     std::set<std::string> wholes;  // at any count of evaluations
     for (const int n : s_.nfe)
       for (const Method& m : settings_of(family, n)) wholes.insert(whole(m));
@@ -378,6 +390,8 @@ int main(int argc, char** argv) {
   app.add_option("--solvers", s.solvers, "classic solvers, such as euler,ipndm; amed: with a fixed ratio")->delimiter(',')
       ->check(CLI::IsMember({"euler", "heun", "dpm2", "amed", "dpm_singlestep", "dpmpp", "unipc", "res", "deis", "ipndm", "ipndm_v", "plms"}));
   app.add_option("--settings", s.settings, "a row for each setting of the classic solvers that one of these texts is, or is part of, such as 'ipndm 3, karras 7'; else for the best");
+  app.add_option("--choose", s.choose, "how that is found: by the Frechet distance to training images, by the median distance to the reference solution, or a row for each, images,distance")
+      ->delimiter(',')->check(CLI::IsMember({"images", "distance"}));
   app.add_option("--levels", s.levels, "one more schedule to try classic solvers on, such as 80,9.7,0.47,0.002")->delimiter(',');
   app.add_option("--predictors", s.predictors, "files of train_amed and calibrate; each runs at its own number of evaluations")->delimiter(',')->check(CLI::ExistingFile);
   app.add_option("--images", s.images, "for each seed")->check(CLI::Range(16, 1'000'000));

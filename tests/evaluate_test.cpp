@@ -268,6 +268,22 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   CHECK(std::count(asked_csv.begin(), asked_csv.end(), '\n') == 4);  // heading, reference, one row for each text
   for (const char* words : {"2,euler,\"euler, karras 7, 2 steps\"", "2,ipndm,\"ipndm 2, karras 5, 2 steps\""}) CHECK(asked_csv.find(words) != std::string::npos);
 
+  // Chosen by the distance to the reference solution, which is itself among the settings.
+  const auto nearest = scratch.run("evaluate", common + "--nfe 6 --solvers ipndm --choose images,distance --out nearest");
+  INFO(nearest.text);
+  CHECK(nearest.code == 0);
+  const std::string nearest_csv = scratch.bytes("nearest.csv");
+  CHECK(nearest_csv.find("\n6,ipndm,\"ipndm 4, karras 7, 6 steps\",") != std::string::npos);
+  CHECK(std::count(nearest_csv.begin(), nearest_csv.end(), '\n') <= 4);  // heading, reference, a row for each choice, if they are two
+
+  // Paired differences, as printed: of the same noise, so that of rms they are those of the rows.
+  const std::string pairs = scratch.bytes("first_differences.csv");
+  CHECK(std::count(pairs.begin(), pairs.end(), '\n') == 3);  // heading, the predictor against two classic solvers at 3
+  const std::size_t against = pairs.find("\n3,amed_3,euler,\"euler, ");
+  REQUIRE(against != std::string::npos);
+  const std::string numbers_of_pair = pairs.substr(pairs.find("\",", against) + 2);
+  CHECK(std::stod(numbers_of_pair) == Approx(figure("3,amed_3", 9) - figure("3,euler", 9)).margin(5e-6));
+
   // A whole setting's text is that one alone; a part of several is all of them.
   for (const auto& [text, rows] : {std::pair{"ipndm 2, karras 5, 3 steps, AFS", 1}, {"ipndm 2, karras 5, 3 steps", 2}}) {
     const auto some = scratch.run("evaluate", common + "--nfe 2 --settings '" + text + "' --out some");
@@ -354,6 +370,13 @@ TEST_CASE("calibrate: ends are compared in a classifier's features too") {
   CHECK(fitted(features + "--feature-weight 10 ") == with);
   CHECK(scratch.run("calibrate", plain + "--classifier '" + network + "' --out no.json").text.find("not a classifier of train_classifier") != std::string::npos);
   CHECK(scratch.run("calibrate", plain + "--feature-weight 2 --out no.json").code > 0);
+  const std::string halves = features + "--batch 6 --held-out 0.5 ";  // moments are a batch's, so batches are whole
+  CHECK(fitted(halves + "--moment-weight 5 ").first > fitted(halves).first);
+  for (const std::string broken : {"--batch 5 --held-out 0.5 ", "--batch 6 --held-out 0.25 "}) {
+    const auto refused = scratch.run("calibrate", features + broken + "--moment-weight 5 --out no.json");
+    CHECK(refused.code > 0);
+    CHECK(refused.text.find("in whole batches") != std::string::npos);
+  }
   CHECK_FALSE(fs::exists(scratch.dir / "no.json"));
 }
 

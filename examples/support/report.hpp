@@ -48,17 +48,26 @@ inline void print_table(const std::vector<Row>& rows, std::int64_t images, std::
   }
 }
 
-inline void print_differences(const std::vector<Row>& rows) {
-  bool first = true;
+/// A predictor less a classic solver, or less a predictor that comes before it, of the same evaluations and noise.
+struct Difference {
+  const Row *predictor, *against;
+  Figure rms = predictor->rms - against->rms, frechet = predictor->frechet_reference - against->frechet_reference;
+};
+inline std::vector<Difference> differences(const std::vector<Row>& rows) {
+  std::vector<Difference> all;
   for (const Row& p : rows)
-    for (const Row& c : rows) {
-      if (!p.predicted || c.predicted || c.nfe != p.nfe) continue;
-      if (first) std::printf("\nPaired differences (negative: the predictor is better)\n\n| evaluations | predictor | against | rms | Frechet to reference |\n|---|---|---|---|---|\n");
-      first = false;
-      const Figure rms = p.rms - c.rms, frechet = p.frechet_reference - c.frechet_reference;
-      std::printf("| %d | %s | %s | %.4f +- %.4f | %.3f +- %.3f |\n", p.nfe, p.name.c_str(), c.name.c_str(), rms.value(), rms.margin(),
-                  frechet.value(), frechet.margin());
-    }
+    for (const Row& c : rows)
+      if (p.predicted && c.nfe == p.nfe && (!c.predicted || &c < &p)) all.push_back({&p, &c});
+  return all;
+}
+
+inline void print_differences(const std::vector<Row>& rows) {
+  const std::vector<Difference> all = differences(rows);
+  if (all.empty()) return;
+  std::printf("\nPaired differences (negative: the predictor is better)\n\n| evaluations | predictor | against | rms | Frechet to reference |\n|---|---|---|---|---|\n");
+  for (const Difference& d : all)
+    std::printf("| %d | %s | %s | %.4f +- %.4f | %.3f +- %.3f |\n", d.predictor->nfe, d.predictor->name.c_str(), d.against->name.c_str(), d.rms.value(), d.rms.margin(),
+                d.frechet.value(), d.frechet.margin());
 }
 
 /// How much of the best classic solver's distance a predictor leaves. Of Frechet distances what the reference's own leaves over counts.
@@ -110,7 +119,17 @@ inline void write_csv(const std::filesystem::path& path, const std::vector<Row>&
   std::printf("\nwrote %s\n", path.c_str());
 }
 
-/// A line per solver; predictors of one kind, amed_5 and amed_7, table_5_gaussian and table_7_gaussian, are one line.
+inline void write_differences(const std::filesystem::path& path, const std::vector<Row>& rows) {
+  io::atomic_write(path, [&](std::ostream& out) {
+    out << "evaluations,predictor,against,its_settings,rms,rms_margin,frechet_reference,frechet_reference_margin\n";
+    for (const Difference& d : differences(rows))
+      out << d.predictor->nfe << "," << d.predictor->name << "," << d.against->name << ",\"" << d.against->text << "\"," << d.rms.value() << "," << d.rms.margin() << ","
+          << d.frechet.value() << "," << d.frechet.margin() << "\n";
+  });
+  std::printf("wrote %s\n", path.c_str());
+}
+
+/// A line per solver, of its settings the nearest; predictors of one kind, amed_5 and amed_7, table_5_gaussian and table_7_gaussian, are one line.
 inline void write_plot(const std::filesystem::path& path, const std::vector<Row>& rows) {
   const auto kind = [](const Row& r) { return r.predicted ? std::regex_replace(r.name, std::regex("_[0-9]+"), "") : r.name; };
   std::map<std::string, std::vector<const Row*>> lines;
@@ -119,9 +138,13 @@ inline void write_plot(const std::filesystem::path& path, const std::vector<Row>
   std::ostringstream data, titles[2];
   int number = 0;
   for (auto& [name, line] : lines) {
-    std::sort(line.begin(), line.end(), [](const Row* a, const Row* b) { return a->nfe < b->nfe; });
+    std::map<int, std::pair<double, double>> nearest;
+    for (const Row* r : line) {
+      const auto [at, fresh] = nearest.try_emplace(r->nfe, r->rms.value(), r->frechet_reference.value());
+      if (!fresh) at->second = {(std::min)(at->second.first, r->rms.value()), (std::min)(at->second.second, r->frechet_reference.value())};
+    }
     data << "$line" << number << " << END\n";
-    for (const Row* r : line) data << r->nfe << " " << r->rms.value() << " " << r->frechet_reference.value() << "\n";
+    for (const auto& [nfe, distance] : nearest) data << nfe << " " << distance.first << " " << distance.second << "\n";
     data << "END\n";
     std::string title = name;
     std::replace(title.begin(), title.end(), '_', ' ');
