@@ -1,5 +1,8 @@
-// The time predictor: one file for both backends, its laws inside solvers, gradients, training.
-#include "support/catch.hpp"
+// The time predictor: one file for both backends, its laws inside solvers, gradients, training, and the command that trains.
+#include "../examples/support/network.hpp"
+#include "../examples/support/noise_numbers.hpp"
+#include "../examples/support/predictor_file.hpp"
+#include "support/command.hpp"
 #include "support/tensors.hpp"
 
 #include <fewstep/io/amed_file.hpp>
@@ -10,21 +13,70 @@
 #include <fewstep/torch/laws.hpp>
 #include <fewstep/torch/training.hpp>
 
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <limits>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
 
 using namespace fewstep;
 using test::Array;
 using test::message_of;
+using test::Scratch;
 using test::tensor;
 using torch::Tensor;
 namespace fs = std::filesystem;
 
 namespace {
 
+const fs::path networks = fs::path(FEWSTEP_SOURCE_DIR) / "tests/golden/edm_networks", models = fs::path(FEWSTEP_SOURCE_DIR) / "examples/models";
+
 struct TemporaryFile {
   fs::path path = fs::path(FEWSTEP_BINARY_DIR) / "amed_test.safetensors";
   ~TemporaryFile() { fs::remove(path); }
 };
+
+/// A network with each set of heads that there is.
+std::vector<AmedNetwork> every_set_of_heads(std::int64_t features) {
+  std::vector<AmedNetwork> all;
+  for (const double scale_dir : {0., 0.01})
+    for (const double scale_time : {0., 0.2})
+      for (const bool ratio : {true, false}) {
+        all.push_back(initial_amed_network(features, scale_dir, scale_time, 5));
+        if (!ratio) all.back().ratio.reset();
+      }
+  return all;
+}
+
+/// What a predictor answers: a row each for ratio, direction and clock, a column for each sample.
+Array answers(const AmedPredictor& predict, const Array* features, Eigen::Index batch, double from = 9.7, double to = 0.47) {
+  const Time<Array> t(from), s(to);
+  Prediction<Array> out;
+  predict(Step<Array>{t, s, 0, 1}, features, out);
+  Array all(3, batch);
+  for (Eigen::Index b = 0; b < batch; ++b) all.col(b) << out.ratio[b], out.direction[b], out.clock[b];
+  return all;
+}
+Array answers(const TensorAmedPredictor& predict, const Array* features, Eigen::Index batch, double from = 9.7, double to = 0.47) {
+  const Time<Tensor> t(from), s(to);
+  Prediction<Tensor> out;
+  const Tensor same = features ? tensor(*features) : torch::zeros({batch, 1}, torch::kFloat64);
+  predict(Step<Tensor>{t, s, 0, 1}, features ? &same : nullptr, out);
+  Array all(3, batch);
+  Eigen::Index row = 0;
+  for (const Time<Tensor>* time : {&out.ratio, &out.direction, &out.clock}) {
+    const Tensor each = algebra<Tensor>::native(*time, same).expand({batch});
+    for (Eigen::Index b = 0; b < batch; ++b) all(row, b) = each[b].item<double>();
+    ++row;
+  }
+  return all;
+}
 
 }  // namespace
 
@@ -83,28 +135,65 @@ TEST_CASE("a file holds all there is to know, to the bit") {
   CHECK_THAT(message_of([&] { io::read_amed(file.path); }), Catch::Matchers::Contains("not a time predictor"));
 }
 
-TEST_CASE("both backends predict the same, with every set of heads, with and without features") {
+TEST_CASE("both backends predict the same, with every set of heads, with and without features, from a file too") {
   const Array features = noise({1, 2, 3}, 16);
-  const Tensor same = tensor(features);
-  for (const double scale_dir : {0., 0.01})
-    for (const double scale_time : {0., 0.2}) {
-      const AmedNetwork network = initial_amed_network(16, scale_dir, scale_time, 5);
-      const AmedPredictor eigen(network);
-      const TensorAmedPredictor tensors(network, torch::kFloat64);
-      for (const bool given : {true, false}) {
-        const Time<Array> from(9.7), to(0.47);
-        const Time<Tensor> tensor_from(9.7), tensor_to(0.47);
-        Prediction<Array> a;
-        Prediction<Tensor> b;
-        eigen(Step<Array>{from, to, 0, 1}, given ? &features : nullptr, a);
-        tensors(Step<Tensor>{tensor_from, tensor_to, 0, 1}, given ? &same : nullptr, b);
-        for (const auto& [x, y] : {std::pair{&a.ratio, &b.ratio}, std::pair{&a.direction, &b.direction}, std::pair{&a.clock, &b.clock}})
-          for (std::int64_t k = 0; k < 3; ++k) {
-            const Tensor each = algebra<Tensor>::native(*y, same).expand({3});
-            CHECK(std::abs((*x)[k] - each[k].item<double>()) < 1e-14);
-          }
+  for (const AmedNetwork& network : every_set_of_heads(16)) {
+    INFO((network.ratio ? "ratio " : "") << (network.direction ? "direction " : "") << (network.clock ? "clock" : ""));
+    const TemporaryFile file;
+    io::AmedFile written;
+    written.network = network;
+    io::write_amed(file.path, written);
+    const AmedNetwork read = io::read_amed(file.path).network;
+    for (const Array* given : {&features, static_cast<const Array*>(nullptr)}) {
+      const Array eigen = answers(AmedPredictor(read), given, 3), tensors = answers(TensorAmedPredictor(read, torch::kFloat64), given, 3);
+      CHECK((eigen - tensors).abs().maxCoeff() < 1e-14);
+      CHECK((eigen == answers(AmedPredictor(network), given, 3)).all());
+      CHECK((eigen.row(0) == 0.5).all() == !network.ratio);
+      CHECK((eigen.row(1) == 1).all() == !network.direction);
+      CHECK((eigen.row(2) == 1).all() == !network.clock);
+    }
+  }
+}
+
+TEST_CASE("a shipped file, and a network wider than any, predict the same on both backends") {
+  const io::AmedFile shipped = io::read_amed(models / "amed_5.safetensors");
+  const Schedule schedule = make_schedule(shipped.schedule, shipped.schedule_settings);
+  for (const AmedNetwork& network : {shipped.network, initial_amed_network(3'000, 0.05, 0.2, 3)}) {
+    const Array features = noise({1, 2, 3, 4, 5}, static_cast<Eigen::Index>(network.features()));
+    for (std::size_t i = 0; i < schedule.steps(); ++i) {
+      const Array eigen = answers(AmedPredictor(network), &features, 5, schedule[i], schedule[i + 1]);
+      const Array tensors = answers(TensorAmedPredictor(network, torch::kFloat64), &features, 5, schedule[i], schedule[i + 1]);
+      CHECK(((eigen - tensors) / tensors).abs().maxCoeff() < 1e-12);
+      for (Eigen::Index head = 0; head < 3; ++head) CHECK(eigen.row(head).maxCoeff() > eigen.row(head).minCoeff());  // they do see the features
+    }
+  }
+}
+
+TEST_CASE("batches of one to four equal runs of one, with every set of heads") {
+  const MixtureDenoiser exact(test::mixture());
+  const TensorMixtureDenoiser exact_tensors(test::mixture());
+  const auto denoise = [&](const Array& x, const Time<Array>& sigma, Array& out, Array& features) {
+    exact(x, sigma, out);
+    features = x / 80;
+  };
+  const auto denoise_tensors = [&](const Tensor& x, const Tensor& sigma) { return std::pair(exact_tensors(x, sigma), x / 80); };
+  const Options options{.analytic_first_step = true};  // a step without features, and two with them
+  for (const AmedNetwork& network : every_set_of_heads(4)) {
+    const auto run = [&](const Array& z) { return sample(Amed{Ipndm{.order = 3}, AmedPredictor(network)}, denoise, karras({.steps = 3}), z, options).x; };
+    const auto run_tensors = [&](const Array& z) {
+      return sample(Amed{Ipndm{.order = 3}, TensorAmedPredictor(network, torch::kFloat64)}, denoise_tensors, karras({.steps = 3}), tensor(z), options).x;
+    };
+    for (const std::vector<std::uint64_t>& seeds : {std::vector<std::uint64_t>{1}, {1, 2}, {1, 2, 3}, {1, 2, 3, 4}}) {
+      INFO((network.ratio ? "ratio " : "") << (network.direction ? "direction " : "") << (network.clock ? "clock " : "") << seeds.size());
+      const Array z = noise(seeds, 4), whole = run(z);
+      const Tensor tensors = run_tensors(z);
+      CHECK(test::distance(tensors, tensor(whole)) < 1e-12);
+      for (Eigen::Index b = 0; b < z.cols(); ++b) {
+        CHECK((run(z.col(b)).col(0) == whole.col(b)).all());
+        CHECK(test::distance(run_tensors(z.col(b))[0], tensors[b]) < 1e-12);
       }
     }
+  }
 }
 
 TEST_CASE("a saturated head leaves levels apart") {
@@ -125,32 +214,79 @@ TEST_CASE("laws of every solver with the predictor in it") {
     }
 }
 
-TEST_CASE("gradients of every parameter through plugged steps equal central differences") {
+TEST_CASE("a plugin over a plugin: directions and clocks, step by step") {
+  const auto network = [](double x, double sigma) { return std::tanh(x) / (1 + sigma); };
+  using Rows = std::vector<TablePredictor::Row>;
+  const Rows outer{{0.4, 1.1, 0.9}, {0.6, 0.95, 1.2}}, inner{{0.3, 0.9, 1.1}, {0.45, 1.05, 0.8}, {0.55, 1.2, 0.95}, {0.5, 0.85, 1.05}};
+  const Schedule levels({20, 3, 0.4});
+  const auto check = [&](const auto& solver, bool data) {
+    const auto kept = [&](double x, double t, double s) { return data ? s / t * x : x; };
+    const auto between = [](double t, double s, double ratio) { return std::pow(t, 1 - ratio) * std::pow(s, ratio); };
+    const auto euler = [&](double x, double t, double s, double told) { return x + (s - t) * (x - network(x, told)) / t; };
+    const auto plugged = [&](double x, double t, double s, const TablePredictor::Row& row, double clock) {
+      const double m = between(t, s, row.ratio), y = euler(x, t, m, clock * t);
+      return kept(y, m, s) + row.direction * (euler(y, m, s, clock * row.clock * m) - kept(y, m, s));
+    };
+    double x = 13;
+    for (std::size_t i = 0; i < 2; ++i) {
+      const double t = levels[i], s = levels[i + 1], m = between(t, s, outer[i].ratio), y = plugged(x, t, m, inner[2 * i], 1);
+      x = kept(y, m, s) + outer[i].direction * (plugged(y, m, s, inner[2 * i + 1], outer[i].clock) - kept(y, m, s));
+    }
+    CHECK(integrate(Amed{Amed{solver, TablePredictor{inner}}, TablePredictor{outer}}, network, levels, 13.).x == Approx(x).epsilon(1e-13));
+  };
+  check(Euler{}, false);
+  check(Dpmpp{.order = 1}, true);
+}
+
+TEST_CASE("gradients through plugged steps of every solver equal central differences, along a random direction of the parameters") {
   const TensorMixtureDenoiser exact(test::mixture());
   const auto denoise = [&](const Tensor& x, const Tensor& sigma) { return std::pair(exact(x, sigma), x / 80); };
   const Tensor x = tensor(noise({1, 2}, 4)) * 80;
-  const Table table = tabulate(Ipndm{.order = 3}, karras({.steps = 6}));
-  for (const std::string name : {"amed", "dpm2", "ipndm", "dpmpp", "table"}) {
-    INFO(name);
+  using Plug = std::function<AnySolver<Tensor>(const TensorAmedPredictor&)>;
+  const auto check = [&](const std::string& label, const Plug& plug, const Schedule& schedule) {
+    INFO(label);
     const TensorAmedPredictor predictor(initial_amed_network(4, 0.1, 0.1, 11), torch::kFloat64);
-    const auto loss = [&] {
-      const AnySolver<Tensor> student = name == "table" ? AnySolver<Tensor>(over_table(table, predictor)) : make_solver<Tensor>(name, {}, predictor);
-      return end_to_end_loss(student, denoise, name == "table" ? every_second_level(table) : karras({.steps = 3}), {}, x, torch::zeros_like(x));
-    };
-    for (Tensor p : predictor.parameters()) p.requires_grad_();
+    const AnySolver<Tensor> student = plug(predictor);
+    const auto loss = [&] { return end_to_end_loss(student, denoise, schedule, {}, x, torch::zeros_like(x)); };
+    std::vector<Tensor> parameters = predictor.parameters(), direction;
+    for (Tensor& p : parameters) p.requires_grad_();
     loss().backward();
     const torch::NoGradGuard no_grad;
-    for (Tensor p : predictor.parameters()) {
-      const Tensor flat = p.view(-1);
-      const double slope = p.grad().view(-1)[0].item<double>(), old = flat[0].item<double>();
-      flat[0] = old + 1e-5;
-      const double above = loss().item<double>();
-      flat[0] = old - 1e-5;
-      const double below = loss().item<double>();
-      flat[0] = old;
-      CHECK(slope == Approx((above - below) / 2e-5).epsilon(1e-4).margin(1e-7));
+    auto generator = at::detail::createCPUGenerator(1);
+    double slope = 0;
+    for (const Tensor& p : parameters) {
+      direction.push_back(torch::randn(p.sizes(), generator, p.options()));
+      slope += (p.grad() * direction.back()).sum().item<double>();
     }
-  }
+    const auto moved = [&](double by) {
+      for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i].add_(direction[i], by);
+      return loss().item<double>();
+    };
+    const double above = moved(1e-5), below = moved(-2e-5);
+    CHECK(std::abs(slope) > 1e-3);
+    CHECK(slope == Approx((above - below) / 2e-5).epsilon(1e-5));
+  };
+  for_each_solver([&](const auto& entry) {
+    const std::string name(entry.name);
+    check(name, [&](const TensorAmedPredictor& p) { return make_solver<Tensor>(name, {}, p); }, karras({.steps = 3}));
+  });
+  for (const auto& [label, solver] : test::configurations<Tensor>())
+    check("plugged " + label, [&, plain = solver](const TensorAmedPredictor& p) { return AnySolver<Tensor>(Amed{plain, p}); }, karras({.steps = 3}));
+  const Table table = tabulate(Ipndm{.order = 3}, karras({.steps = 6}));
+  check("table", [&](const TensorAmedPredictor& p) { return AnySolver<Tensor>(over_table(table, p)); }, every_second_level(table));
+}
+
+TEST_CASE("a gradient of NaN moves nothing, an infinite one as a large one does") {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const auto numbers = [](double a, double b, double c, double d) { return torch::tensor({a, b, c, d}, torch::kFloat64); };
+  const Tensor p = numbers(0, 0, 0, 0);
+  PublishedAdam adam({p}, 0.1);
+  adam.step((p * numbers(std::numeric_limits<double>::quiet_NaN(), infinity, -infinity, 2)).sum());
+  CHECK(torch::equal(p.grad(), numbers(0, 1e5, -1e5, 2)));
+  CHECK(test::distance(p, numbers(0, -0.1, 0.1, -0.1)) < 1e-8);  // Adam's first step is as long as the learning rate
+  adam.step(p.sum());
+  CHECK(torch::isfinite(p).all().item<bool>());  // nor has it left anything in Adam's averages
+  CHECK(p[0].item<double>() < 0);
 }
 
 TEST_CASE("training brings the student to its teacher") {
@@ -185,4 +321,124 @@ TEST_CASE("training brings the student to its teacher") {
     CHECK(distance() < 0.7 * before);
   }
   CHECK_THROWS_WITH(teacher_states(Heun{}, denoise, schedule, 2, batch(0)), Catch::Matchers::Contains("stride is 2; allowed: divisors"));
+}
+
+TEST_CASE("a prediction takes less than a hundredth of an evaluation of the shipped network, at batch 64") {
+  const c10::InferenceMode no_gradients;
+  const auto unet = examples::load_unet(models / "fashion_mnist.safetensors");
+  const TensorAmedPredictor predict(io::read_amed(models / "amed_5.safetensors").network);
+  const auto seconds = [](const auto& work) {
+    const auto begin = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  const Tensor x = torch::randn({64, 1, 32, 32}), sigma = torch::tensor(1.);
+  const Time<Tensor> from(1.), to(0.1);
+  Tensor features;
+  Prediction<Tensor> out;
+  double evaluation = std::numeric_limits<double>::infinity(), prediction = evaluation;
+  for (int k = 0; k < 3; ++k) {  // the best of some, in turns: others may be at work on this machine
+    evaluation = (std::min)(evaluation, seconds([&] { features = unet->forward(x, sigma).feature; }));
+    for (int j = 0; j < 10; ++j) prediction = (std::min)(prediction, seconds([&] { predict(Step<Tensor>{from, to, 0, 1}, &features, out); }));
+  }
+  INFO(prediction << " s of " << evaluation << " s");
+  CHECK(prediction < 0.01 * evaluation);
+}
+
+TEST_CASE("a predictor of other features is refused before anything is sampled") {
+  for (const auto& entry : fs::directory_iterator(networks)) {
+    if (entry.path().extension() != ".safetensors") continue;
+    const auto unet = examples::load_unet(entry.path());
+    const examples::UnetConfig& c = unet->config();
+    const Tensor x = torch::zeros({1, c.img_channels, c.img_resolution, c.img_resolution});
+    CHECK(examples::feature_numbers(c) == unet->forward(x, torch::tensor(1.)).feature.flatten(1).size(1));
+  }
+  const TemporaryFile file;
+  io::AmedFile written;
+  written.network = initial_amed_network(100, 0, 0, 1);
+  written.data_shape = {1, 32, 32};
+  io::write_amed(file.path, written);
+  const auto unet = examples::load_unet(networks / "ddpmpp_uncond.safetensors");
+  CHECK(message_of([&] { examples::read_predictor(file.path, unet->config()); }) ==
+        "predictor is " + file.path.string() + " for 100 features; allowed: predictors for this model's 64");
+}
+
+TEST_CASE("train_amed goes on from a checkpoint of the same settings alone") {
+  const Scratch scratch("amed_checkpoint");
+  const std::string common = "--model '" + (networks / "ddpmpp_uncond.safetensors").string() + "' --steps 2 --afs --batch 3 --out p.safetensors --trajectories 3 ";
+  const auto done = scratch.run("train_amed", common + "--validation 3");
+  INFO(done.text);
+  REQUIRE(done.code == 0);
+  const std::string weights = scratch.bytes("p.safetensors"), log = scratch.bytes("p.safetensors.log");
+  const auto refused = [&](const std::string& other, const std::string& words) {
+    const auto outcome = scratch.run("train_amed", common + other);
+    INFO(outcome.text);
+    CHECK(outcome.code > 0);
+    CHECK(outcome.text.starts_with("error: p.safetensors.checkpoint is of "));
+    CHECK(outcome.text.find(words) != std::string::npos);
+    CHECK(outcome.text.ends_with("; remove it to begin anew\n"));
+    CHECK(std::count(outcome.text.begin(), outcome.text.end(), '\n') == 1);
+    CHECK(scratch.bytes("p.safetensors") == weights);
+    CHECK(scratch.bytes("p.safetensors.log") == log);
+  };
+  refused("--loss end-to-end --lr 0.01", "other settings (loss \"greedy\", not \"end-to-end\", lr 0.005, not 0.01)");
+  refused("--solver ipndm --order 2", "\"ipndm: order 2\"");
+  refused("--schedule log_uniform", "levels [80.0,");
+  refused("--forget-analytic", "other settings (forget-analytic false, not true)");
+
+  const auto more = scratch.run("train_amed", common + "--validation 2 --cache cache --checkpoint-interval 7");  // these decide nothing
+  INFO(more.text);
+  CHECK(more.code == 0);
+  CHECK(more.text.find("resuming at trajectory 3") != std::string::npos);
+}
+
+TEST_CASE("train_amed refuses a checkpoint that does not say its settings") {
+  const Scratch scratch("amed_old_checkpoint");
+  torch::serialize::OutputArchive archive;
+  archive.write("done", torch::tensor(3));
+  archive.save_to((scratch.dir / "p.safetensors.checkpoint").string());
+  const auto outcome = scratch.run("train_amed", "--model '" + (networks / "ddpmpp_uncond.safetensors").string() + "' --out p.safetensors");
+  CHECK(outcome.code > 0);
+  CHECK(outcome.text == "error: p.safetensors.checkpoint is of a version that kept no settings; remove it to begin anew\n");
+}
+
+TEST_CASE("train_amed measures at each checkpoint, which changes nothing, and writes what it was told") {
+  const Scratch scratch("amed_validation");
+  const auto unet = examples::load_unet(networks / "ddpmpp_uncond.safetensors");
+  const std::string common = "--model '" + (networks / "ddpmpp_uncond.safetensors").string() + "' --solver unipc --order 2 --form noise --variant bh1 "
+                             "--lower-order-final false --sigma-min 0.01 --sigma-max 40 --steps 2 --loss end-to-end --teacher-steps 2 --ema 0.9 "
+                             "--batch 3 --trajectories 9 --validation 4 --out ";
+  const auto trained = [&](const std::string& name, const std::string& more) {
+    const auto done = scratch.run("train_amed", common + name + more);
+    INFO(done.text);
+    REQUIRE(done.code == 0);
+    std::istringstream log(scratch.bytes(name + ".log"));
+    std::vector<double> measured;  // at each batch; 0: not then
+    for (std::string line; std::getline(log, line);) {
+      const auto at = line.find("  validation ");
+      if (line.starts_with("trajectories")) measured.push_back(at == line.npos ? 0 : std::stod(line.substr(at + 13)));
+      if (line.starts_with("# validation ")) measured.push_back(std::stod(line.substr(13)));
+    }
+    REQUIRE(measured.size() == 4);
+    return measured;
+  };
+  const std::vector<double> often = trained("often.safetensors", " --checkpoint-interval 0.000001"), once = trained("once.safetensors", " --checkpoint-interval 600");
+  CHECK((often[0] > 0 && often[1] > 0 && often[0] != often[1]));
+  CHECK((once[0] == 0 && once[1] == 0));
+  CHECK(often[2] == once[2]);
+  CHECK(often[3] == Approx(often[2]).epsilon(1e-3));
+  const io::AmedFile file = io::read_amed(scratch.dir / "often.safetensors");
+  CHECK(file.network.encode_0.weight == io::read_amed(scratch.dir / "once.safetensors").network.encode_0.weight);
+
+  CHECK(file.solver_settings.form == Form::noise);
+  CHECK(file.solver_settings.variant == UniB::bh1);
+  CHECK(file.solver_settings.lower_order_final == false);
+  const Schedule schedule = make_schedule(file.schedule, file.schedule_settings);
+  CHECK(schedule.levels() == karras({.steps = 2, .sigma_min = 0.01, .sigma_max = 40}).levels());
+
+  // The figure is that of the weights in the file, against a teacher on the same range, on noise that is kept for it.
+  const Tensor x = 40 * examples::noise_of(examples::training_numbers(0, examples::validation_begins, 4), unet->config(), torch::kCPU);
+  const auto denoise = examples::bind_labels(unet);
+  const Tensor teacher = integrate(Heun{}, denoise, schedule, x).x, student = integrate(examples::predicted_solver(file, torch::kCPU), denoise, schedule, x).x;
+  CHECK((student - teacher).square().mean().sqrt().item<double>() == Approx(often[3]).epsilon(1e-4));
 }

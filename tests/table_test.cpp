@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cmath>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -412,5 +413,11 @@ TEST_CASE("files that are not as they are written") {
   CHECK(changed("settings", [](std::string& text) { text.insert(1, R"("steps": 1, )"); }) == at + "steps is given twice; allowed: once");
   CHECK(changed("settings", [](std::string& text) { text.replace(text.find(R"("bh1")"), 5, "null"); }) == "nothing was thrown");
   CHECK(changed("settings", [&](std::string& text) { text.replace(text.find(R"("bh1")"), 5, nest); }) == at + "the depth of nesting is 16; allowed: less than 16");
+
+  // So is the header around it.
+  const std::string header = R"({"a": {"dtype": "F64", "shape": )" + nest + R"(, "data_offsets": [0, 8]}})";
+  const std::uint64_t length = header.size();
+  std::ofstream(predictor, std::ios::binary).write(reinterpret_cast<const char*>(&length), sizeof length) << header << "12345678";
+  CHECK(message_of([&] { io::read_safetensors(predictor); }).find("the header nests deeper than tensors do") != std::string::npos);
   std::filesystem::remove(predictor);
 }

@@ -11,6 +11,7 @@
 
 #include <torch/torch.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -19,7 +20,13 @@
 
 namespace fewstep::examples {
 
-/// @throws std::runtime_error as io::read_amed; std::invalid_argument for a predictor of another model's data.
+/// The numbers of a network's feature (EdmDenoiser::Output): as many as pixels at its coarsest resolution.
+inline std::int64_t feature_numbers(const UnetConfig& config) {
+  const std::int64_t side = config.img_resolution >> (config.channel_mult.size() - 1);
+  return side * side;
+}
+
+/// @throws std::runtime_error as io::read_amed; std::invalid_argument for a predictor of another model's data or features.
 inline io::AmedFile read_predictor(const std::filesystem::path& path, const UnetConfig& config) {
   const io::AmedFile file = io::read_amed(path);
   const std::vector<std::int64_t> shape{config.img_channels, config.img_resolution, config.img_resolution};
@@ -30,6 +37,9 @@ inline io::AmedFile read_predictor(const std::filesystem::path& path, const Unet
   };
   require(file.data_shape == shape, "predictor", path.string() + " for data of " + text(file.data_shape),
           "predictors for this model's data, " + text(shape));
+  const auto features = static_cast<std::size_t>(feature_numbers(config));
+  require(file.network.features() == features, "predictor", path.string() + " for " + std::to_string(file.network.features()) + " features",
+          "predictors for this model's " + std::to_string(features));
   return file;
 }
 

@@ -82,7 +82,8 @@ torch::Tensor end_to_end_loss(const S& student, D&& denoise, const Schedule& sch
   return (h > 0 ? 2 * h * h * ((squares / (h * h) + 1).sqrt() - 1) : squares).sum() / static_cast<double>(x.size(0));
 }
 
-/// A predictor before training, as the published code starts one: ratios near 1/2, scales near 1.
+/// A predictor before training, as the published code starts one: ratios near 1/2, scales near 1. It has a head for ratios; one whose
+/// `ratio` is reset leaves every ratio at 1/2 (AmedNetwork), and trains what other heads it has.
 /// @param scale_dir, scale_time  ranges of direction and clock; 0: without that head
 inline AmedNetwork initial_amed_network(std::int64_t features, double scale_dir, double scale_time, std::uint64_t seed) {
   constexpr std::int64_t hidden = 128, code = 4, channels = 8;
