@@ -48,26 +48,29 @@ inline void print_table(const std::vector<Row>& rows, std::int64_t images, std::
   }
 }
 
-/// A predictor less a classic solver, or less a predictor that comes before it, of the same evaluations and noise.
+/// A predictor and a classic solver, or a predictor that comes before it, of the same evaluations and noise: how much less its distances are,
+/// and its share of the other's Frechet distance above what the reference's own leaves over.
 struct Difference {
   const Row *predictor, *against;
-  Figure rms = predictor->rms - against->rms, frechet = predictor->frechet_reference - against->frechet_reference;
+  Figure rms, frechet, share;
 };
 inline std::vector<Difference> differences(const std::vector<Row>& rows) {
+  const Figure& floor = rows.front().frechet_reference;
   std::vector<Difference> all;
   for (const Row& p : rows)
     for (const Row& c : rows)
-      if (p.predicted && c.nfe == p.nfe && (!c.predicted || &c < &p)) all.push_back({&p, &c});
+      if (p.predicted && c.nfe == p.nfe && (!c.predicted || &c < &p))
+        all.push_back({&p, &c, p.rms - c.rms, p.frechet_reference - c.frechet_reference, (p.frechet_reference - floor) / (c.frechet_reference - floor)});
   return all;
 }
 
 inline void print_differences(const std::vector<Row>& rows) {
   const std::vector<Difference> all = differences(rows);
   if (all.empty()) return;
-  std::printf("\nPaired differences (negative: the predictor is better)\n\n| evaluations | predictor | against | rms | Frechet to reference |\n|---|---|---|---|---|\n");
+  std::printf("\nPaired differences (negative: the predictor is better)\n\n| evaluations | predictor | against | rms | Frechet to reference | share of it above the reference's own |\n|---|---|---|---|---|---|\n");
   for (const Difference& d : all)
-    std::printf("| %d | %s | %s | %.4f +- %.4f | %.3f +- %.3f |\n", d.predictor->nfe, d.predictor->name.c_str(), d.against->name.c_str(), d.rms.value(), d.rms.margin(),
-                d.frechet.value(), d.frechet.margin());
+    std::printf("| %d | %s | %s | %.4f +- %.4f | %.3f +- %.3f | %.3f +- %.3f |\n", d.predictor->nfe, d.predictor->name.c_str(), d.against->name.c_str(), d.rms.value(),
+                d.rms.margin(), d.frechet.value(), d.frechet.margin(), d.share.value(), d.share.margin());
 }
 
 /// How much of the best classic solver's distance a predictor leaves. Of Frechet distances what the reference's own leaves over counts.
@@ -121,10 +124,10 @@ inline void write_csv(const std::filesystem::path& path, const std::vector<Row>&
 
 inline void write_differences(const std::filesystem::path& path, const std::vector<Row>& rows) {
   io::atomic_write(path, [&](std::ostream& out) {
-    out << "evaluations,predictor,against,its_settings,rms,rms_margin,frechet_reference,frechet_reference_margin\n";
+    out << "evaluations,predictor,against,its_settings,rms,rms_margin,frechet_reference,frechet_reference_margin,share_above_reference,share_above_reference_margin\n";
     for (const Difference& d : differences(rows))
       out << d.predictor->nfe << "," << d.predictor->name << "," << d.against->name << ",\"" << d.against->text << "\"," << d.rms.value() << "," << d.rms.margin() << ","
-          << d.frechet.value() << "," << d.frechet.margin() << "\n";
+          << d.frechet.value() << "," << d.frechet.margin() << "," << d.share.value() << "," << d.share.margin() << "\n";
   });
   std::printf("wrote %s\n", path.c_str());
 }
