@@ -269,12 +269,12 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   for (const char* words : {"2,euler,\"euler, karras 7, 2 steps\"", "2,ipndm,\"ipndm 2, karras 5, 2 steps\""}) CHECK(asked_csv.find(words) != std::string::npos);
 
   // Chosen by the distance to the reference solution, which is itself among the settings.
-  const auto nearest = scratch.run("evaluate", common + "--nfe 6 --solvers ipndm --choose images,distance --out nearest");
+  const auto nearest = scratch.run("evaluate", common + "--nfe 6 --choose images,distance --out nearest");
   INFO(nearest.text);
   CHECK(nearest.code == 0);
   const std::string nearest_csv = scratch.bytes("nearest.csv");
   CHECK(nearest_csv.find("\n6,ipndm,\"ipndm 4, karras 7, 6 steps\",") != std::string::npos);
-  CHECK(std::count(nearest_csv.begin(), nearest_csv.end(), '\n') <= 4);  // heading, reference, a row for each choice, if they are two
+  CHECK(std::count(nearest_csv.begin(), nearest_csv.end(), '\n') <= 6);  // heading, reference, of each solver a row for each choice, if they are two
 
   // Paired differences, as printed: of the same noise, so that of rms they are those of the rows.
   const std::string pairs = scratch.bytes("first_differences.csv");
@@ -415,9 +415,13 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   double at_first = 0, fitted_steps = 0, in_the_end = 0;
   REQUIRE(std::sscanf(steps.at("made").at("held_out_rms").get<std::string>().c_str(), "%lf at first, %lf with steps fitted, %lf", &at_first, &fitted_steps, &in_the_end) == 3);
   const double numbers = std::sqrt(static_cast<double>(load_unet(network)->config().img_channels)) * static_cast<double>(load_unet(network)->config().img_resolution);
-  const nlohmann::json part{{"command", made.at("made").at("command")}, {"stage", 1}, {"before", at_first * numbers}, {"steps_fitted", fitted_steps * numbers},
-                            {"after", in_the_end * numbers}, {"damping", 1e-2}, {"usual", 1.}, {"median", 1.}, {"least", 1e9}, {"table", steps}, {"best", steps}};
+  const auto described = [&](const std::string& files) { return made.at("made").at("command").get<std::string>() + ", of " + files + " - - -"; };
+  nlohmann::json part{{"command", described(hex(0))}, {"stage", 1}, {"before", at_first * numbers}, {"steps_fitted", fitted_steps * numbers},
+                            {"after", in_the_end * numbers}, {"damping", 1e-2}, {"usual", 1.}, {"median", 1.}, {"least", 1e9}, {"notes", nlohmann::json::array()}, {"table", steps}, {"best", steps}};
   fs::remove(scratch.dir / "again.json");
+  std::ofstream(scratch.dir / "again.json.part") << part;
+  CHECK(scratch.run("calibrate", command).text.find("or of other files") != std::string::npos);  // the model is another in the same place
+  part["command"] = described(fingerprint(network));
   std::ofstream(scratch.dir / "again.json.part") << part;
   const auto resumed = scratch.run("calibrate", command);
   INFO(resumed.text);

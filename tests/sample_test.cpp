@@ -114,7 +114,7 @@ TEST_CASE("a predictor's file says how to sample, and a model that does not fit 
   refused("--model '" + grey + "' --predictor '" + grey + "'", "not a time predictor");
   file.network = {zeros(8, 16), zeros(4, 8), zeros(4, 4), {1, 0.01}, zeros(1, 12), {}, {}};
   fewstep::io::write_amed(scratch.dir / "p.safetensors", file);
-  refused("--model '" + grey + "' --predictor p.safetensors", "the number of features is 64; allowed: 16");
+  refused("--model '" + grey + "' --predictor p.safetensors", "error: predictor is p.safetensors for 16 features; allowed: predictors for this model's 64");
 }
 
 TEST_CASE("sample computes in the types it offers") {
