@@ -22,16 +22,12 @@
 
 using namespace fewstep;
 using test::Array;
+using test::cloud;
 using test::message_of;
 
 namespace {
 
-Array cloud(std::uint64_t first, std::size_t count) {
-  std::vector<std::uint64_t> seeds(count);
-  for (std::size_t i = 0; i < count; ++i) seeds[i] = first + i;
-  return noise(seeds, 2);
-}
-const MixtureDenoiser mixture({.weights = {0.5, 0.5}, .means = {{1, 0}, {-1, 0.5}}, .deviations = {0.2, 0.3}});
+const MixtureDenoiser& mixture = test::plane;
 /// A third of the way, said sample by sample.
 struct Third {
   static constexpr bool per_sample = true;

@@ -6,6 +6,11 @@
 
 #include <fewstep/eigen.hpp>
 
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <vector>
+
 namespace fewstep::test {
 
 using Array = Eigen::ArrayXXd;
@@ -14,6 +19,15 @@ using Array = Eigen::ArrayXXd;
 inline GaussianMixture mixture() {
   return {{0.5, 0.3, 0.2}, {{0.8, -0.4, 0.3, -0.9}, {-0.6, 0.7, -1.2, 0.2}, {0.1, 1.3, 0.5, 0.6}}, {0.2, 0.35, 0.1}};
 }
+
+/// Unit noise in the plane, a column for each of the seeds from `first` on.
+inline Array cloud(std::uint64_t first, std::size_t count) {
+  std::vector<std::uint64_t> seeds(count);
+  std::iota(seeds.begin(), seeds.end(), first);
+  return noise(seeds, 2);
+}
+/// Two components there.
+inline const MixtureDenoiser plane({.weights = {0.5, 0.5}, .means = {{1, 0}, {-1, 0.5}}, .deviations = {0.2, 0.3}});
 
 /// D = c whatever x: every solver must land on c + (sigma_end/sigma_max)(x - c).
 struct Constant {
