@@ -318,7 +318,7 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   CHECK(std::abs(distances[0] - distances[1]) < 0.005 * distances[0]);
 
   // Classic solvers may start elsewhere: another row, of another setting.
-  REQUIRE(scratch.run("gaussian_start", "--model '" + network + "' --images 2 --out start.safetensors").code == 0);
+  REQUIRE(scratch.run("gaussian_start", "--model '" + network + "' --images 2 --rank 1 --out start.safetensors").code == 0);
   const auto started = scratch.run("evaluate", common + "--nfe 2 --settings 'ipndm 2, karras 5, 3 steps' --gaussian-start start.safetensors --out started");
   INFO(started.text);
   CHECK(started.code == 0);
@@ -498,13 +498,13 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
 TEST_CASE("gaussian_start: what a network says where noise hides all, for tables and classic solvers to start from") {
   const Scratch scratch("gaussian_start");
   const torch::NoGradGuard no_grad;
-  const auto made = scratch.run("gaussian_start", "--model '" + labelled + "' --images 5 --seed 2 --out start.safetensors");
+  const auto made = scratch.run("gaussian_start", "--model '" + labelled + "' --images 5 --rank 0 --seed 2 --out start.safetensors");
   INFO(made.text);
   REQUIRE(made.code == 0);
   const auto unet = load_unet(labelled);
   const UnetConfig& c = unet->config();
   const GaussianStart start = read_gaussian_start(scratch.dir / "start.safetensors", c, torch::kCPU);
-  const Tensor noise = 80 * noise_of(training_numbers(2, 0, 5), c, torch::kCPU), level = torch::full({5}, 80., torch::kFloat64);
+  const Tensor noise = 80 * noise_of(training_numbers(2, 0, 6), c, torch::kCPU).narrow(0, 0, 5), level = torch::full({5}, 80., torch::kFloat64);
   REQUIRE(start.means.size(0) == c.label_dim + 1);
   const auto said = [&](const Tensor& row) { return unet->forward(noise, level, row.expand({5, -1})).denoised.mean(0); };
   const Tensor second = said(class_rows(torch::tensor({1}), c.label_dim)), none = said(torch::zeros({1, c.label_dim}));
@@ -512,14 +512,34 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   CHECK((start.means[c.label_dim] - none).abs().max().item<double>() < 1e-5);
 
   // It is the denoiser of that Gaussian: with all of the class, with none, and guided beyond it.
+  const auto round = [&](double variance) { return GaussianStart{start.means, start.directions, start.variances, variance}; };
   for (const double guidance : {1., 2.5}) {
-    const auto free = GaussianStart{start.means, 0.25}.denoiser(class_rows(torch::tensor({1, 1}), c.label_dim), guidance);
+    const auto free = round(0.25).denoiser(class_rows(torch::tensor({1, 1}), c.label_dim), guidance);
     const Tensor x = noise.narrow(0, 0, 2), sigma = torch::tensor(0.5, torch::kFloat64), mean = none + guidance * (second - none);
     CHECK((free(x, sigma) - (x + mean) / 2).abs().max().item<double>() < 1e-4);
   }
-  const auto of_none = GaussianStart{start.means, 0}.denoiser(torch::zeros({2, c.label_dim}), 1);
+  const auto of_none = round(0).denoiser(torch::zeros({2, c.label_dim}), 1);
   CHECK((of_none(noise.narrow(0, 0, 2), level[0]) - none).abs().max().item<double>() < 1e-5);
-  CHECK((GaussianStart{start.means, 0}.denoiser({}, 1)(noise, level[0]) - none).abs().max().item<double>() < 1e-5);
+  CHECK((round(0).denoiser({}, 1)(noise, level[0]) - none).abs().max().item<double>() < 1e-5);
+
+  // With directions: the denoiser of a Gaussian by its whole covariance C, D(x) = mean + C (C + sigma^2)^-1 (x - mean), guided as denoisers are.
+  const auto ranked = scratch.run("gaussian_start", "--model '" + labelled + "' --images 40 --rank 3 --seed 2 --sigma 2 --out ranked.safetensors");
+  INFO(ranked.text);
+  REQUIRE(ranked.code == 0);
+  const GaussianStart wide = read_gaussian_start(scratch.dir / "ranked.safetensors", c, torch::kCPU);
+  REQUIRE(wide.directions.size(1) == 3);
+  CHECK(wide.variances.max().item<double>() > 0);
+  const Tensor at = noise.narrow(0, 0, 2) / 20;
+  const auto by_covariance = [&](std::int64_t k) {
+    const Tensor mean = wide.means[k].flatten().to(torch::kFloat64), v = wide.directions[k].flatten(1).to(torch::kFloat64), one = torch::eye(mean.numel(), torch::kFloat64);
+    const Tensor covariance = wide.variance * one + v.t().mm((wide.variances[k] - wide.variance).diag()).mm(v);
+    return mean + torch::linalg_solve(covariance + 4 * one, (at.flatten(1).to(torch::kFloat64) - mean).t()).t().mm(covariance);
+  };
+  for (const double guidance : {1., 2.5}) {
+    const Tensor guided = by_covariance(c.label_dim) + guidance * (by_covariance(1) - by_covariance(c.label_dim));
+    const Tensor got = wide.denoiser(class_rows(torch::tensor({1, 1}), c.label_dim), guidance)(at, torch::tensor(2., torch::kFloat64));
+    CHECK((got.flatten(1) - guided).abs().max().item<double>() < 2e-3);  // the directions are rounded to half precision
+  }
 
   // A table fitted with it names it, and is sampled with it without being told.
   const std::string fit = "--model '" + labelled + "' --steps 3 --images 12 --teacher-steps 2 ";
@@ -560,6 +580,7 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   refused("train_amed", "--model '" + labelled + "' --table table.json --out no.json", "with the start start.safetensors; allowed: ");
   fs::remove(scratch.dir / "start.safetensors");
   refused("sample", "--model '" + labelled + "' --table table.json --npy no.npy", "start.safetensors");
+  refused("gaussian_start", "--model '" + labelled + "' --images 5 --rank 5 --out no.json", "rank");
   refused("gaussian_start", "--model none.safetensors --out no.safetensors", "none.safetensors");
 }
 
