@@ -539,6 +539,9 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
     const Tensor guided = by_covariance(c.label_dim) + guidance * (by_covariance(1) - by_covariance(c.label_dim));
     const Tensor got = wide.denoiser(class_rows(torch::tensor({1, 1}), c.label_dim), guidance)(at, torch::tensor(2., torch::kFloat64));
     CHECK((got.flatten(1) - guided).abs().max().item<double>() < 2e-3);  // the directions are rounded to half precision
+    const GaussianStart round_one{wide.means, wide.directions, torch::full_like(wide.variances, wide.variance), wide.variance};
+    const Tensor same = round_one.denoiser(class_rows(torch::tensor({1, 1}), c.label_dim), guidance)(at, torch::tensor(2., torch::kFloat64));
+    CHECK((same - got).abs().max().item<double>() > 1e-2);  // which the directions do not leave as it is
   }
 
   // A table fitted with it names it, and is sampled with it without being told.
