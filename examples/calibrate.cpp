@@ -39,7 +39,7 @@ using torch::Tensor;
 
 struct Settings {
   std::filesystem::path model, start, gaussian_start, classifier, out, cache;
-  std::string solver = "ipndm", schedule = "karras", device = "cpu";
+  std::string solver = "ipndm", schedule = "karras", teacher = "heun", device = "cpu";
   SolverSettings solver_settings;
   ScheduleSettings schedule_settings{.steps = 6};
   CalibrationOptions options;
@@ -101,15 +101,16 @@ std::vector<std::vector<Tensor>> taught(const Settings& s, const D& denoise, con
   for (const Tensor& z : noise) count += z.size(0);
   std::ostringstream text;
   text.precision(17);
-  text << "model " << fingerprint(s.model) << (s.bf16 ? " in bf16" : "") << s.condition.text() << ", heun, " << steps << " steps in each, seed " << s.seed
+  text << "model " << fingerprint(s.model) << (s.bf16 ? " in bf16" : "") << s.condition.text() << ", " << s.teacher << ", " << steps << " steps in each, seed " << s.seed
        << ", " << count << " images in batches of " << s.batch << ", levels";
   for (const double level : schedule) text << " " << level;
+  const AnySolver<Tensor> teacher = make_solver<Tensor>(s.teacher);
   const Cache::Tensors states = Cache(s.cache)(text.str(), [&] {
     Cache::Tensors made;
     Progress bar("teacher", static_cast<double>(count), "images");
     std::int64_t done = 0;
     for (const Tensor& z : noise) {
-      made[std::to_string(made.size())] = torch::stack(teach(Heun{}, denoise, schedule, steps, z));
+      made[std::to_string(made.size())] = torch::stack(teach(teacher, denoise, schedule, steps, z));
       bar.update(static_cast<double>(done += z.size(0)));
     }
     return made;
@@ -217,6 +218,7 @@ int main(int argc, char** argv) {
   app.add_option("--images", s.images, "trajectories")->check(CLI::Range(4, 65'536));
   app.add_option("--batch", s.batch, "of them at a time")->check(CLI::Range(2, 65'536));
   s.condition.add_options(app);
+  app.add_option("--classes", s.condition.classes, "those that take turns, such as 5,7,9, in place of all")->delimiter(',');
   app.add_option("--held-out", s.options.held_out, "share of trajectories that decide")->check(CLI::Range(0.01, 0.99));
   app.add_option("--iterations", s.options.iterations, "of Gauss and Newton; 0: the steps alone")->check(CLI::Range(0, 1'000));
   app.add_option("--tries", s.options.tries, "of steps in each iteration")->check(CLI::Range(1, 1'000));
@@ -226,7 +228,8 @@ int main(int argc, char** argv) {
   app.add_option("--classifier", s.classifier, "weights of train_classifier: ends are compared in its features too, beside the pictures")->check(CLI::ExistingFile);
   app.add_option("--feature-weight", s.sight.feature_weight, "of differences in features; of those in pictures' numbers it is 1")->check(CLI::NonNegativeNumber)->needs("--classifier");
   app.add_option("--moment-weight", s.sight.moment_weight, "of differences in means and covariances of a batch's features, as the Frechet distance counts them")->check(CLI::NonNegativeNumber)->needs("--classifier");
-  app.add_option("--teacher-steps", s.teacher_steps, "of Heun's method in each step")->check(CLI::Range(2, 1'000));
+  app.add_option("--teacher", s.teacher, "its solver; its error is estimated as of second order");
+  app.add_option("--teacher-steps", s.teacher_steps, "of it in each step")->check(CLI::Range(2, 1'000));
   app.add_option("--cache", s.cache, "folder that keeps the teacher's trajectories");
   app.add_option("--seed", s.seed, "of the noise")->check(CLI::Range(0, 1'000'000));
   app.add_option("--device", s.device, "cpu, cuda, cuda:1, ...");

@@ -293,13 +293,14 @@ class Evaluation {
   /// What the first three predictors would reach together if evaluations went where samples are hard.
   void hand_out() {
     std::vector<const Row*> made;
-    for (const Row& r : rows_)
-      if (r.predicted) made.push_back(&r);
+    for (const fs::path& path : s_.predictors)
+      for (const Row& r : rows_)
+        if (r.predicted && r.name == path.stem()) made.push_back(&r);
     require(made.size() >= 3, "by-difficulty", "given", "with three predictors at the evaluations asked for, of rising evaluations");
     const auto way = [&](std::size_t k) { return Way{made[k]->name, made[k]->nfe, made[k]->distance.flatten()}; };
     const Way cheap = way(0), middle = way(1), rich = way(2);
     std::vector<Tensor> known, labels;
-    const Method m = learned(*std::find_if(s_.predictors.begin(), s_.predictors.end(), [&](const fs::path& p) { return p.stem() == middle.name; }));
+    const Method m = learned(file_of(middle.name));
     for (std::int64_t set = 1; set <= s_.seeds; ++set) {
       known.push_back(cache_("first features, " + described(m, set, 0, s_.images), [&] { return Cache::Tensors{{"features", first_features(m, set)}}; }).at("features"));
       labels.push_back(s_.condition.labels(unet_->config(), 0, s_.images));
@@ -313,8 +314,50 @@ class Evaluation {
       all = torch::cat({features, classes}, 1);
     }
     opinions.emplace_back("foretold by the first evaluation's features too", foretold(all, hard));
+    if (file_of(middle.name).extension() != ".json") {
+      std::vector<fs::path> files{file_of(middle.name)};
+      if (made.size() > 3) files.push_back(file_of(made[3]->name));
+      const std::vector<Tensor> said = answers(files);
+      opinions.emplace_back("foretold by all of its predictor's answers", foretold(said[0], hard));
+      if (files.size() > 1) opinions.emplace_back("foretold by how far another predictor's differ", foretold((said[1] - said[0]).abs(), hard));
+    }
     opinions.emplace_back("those that end farthest", hard);
     print_handed_out(cheap, middle, rich, opinions, s_.resamples);
+  }
+  fs::path file_of(const std::string& name) const {
+    return *std::find_if(s_.predictors.begin(), s_.predictors.end(), [&](const fs::path& p) { return p.stem() == name; });
+  }
+  /// [N, K] for each file: what its predictor says of the samples of all sets, in runs by the first.
+  std::vector<Tensor> answers(const std::vector<fs::path>& files) const {
+    const torch::NoGradGuard no_grad;
+    Method m = learned(files[0]);
+    std::string text = "answers by predictors";
+    OverheardPredictors predictors{{}, nullptr};
+    for (const fs::path& path : files) {
+      text += " " + fingerprint(path);
+      predictors.asked.emplace_back(read_predictor(path, unet_->config()).network, torch::TensorOptions(device_));
+    }
+    std::vector<std::vector<Tensor>> all(files.size());
+    for (std::int64_t set = 1; set <= s_.seeds; ++set) {
+      const Cache::Tensors made = cache_(text + ", " + described(m, set, 0, s_.images), [&] {
+        std::vector<std::vector<Tensor>> parts(files.size());
+        for (std::int64_t at = 0; at < s_.images; at += s_.batch) {
+          std::vector<std::vector<Tensor>> said(files.size());
+          predictors.said = &said;
+          m.solver = with_predictor(read_predictor(files[0], unet_->config()), predictors);
+          const auto [noise, labels] = draw(set, at, (std::min)(s_.batch, s_.images - at));
+          generated(m, noise, labels);
+          for (std::size_t k = 0; k < files.size(); ++k) parts[k].push_back(torch::cat(said[k], 1));
+        }
+        Cache::Tensors answered;
+        for (std::size_t k = 0; k < files.size(); ++k) answered[std::to_string(k)] = torch::cat(parts[k]);
+        return answered;
+      });
+      for (std::size_t k = 0; k < files.size(); ++k) all[k].push_back(made.at(std::to_string(k)));
+    }
+    std::vector<Tensor> said;
+    for (const std::vector<Tensor>& one : all) said.push_back(torch::cat(one));
+    return said;
   }
   /// [N, K] of a set: the network's features in the method's first evaluation.
   Tensor first_features(const Method& m, std::int64_t set) const {
@@ -347,7 +390,7 @@ class Evaluation {
       panels.push_back({label, grid(floats(chosen), {.batch = size[0], .channels = size[1], .height = size[2], .width = size[3], .columns = 4, .scale = 2})});
     };
     add("reference", reference_images(1).index_select(0, worst));
-    std::vector<Method> methods{learned(*std::find_if(s_.predictors.begin(), s_.predictors.end(), [&](const fs::path& p) { return p.stem() == found->name; }))};
+    std::vector<Method> methods{learned(file_of(found->name))};
     for (const std::string& family : s_.solvers)
       for (const Method& m : chosen(family, found->nfe)) methods.push_back(m);
     for (const Method& m : methods) {
@@ -404,7 +447,7 @@ int main(int argc, char** argv) {
   s.condition.add_options(app);
   app.add_option("--gaussian-start", s.gaussian_start, "a file of gaussian_start: analytic starts of classic solvers know where the pictures of each class lie");
   app.add_flag("--by-class", s.by_class, "also print the distance by class");
-  app.add_flag("--by-difficulty", s.by_difficulty, "also print what the first three predictors would reach with evaluations handed out by difficulty");
+  app.add_flag("--by-difficulty", s.by_difficulty, "also print what the first three predictors would reach with evaluations handed out by difficulty; a fourth, trained as the second was, says where predictors disagree");
   app.add_option("--worst", s.worst, "picture of the first predictor's worst samples (.png)");
   app.add_option("--device", s.device, "cpu, cuda, cuda:1, ...");
   app.add_flag("--bf16", s.bf16, "the network computes in bfloat16");

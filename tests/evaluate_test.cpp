@@ -14,6 +14,7 @@
 #include <fewstep/io/safetensors.hpp>
 #include <fewstep/io/table_file.hpp>
 #include <fewstep/torch.hpp>
+#include <fewstep/torch/safetensors.hpp>
 
 #include <torch/torch.h>
 
@@ -21,13 +22,16 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <numeric>
 #include <set>
 #include <sstream>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -324,16 +328,26 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   CHECK(started.code == 0);
   CHECK(scratch.bytes("started.csv").find("3 steps, start ") != std::string::npos);
 
-  for (const int steps : {2, 3, 4}) {
+  // Evaluations by difficulty: of a table, and of a predictor, whose answers may say where samples are hard.
+  for (const int steps : {5, 6}) {
     const std::filesystem::path path = scratch.dir / ("table_" + std::to_string(steps - 1) + ".json");
     io::write_table(path, {tabulate(Ipndm{.order = 2}, karras({.steps = steps})), true});
   }
-  const auto spread = scratch.run("evaluate", common + "--nfe 1,2,3 --predictors table_1.json,table_2.json,table_3.json --by-difficulty --settings none --out spread");
-  INFO(spread.text);
-  CHECK(spread.code == 0);
-  CHECK(spread.text.find("amed_3 for the hardest, table_1 for the easiest, in all the evaluations of table_2") != std::string::npos);
-  for (const char* words : {"| drawn by lot | 0.05 |", "| foretold by the first evaluation's features too | 0.1 |", "| those that end farthest | 0.2 |"})
-    CHECK(spread.text.find(words) != std::string::npos);
+  for (const char* seed : {"1", "2"})
+    REQUIRE(scratch.run("train_amed", "--model '" + network + "' --solver ipndm --order 2 --steps 2 --trajectories 2 --batch 2 --validation 2 --seed " + seed + " --out plugin_" + seed + ".safetensors").code == 0);
+  const std::string spread = common + "--nfe 3,4,5 --by-difficulty --settings none --out spread --predictors ", usual = "| drawn by lot | 0.05 |", worst = "| those that end farthest | 0.2 |",
+                    features = "| foretold by the first evaluation's features too | 0.1 |", answers = "| foretold by all of its predictor's answers | 0.1 |",
+                    differences = "| foretold by how far another predictor's differ | 0.2 |";
+  for (const auto& [middle, more, words] : std::vector<std::tuple<std::string, std::string, std::vector<std::string>>>{
+           {"table_4", ".json,table_5.json", {usual, features, worst}},
+           {"plugin_1", ".safetensors,table_5.json,plugin_2.safetensors", {usual, features, worst, answers, differences}}}) {
+    const auto handed = scratch.run("evaluate", spread + middle + more);
+    INFO(handed.text);
+    CHECK(handed.code == 0);
+    CHECK(handed.text.find("table_5 for the hardest, amed_3 for the easiest, in all the evaluations of " + middle) != std::string::npos);
+    for (const std::string& row : {usual, features, worst, answers, differences})
+      CHECK((handed.text.find(row) != std::string::npos) == (std::find(words.begin(), words.end(), row) != words.end()));
+  }
 
   const auto refused = [&](const std::string& arguments, const std::string& words) {
     const auto outcome = scratch.run("evaluate", arguments + " --out no");
@@ -455,18 +469,32 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   CHECK(odd.code > 0);
   CHECK(odd.text.find("number of rows of Table is 3; allowed: even numbers") != std::string::npos);
 
-  // Guided pictures ask for another table than those of a class or of none.
+  // Guided pictures, those of one class or of none, and another teacher's, ask for another table each.
   std::set<std::vector<double>> weights;
-  for (const char* of : {"", "--unlabelled ", "--guidance 3 "}) {
+  for (const char* of : {"", "--unlabelled ", "--guidance 3 ", "--classes 1 ", "--teacher ipndm "}) {
     REQUIRE(scratch.run("calibrate", "--model '" + labelled + "' --steps 3 --images 12 --iterations 1 --teacher-steps 2 --out of.json " + of).code == 0);
     weights.insert(io::read_table(scratch.dir / "of.json").table.rows[2].weights);
   }
-  CHECK(weights.size() == 3);
+  CHECK(weights.size() == 5);
+  for (const auto& [of, why] : {std::pair{"--classes 0,99", "error: classes is 99; allowed: 0 to "}, {"--classes 1 --unlabelled", "error: classes is given; allowed: without"},
+                                {"--teacher none", "error: solver is none"}}) {
+    const auto refused = scratch.run("calibrate", "--model '" + labelled + "' --images 12 --out no.json " + of);
+    CHECK(refused.code > 0);
+    CHECK(refused.text.find(why) == 0);
+  }
   const auto unguided = scratch.run("calibrate", "--model '" + labelled + "' --guidance 3 --unlabelled --out no.json");
   CHECK(unguided.code > 0);
   CHECK(unguided.text == "error: guidance is 3; allowed: 1 where no class is asked for\n");
 
-  // A program that knows the network by a C interface alone comes to the same as one on tensors.
+  // A program that knows the network by a C interface alone, and is linked to no LibTorch, comes to the same as one on tensors.
+  const auto linked = [](const std::string& program) {
+    const std::string path = std::string(std::getenv("FEWSTEP_EXAMPLES_BIN")) + "/" + program;
+    std::ifstream in(path, std::ios::binary);
+    REQUIRE(in);
+    return std::string(std::istreambuf_iterator<char>(in), {}).find("libtorch") != std::string::npos;
+  };
+  CHECK(linked("calibrate"));
+  CHECK_FALSE(linked("calibrate_callable"));
   const auto blind = scratch.run("calibrate_callable", "\"$FEWSTEP_EXAMPLES_BIN/libnetwork_c.so\" '" + network + "' blind.json 3 12 1 2 1");
   INFO(blind.text);
   REQUIRE(blind.code == 0);
@@ -578,6 +606,29 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   refused("calibrate", fit + "--gaussian-start other/start.safetensors --out no.json", "files in the folder of --out");
   refused("calibrate", fit + "--gaussian-start start.safetensors --without-afs --out no.json", "with an analytic first step");
   refused("calibrate", "--model '" + network + "' --gaussian-start start.safetensors --out no.json", "another model's");
+  const auto change = [&](const std::string& name, const Tensor& to) {
+    auto file = io::load_tensors(scratch.dir / "ranked.safetensors");
+    if (to.defined()) file.tensors[name] = to;
+    else file.tensors.erase(name);
+    io::save_tensors(scratch.dir / "broken.safetensors", file);
+  };
+  const Tensor many = torch::ones({wide.means.size(0), 3}, torch::kFloat64), infinite = many / 0;
+  for (const auto& [name, to, words] : std::vector<std::tuple<std::string, Tensor, std::string>>{
+           {"means", wide.means / 0, "its means are not finite"},
+           {"directions", wide.directions[0], "its directions are for another model's"},
+           {"directions", wide.directions.narrow(3, 0, 1).contiguous(), "its directions are for another model's"},
+           {"directions", wide.directions / 0, "its directions are not finite"},
+           {"directions", {}, "has one of directions and variances without the other"},
+           {"variances", {}, "has one of directions and variances without the other"},
+           {"variances", -many, "its variances are not numbers from 0"},
+           {"variances", infinite, "its variances are not numbers from 0"},
+           {"variances", many.narrow(1, 0, 2).contiguous(), "its variances are not numbers from 0, one for each direction"},
+           {"variance", many, "its variance is not one number"},
+           {"variance", infinite[0][0].clone(), "its variance is not one number"}}) {
+    INFO(name);
+    change(name, to);
+    refused("calibrate", fit + "--gaussian-start broken.safetensors --out no.json", words);
+  }
   fs::copy(labelled, scratch.dir / "network.safetensors");
   refused("calibrate", fit + "--gaussian-start network.safetensors --out no.json", "not a start of gaussian_start");
   refused("train_amed", "--model '" + labelled + "' --table table.json --out no.json", "with the start start.safetensors; allowed: ");

@@ -11,24 +11,30 @@
 #include <CLI/CLI.hpp>
 #include <torch/torch.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <sstream>
 #include <string>
+#include <vector>
 
 namespace fewstep::examples {
 
 struct Condition {
   bool unlabelled = false;  // else classes take turns
   double guidance = 1;      // classifier-free; 1: none, else every evaluation is two
+  std::vector<std::int64_t> classes = {};  // those that take turns; empty: all
 
   void add_options(CLI::App& app) {
     app.add_flag("--unlabelled", unlabelled, "pictures of no class; else classes take turns");
     app.add_option("--guidance", guidance, "towards the class (classifier-free); other than 1, each evaluation is two");
   }
 
-  /// @throws std::invalid_argument for a network that knows no classes.
+  /// @throws std::invalid_argument for a network that knows no classes, or not these.
   void check(const UnetConfig& c) const {
     require(guidance == 1 || (c.label_dim > 0 && !unlabelled), "guidance", guidance, "1 where no class is asked for");
+    require(classes.empty() || !unlabelled, "classes", "given", "without --unlabelled");
+    for (const std::int64_t one : classes)
+      require(one >= 0 && one < c.label_dim, "classes", one, c.label_dim == 0 ? "none, of a model without classes" : "0 to " + std::to_string(c.label_dim - 1));
   }
 
   /// Empty for the usual one.
@@ -36,6 +42,7 @@ struct Condition {
     std::ostringstream text;
     if (unlabelled) text << ", unlabelled";
     if (guidance != 1) text << ", guidance " << guidance;
+    for (std::size_t k = 0; k < classes.size(); ++k) text << (k == 0 ? ", classes " : " ") << classes[k];
     return text.str();
   }
 
@@ -43,7 +50,8 @@ struct Condition {
   torch::Tensor labels(const UnetConfig& c, std::int64_t first, std::int64_t count) const {
     if (c.label_dim == 0) return {};
     if (unlabelled) return torch::zeros({count, c.label_dim});
-    return class_rows(torch::arange(first, first + count) % c.label_dim, c.label_dim);
+    const torch::Tensor known = classes.empty() ? torch::arange(c.label_dim) : torch::tensor(classes);
+    return class_rows(known.index_select(0, torch::arange(first, first + count) % known.size(0)), c.label_dim);
   }
 
   /// What `use` makes of the denoiser that these rows and the guidance give, with an analytic start of its own if there is one.

@@ -59,7 +59,9 @@ inline GaussianStart read_gaussian_start(const std::filesystem::path& path, cons
   if (means == file.tensors.end() || variance == file.tensors.end()) fail("not a start of gaussian_start (it lacks means or variance)");
   const std::vector<std::int64_t> shape{config.label_dim + 1, config.img_channels, config.img_resolution, config.img_resolution};
   if (means->second.sizes() != shape) fail("its means are for another model's pictures or classes");
-  if (variance->second.numel() != 1 || !(variance->second.item<double>() >= 0)) fail("its variance is not one number from 0");
+  const auto none_below_0 = [](const torch::Tensor& t) { return t.ge(0).logical_and(t.isfinite()).all().item<bool>(); };
+  if (variance->second.numel() != 1 || !none_below_0(variance->second)) fail("its variance is not one number from 0");
+  if (!means->second.isfinite().all().item<bool>()) fail("its means are not finite");
   GaussianStart start{means->second.to(device, torch::kFloat32), torch::empty({shape[0], 0, shape[1], shape[2], shape[3]}, device),
                       torch::empty({shape[0], 0}, torch::TensorOptions(device).dtype(torch::kFloat64)), variance->second.item<double>()};
   const auto directions = file.tensors.find("directions"), variances = file.tensors.find("variances");
@@ -70,7 +72,8 @@ inline GaussianStart read_gaussian_start(const std::filesystem::path& path, cons
   std::vector<std::int64_t> expected = shape;
   expected.insert(expected.begin() + 1, start.directions.dim() == 5 ? start.directions.size(1) : 1);
   if (start.directions.sizes() != expected) fail("its directions are for another model's pictures or classes");
-  if (start.variances.sizes() != start.directions.sizes().slice(0, 2) || !start.variances.ge(0).all().item<bool>()) fail("its variances are not numbers from 0, one for each direction");
+  if (!start.directions.isfinite().all().item<bool>()) fail("its directions are not finite");
+  if (start.variances.sizes() != start.directions.sizes().slice(0, 2) || !none_below_0(start.variances)) fail("its variances are not numbers from 0, one for each direction");
   return start;
 }
 

@@ -54,6 +54,23 @@ struct TimedPredictor {
   }
 };
 
+/// Predictors of which the first decides and all are asked: what each says of every sample is kept.
+struct OverheardPredictors {
+  static constexpr bool per_sample = true;
+  std::vector<TensorAmedPredictor> asked;
+  std::vector<std::vector<torch::Tensor>>* said;  // by each, [B, 3] for every prediction that sees features
+  void operator()(const Step<torch::Tensor>& n, const torch::Tensor* features, Prediction<torch::Tensor>& out) const {
+    for (std::size_t k = asked.size(); k-- > 0;) {  // the first in the end: its answer stands
+      asked[k](n, features, out);
+      if (!features) continue;
+      std::vector<torch::Tensor> numbers;
+      for (const Time<torch::Tensor>* t : {&out.ratio, &out.direction, &out.clock})
+        numbers.push_back(t->per_sample() ? t->each().to(torch::kCPU, torch::kFloat64) : torch::full({features->size(0)}, t->value(), torch::kFloat64));
+      (*said)[k].push_back(torch::stack(numbers, 1));
+    }
+  }
+};
+
 /// The solver that a file is for, with a predictor.
 template <class P>
 AnySolver<torch::Tensor> with_predictor(const io::AmedFile& file, const P& predictor) {
