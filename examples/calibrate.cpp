@@ -38,7 +38,8 @@ using namespace fewstep::examples;
 using torch::Tensor;
 
 struct Settings {
-  std::filesystem::path model, start, gaussian_start, classifier, out, cache;
+  std::filesystem::path model, start, gaussian_start, out, cache;
+  std::vector<std::filesystem::path> classifiers;
   std::string solver = "ipndm", schedule = "karras", teacher = "heun", device = "cpu";
   SolverSettings solver_settings;
   ScheduleSettings schedule_settings{.steps = 6};
@@ -53,7 +54,8 @@ struct Settings {
 /// What decides a calibration: the command, and what is in the files that it names.
 std::string described(const Settings& s, const std::string& command) {
   std::string text = command + ", of";
-  for (const std::filesystem::path& path : {s.model, s.start, s.gaussian_start, s.classifier}) text += " " + (path.empty() ? "-" : fingerprint(path));
+  for (const std::filesystem::path& path : {s.model, s.start, s.gaussian_start}) text += " " + (path.empty() ? "-" : fingerprint(path));
+  for (const std::filesystem::path& path : s.classifiers) text += " " + fingerprint(path);
   return text;
 }
 
@@ -162,7 +164,7 @@ void fit(Settings& s, const std::string& command, const D& denoise, const Table&
   io::write_table(s.out, {made.table, s.options.analytic_first_step, {{"command", command}, {"held_out_rms", text}, {"held_out_median", medians}}, s.gaussian_start.filename().string()});
   std::filesystem::remove(part);
   std::printf("rms distance to the teacher on held-out trajectories%s: %s\nmedian: %s\n%.0f evaluations a trajectory, %.0f s\nwrote %s\n",
-              s.sight.classifier ? ", that of features added" : "", text, medians, meter.evaluations(), meter.seconds(), s.out.string().c_str());
+              !s.sight.classifiers.empty() ? ", that of features added" : "", text, medians, meter.evaluations(), meter.seconds(), s.out.string().c_str());
   for (const std::string& note : made.notes) std::printf("note: %s\n", note.c_str());
   if (error > made.median / root / 3) std::printf("note: the teacher's own median error is about %.4f; more --teacher-steps may serve\n", error);
 }
@@ -175,10 +177,10 @@ void run(Settings s, const std::string& command) {
   const UnetConfig& c = network->config();
   s.condition.check(c);
   const Tensor labels = s.condition.labels(c, 0, s.batch);
-  if (!s.classifier.empty()) {
-    s.sight.classifier = load_classifier(s.classifier);
-    require(c.img_channels == 1 && c.img_resolution == 32, "classifier", s.classifier.string(), "with a model of 32x32 grey images, as the classifier's");
-    s.sight.classifier->to(device);
+  for (const std::filesystem::path& path : s.classifiers) {
+    s.sight.classifiers.push_back(load_classifier(path));
+    require(c.img_channels == 1 && c.img_resolution == 32, "classifier", path.string(), "with a model of 32x32 grey images, as the classifier's");
+    s.sight.classifiers.back()->to(device);
   }
   const auto images = static_cast<std::size_t>(s.images), batch = static_cast<std::size_t>(s.batch);
   require(s.sight.moment_weight == 0 || (images % batch == 0 && s.options.held_out_of(images) % batch == 0), "moment-weight", s.sight.moment_weight,
@@ -225,7 +227,7 @@ int main(int argc, char** argv) {
   app.add_option("--history", s.options.history, "slopes that a step may use at most; 0: all");
   app.add_option("--ridge", s.options.ridge, "of the least squares")->check(CLI::NonNegativeNumber);
   app.add_option("--shown", s.sight.shown, "ends are compared limited to +-this, as pictures are to 1; 0: as they are")->check(CLI::NonNegativeNumber);
-  app.add_option("--classifier", s.classifier, "weights of train_classifier: ends are compared in its features too, beside the pictures")->check(CLI::ExistingFile);
+  app.add_option("--classifier", s.classifiers, "weights of train_classifier, of one or several: ends are compared in their features too, beside the pictures")->delimiter(',')->check(CLI::ExistingFile);
   app.add_option("--feature-weight", s.sight.feature_weight, "of differences in features; of those in pictures' numbers it is 1")->check(CLI::NonNegativeNumber)->needs("--classifier");
   app.add_option("--moment-weight", s.sight.moment_weight, "of differences in means and covariances of a batch's features, as the Frechet distance counts them")->check(CLI::NonNegativeNumber)->needs("--classifier");
   app.add_option("--teacher", s.teacher, "its solver; its error is estimated as of second order");

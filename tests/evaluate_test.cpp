@@ -148,7 +148,7 @@ TEST_CASE("what calibrate sees of means and covariances is the Frechet distance"
   const Tensor teacher = (0.5 * torch::randn({400, 1, 32, 32})).clamp(-1, 1), student = 0.97 * teacher + 0.02;
   Sight all, none;
   all.shown = none.shown = 1;
-  all.classifier = none.classifier = learned;
+  all.classifiers = none.classifiers = {learned};
   all.feature_weight = none.feature_weight = 0;
   all.moment_weight = 7;
   all.look_along(teacher);
@@ -377,11 +377,14 @@ TEST_CASE("calibrate: ends are compared in a classifier's features too") {
     REQUIRE(std::sscanf(nlohmann::json::parse(scratch.bytes("table.json")).at("made").at("held_out_rms").get<std::string>().c_str(), "%lf at first", &first) == 1);
     return std::pair{first, io::read_table(scratch.dir / "table.json").table.levels};
   };
+  const auto square = [](double x) { return x * x; };
   const auto without = fitted(plain), with = fitted(features);
   CHECK(with.first > without.first);
   CHECK(with.second != without.second);
   CHECK(fitted(features + "--feature-weight 0 ") == without);
   CHECK(fitted(features + "--feature-weight 10 ") == with);
+  const auto twice = fitted(plain + "--classifier '" + classifier + "','" + classifier + "' ");  // features weigh twice as much: 10^2 of each
+  CHECK(std::abs(square(twice.first) - square(with.first)) == Approx(square(with.first) - square(without.first)).epsilon(0.01));
   CHECK(scratch.run("calibrate", plain + "--classifier '" + network + "' --out no.json").text.find("not a classifier of train_classifier") != std::string::npos);
   CHECK(scratch.run("calibrate", plain + "--feature-weight 2 --out no.json").code > 0);
   const std::string halves = features + "--batch 6 --held-out 0.5 ";  // moments are a batch's, so batches are whole
@@ -429,7 +432,7 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   double at_first = 0, fitted_steps = 0, in_the_end = 0;
   REQUIRE(std::sscanf(steps.at("made").at("held_out_rms").get<std::string>().c_str(), "%lf at first, %lf with steps fitted, %lf", &at_first, &fitted_steps, &in_the_end) == 3);
   const double numbers = std::sqrt(static_cast<double>(load_unet(network)->config().img_channels)) * static_cast<double>(load_unet(network)->config().img_resolution);
-  const auto described = [&](const std::string& files) { return made.at("made").at("command").get<std::string>() + ", of " + files + " - - -"; };
+  const auto described = [&](const std::string& files) { return made.at("made").at("command").get<std::string>() + ", of " + files + " - -"; };
   nlohmann::json part{{"command", described(hex(0))}, {"stage", 1}, {"before", at_first * numbers}, {"steps_fitted", fitted_steps * numbers},
                             {"after", in_the_end * numbers}, {"damping", 1e-2}, {"usual", 1.}, {"median", 1.}, {"least", 1e9}, {"notes", nlohmann::json::array()}, {"table", steps}, {"best", steps}};
   fs::remove(scratch.dir / "again.json");
