@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
   int steps = 40, images = 100;
   std::int64_t seed = 0;
   bool bf16 = false;
+  Condition condition;
   CLI::App app{"Measures the shape of a network's trajectories."};
   app.option_defaults()->always_capture_default();
   app.failure_message([](const CLI::App*, const CLI::Error& error) { return "error: " + std::string(error.what()) + "\n"; });
@@ -37,6 +38,7 @@ int main(int argc, char** argv) {
   app.add_option("--out", out, "writes OUT.csv and OUT.png");
   app.add_option("--steps", steps, "of Heun's method on Karras levels")->check(CLI::Range(3, 10'000));
   app.add_option("--images", images, "trajectories")->check(CLI::Range(1, 65'536));
+  condition.add_options(app);
   app.add_option("--seed", seed, "of the noise")->check(CLI::Range(0, 1'000'000));
   app.add_option("--device", device, "cpu, cuda, cuda:1, ...");
   app.add_flag("--bf16", bf16, "the network computes in bfloat16");
@@ -49,11 +51,15 @@ int main(int argc, char** argv) {
     const UnetConfig& c = network->config();
     const Schedule fine = karras({.steps = steps});
     const Tensor x = noise_of(training_numbers(seed, 0, images), c, parse_device(device)) * fine[0];
+    condition.check(c);
     Progress bar("Heun", 2 * steps, "evaluations");
-    Spent spent;
-    const TimedNetwork denoise(network, Condition{}.labels(c, 0, images), bar, spent);
+    int calls = 0;
+    const auto asked = [&](const Tensor& at, const Tensor& sigma, const Tensor& rows) {
+      bar.update(++calls / (condition.guidance == 1 ? 1. : 2.));
+      return network->forward(at, sigma, rows);
+    };
     const torch::NoGradGuard no_grad;
-    const Geometry g = geometry(course(Heun{}, denoise, fine, x).states);
+    const Geometry g = condition.with_denoiser(asked, condition.labels(c, 0, images), [&](const auto& denoise) { return geometry(course(Heun{}, denoise, fine, x).states); });
     bar.finish();
 
     std::printf("%d trajectories of %d steps. Share of a trajectory's variance outside its first principal directions:\n", images, steps);

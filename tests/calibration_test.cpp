@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -171,6 +172,87 @@ TEST_CASE("calibration: a model of one direction, samples that are alike, and se
   CHECK_THAT(message_of([&] { calibrate(broken, start, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("teacher's samples are not finite"));
 }
 
+TEST_CASE("calibration: what the fit to the ends is made of") {
+  using detail::TableNumber;
+  Table table = tabulate(Ipndm{.order = 3}, karras({.steps = 4}));
+  table.rows[1].clock = 1.1;
+
+  // Every weight, every level and clock but the first ones, which are given; without an analytic start the first clock too.
+  for (const bool afs : {true, false}) {
+    std::set<std::tuple<int, std::size_t, std::size_t>> all, expected;
+    for (const TableNumber& n : detail::numbers_of(table, afs)) CHECK(all.insert({n.kind, n.row, n.term}).second);
+    for (std::size_t row = 0; row < table.rows.size(); ++row) {
+      for (std::size_t term = 0; term < table.rows[row].weights.size(); ++term) expected.insert({TableNumber::weight, row, term});
+      if (row > 0) expected.insert({TableNumber::level, row, 0});
+      if (row > 0 || !afs) expected.insert({TableNumber::clock, row, 0});
+    }
+    CHECK(all == expected);
+  }
+
+  // Cauchy's loss, and the middle of an odd and of an even number of values.
+  CHECK(detail::cauchy_of(std::vector<double>{0, 18}, 2) == Approx(std::log(2.)));
+  CHECK(detail::median_of({5, 1, 3}) == 3);
+  CHECK(detail::median_of({5, 1, 3, 4, 2}) == 3);
+  CHECK(detail::median_of({4, 1, 3, 2}) == 3);
+  // Of a method of second order half of the steps are four times as far: what they change is three times the error.
+  CHECK(teacher_error<Array>(Array::Zero(2, 5), 6, Array::Constant(2, 5, 3 / std::sqrt(2.)), 3) == Approx(1));
+
+  const std::size_t fitted = 12;
+  const std::vector<Array> z{cloud(0, 8), cloud(8, 8)};
+  detail::TableRuns<Array, const MixtureDenoiser> runs(mixture, true, [](const Array& x) { return x; });
+  for (const Array& unit : z) runs.add(table.levels[0] * unit, teach(Heun{}, mixture, table.schedule(), 6, unit));
+  runs.walk_all(table);
+  const std::vector<TableNumber> numbers = detail::numbers_of(table, true);
+  auto columns = detail::answers(table, runs, numbers, fitted);
+  REQUIRE(columns.size() == 2);
+
+  // A column is what the ends move by for a thousandth of a number, by the thousand.
+  const auto ends = [&](const Table& t, const Array& unit) { return sample(t, mixture, t.schedule(), unit, {.analytic_first_step = true}).x; };
+  for (std::size_t k = 0; k < columns.size(); ++k)
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      Table more = table;
+      detail::move(more, numbers[i], 1e-3);
+      const Array change = 1e3 * (ends(more, z[k]) - ends(table, z[k]));
+      CHECK(change.abs().maxCoeff() > 1e-6);
+      CHECK((columns[k][i] - change).abs().maxCoeff() < 1e-8);
+    }
+
+  // The normal equations by hand, of which a sample counts as Cauchy's loss has it: one held out, or without an answer, not at all.
+  columns[0][2](1, 0) = NAN;
+  columns[1][0](0, 1) = INFINITY;
+  const std::vector<double> squares = runs.squares();
+  const auto equations = detail::normal_equations(runs, columns, squares, fitted, 0.01);
+  const auto size = static_cast<Eigen::Index>(numbers.size());
+  Eigen::MatrixXd matrix = Eigen::MatrixXd::Zero(size, size);
+  Eigen::VectorXd right = Eigen::VectorXd::Zero(size);
+  for (Eigen::Index sample = 0; sample < 12; ++sample) {
+    if (sample == 0 || sample == 9) continue;
+    const auto k = static_cast<std::size_t>(sample / 8);
+    const double weight = 1 / (1 + squares[static_cast<std::size_t>(sample)] / 0.09);
+    Eigen::MatrixXd answers(2, size);
+    for (Eigen::Index i = 0; i < size; ++i) answers.col(i) = columns[k][static_cast<std::size_t>(i)].col(sample % 8);
+    matrix += weight * answers.transpose() * answers;
+    right -= weight * answers.transpose() * (runs.batches[k].states.back() - runs.batches[k].wanted).col(sample % 8).matrix();
+  }
+  CHECK((equations.matrix - matrix).norm() < 1e-10 * matrix.norm());
+  CHECK((equations.right - right).norm() < 1e-10 * right.norm());
+
+  // What a step did to the ends, the corrected columns would have foretold.
+  columns = detail::answers(table, runs, numbers, fitted);
+  const Eigen::VectorXd step = Eigen::VectorXd::LinSpaced(size, -0.02, 0.03);
+  std::vector<Array> was;
+  for (const auto& b : runs.batches) was.push_back(b.states.back());
+  Table moved = table;
+  for (std::size_t i = 0; i < numbers.size(); ++i) detail::move(moved, numbers[i], step(static_cast<Eigen::Index>(i)));
+  runs.walk_all(moved);
+  detail::learn_from_step(columns, runs, was, step, equations.matrix.diagonal());
+  for (std::size_t k = 0; k < columns.size(); ++k) {
+    Array foretold = Array::Zero(2, 8);
+    for (std::size_t i = 0; i < numbers.size(); ++i) foretold += step(static_cast<Eigen::Index>(i)) * columns[k][i];
+    CHECK((foretold - (runs.batches[k].states.back() - was[k])).abs().maxCoeff() < 1e-12);
+  }
+}
+
 TEST_CASE("calibration: what it costs") {
   const Table start = tabulate(Ipndm{.order = 3}, karras({.steps = 6}));
   std::ptrdiff_t evaluated = 0;  // samples
@@ -186,6 +268,15 @@ TEST_CASE("calibration: what it costs") {
   calibrate(counted, start, batches, teacher, {.iterations = 0});
   CHECK(evaluated == 80 * (5 + 5));  // the start's run, and the pass
   CHECK(static_cast<double>(taught + evaluated) < 1.2 * static_cast<double>(taught));
+  const std::ptrdiff_t student = std::exchange(evaluated, 0);
+  // An iteration of one try: a run again for each number, from where it first tells, and the try's.
+  const Table steps = calibrate(mixture, start, batches, teacher, {.iterations = 0}).table;
+  std::size_t again = 0;
+  for (const detail::TableNumber& n : detail::numbers_of(steps, true)) again += steps.rows.size() - n.row - (n.kind == detail::TableNumber::weight ? 1 : 0);
+  calibrate(counted, start, batches, teacher, {.iterations = 1, .tries = 1});
+  CHECK(std::exchange(evaluated, 0) == student + 80 * (static_cast<std::ptrdiff_t>(again) + 5));
+  calibrate(counted, start, batches, {.iterations = 0});
+  CHECK(evaluated == taught + 40 * 2 * 3 * 6 + student);  // of the first batch with half of the steps, to tell the teacher's error
 }
 
 TEST_CASE("calibration: a sample counts in all sums of a step or in none") {
@@ -225,9 +316,21 @@ TEST_CASE("calibration: it says what did not go as it should") {
   };
   CHECK(calibrate(mixture, start, std::vector<Array>{z}, taught(mixture), {.iterations = 1}).notes.empty());
   CHECK(said(calibrate(mixture, start, std::vector<Array>{cloud(0, 12)}, {.iterations = 1}), "only 3 of 12 trajectories are held out, and decide"));
+  CHECK(calibrate(mixture, start, std::vector<Array>{cloud(0, 40)}, {.iterations = 0}).notes.empty());  // 10 are enough
 
   const auto still = [](const Array& x, const Time<Array>&, Array& out) { out = x; };  // no slope anywhere
   CHECK(said(calibrate(still, start, std::vector<Array>{z}, {.iterations = 1, .analytic_first_step = false}), "4 of 4 steps had nothing to be fitted to, and were Euler's"));
+
+  const auto still_once = [&](const Array& x, const Time<Array>& sigma, Array& out) {  // no slope in the first step
+    if (sigma[0] > 0.9 * start.levels[0]) out = x;
+    else mixture(x, sigma, out);
+  };
+  CHECK(said(calibrate(still_once, start, std::vector<Array>{z}, {.iterations = 0, .analytic_first_step = false}), "1 of 4 steps had nothing to be fitted to"));
+  const auto without_one = [&](const Array& x, const Time<Array>& sigma, Array& out) {
+    mixture(x, sigma, out);
+    if (sigma[0] < 0.9 * start.levels[2] && x.cols() == z.cols()) out.col(0).setConstant(NAN);
+  };
+  CHECK(said(calibrate(without_one, start, std::vector<Array>{z}, taught(mixture), {.iterations = 0}), "1 of 60 trajectories of the table to start from are not finite"));
 
   // Ends fitted already are not nearer with steps fitted one by one, and notes are kept for who goes on.
   const Table fitted = calibrate(mixture, start, std::vector<Array>{z}, {.iterations = 6}).table;

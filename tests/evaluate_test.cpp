@@ -663,6 +663,13 @@ TEST_CASE("geometry: figures, their file and their picture") {
   }
   CHECK(rows == 3 + 7 + 5);
   CHECK(least < 0.05);
+  std::set<std::string> shapes;  // those of a class, of none and guided ones are others
+  for (const char* of : {"", " --unlabelled", " --guidance 3"}) {
+    REQUIRE(scratch.run("geometry", "--model '" + labelled + "' --steps 3 --images 2 --out of" + of).code == 0);
+    shapes.insert(scratch.bytes("of.csv"));
+  }
+  CHECK(shapes.size() == 3);
+  CHECK(scratch.run("geometry", "--model '" + network + "' --guidance 3 --out no").text == "error: guidance is 3; allowed: 1 where no class is asked for\n");
   CHECK(scratch.run("geometry", "--model '" + network + "' --steps 2 --out no").code > 0);
   CHECK_FALSE(fs::exists(scratch.dir / "no.csv"));
 }

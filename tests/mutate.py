@@ -23,7 +23,8 @@ import tempfile
 
 tests = pathlib.Path(__file__).resolve().parent
 root = tests.parent
-headers = ["solvers/**/*.hpp", "plugin/*.hpp", "schedule.hpp", "noise_table.hpp", "model.hpp", "history.hpp", "gits.hpp", "schedules/*.hpp"]
+headers = ["solvers/**/*.hpp", "plugin/*.hpp", "schedule.hpp", "noise_table.hpp", "model.hpp", "history.hpp", "gits.hpp", "schedules/*.hpp",
+           "tabulate.hpp", "teacher.hpp", "eigen/calibrate.hpp", "eigen/calibration/*.hpp"]
 
 # Cheap programs first, but where another one is known to judge.
 programs = {
@@ -31,6 +32,7 @@ programs = {
     "property_test": [],
     "compat_test": [],
     "table_test": [],
+    "calibration_test": [],
     "schedules_test": [],
     "gits_test": [],
     "core_test": [],
@@ -42,6 +44,7 @@ programs = {
 }
 judges = {"compat/": "compat_test", "solvers/table": "table_test",
           "schedules/": "schedules_test", "gits.hpp": "gits_test", "table_predictor.hpp": "core_test",
+          "tabulate.hpp": "table_test", "teacher.hpp": "calibration_test", "calibrat": "calibration_test",
           "amed_network.hpp": "golden_check", "around.hpp": "table_test", "over_table.hpp": "table_test"}
 flags = ["-std=c++20", "-ffp-contract=off", "-w", "-D_GLIBCXX_ASSERTIONS", "-ftemplate-depth=200"]  # an index too far is noticed, an endless recursion soon
 system_includes = ["/usr/include/eigen3", "/usr/local/include/eigen3"]

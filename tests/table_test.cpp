@@ -34,6 +34,24 @@ struct Third {
   template <class X>
   void operator()(const Step<X>&, const Features<X>*, Prediction<X>& out) const { out.ratio.each(3).setConstant(1. / 3); }
 };
+/// Heun's method, but that the guess is made with the slope before: no table's midpoint.
+struct Late {
+  struct Before {
+    double slope = 0;
+    void detach() {}
+  };
+  static constexpr Target target() { return Target::slope; }
+  static constexpr int evaluations() { return 2; }
+  Before memory(const double&) const { return {}; }
+  template <class M>
+  void step(const Step<double>& n, double& x, double& slope, M& model, Before& before) const {
+    const double h = n.to - n.from;
+    double end = 0;
+    model(x + h * (n.index > 0 ? before.slope : slope), n.to, end);
+    x += h / 2 * (slope + end);
+    before.slope = slope;
+  }
+};
 
 }  // namespace
 
@@ -62,6 +80,8 @@ TEST_CASE("every solver whose midpoints do not wait for each other is a table") 
         ++tables;
       }
   CHECK(tables > 500);
+  CHECK(tabulate(Late{}, karras({.steps = 1})).rows[0].midpoints.size() == 1);
+  CHECK_THAT(message_of([&] { tabulate(Late{}, karras({.steps = 2})); }), Catch::Contains("the weight of the solver's evaluation 0 in state 3 is "));
 }
 
 TEST_CASE("AMED with constants is a table: AdaSDE's published numbers") {

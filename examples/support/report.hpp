@@ -156,11 +156,13 @@ inline void write_plot(const std::filesystem::path& path, const std::vector<Row>
     ++number;
   }
   std::ostringstream commands;
-  commands << data.str() << "set multiplot layout 1,2\nset key font ',9'\nset logscale y\nset grid\nset xlabel 'network evaluations'\nset xtics 1\n"
+  commands << data.str() << "set multiplot layout 1,2\nset logscale y\nset grid\nset xlabel 'network evaluations'\nset xtics 1\n"
+           << "unset key\nset lmargin at screen 0.06\nset rmargin at screen 0.43\n"
            << "set ylabel 'rms distance to the reference solution'\n" << titles[0].str()
-           << "\nset ylabel 'Frechet distance to the reference solution'\n" << titles[1].str() << ", " << rows.front().frechet_reference.value()
+           << "\nset key outside right center font ',9'\nset lmargin at screen 0.5\nset rmargin at screen 0.87\n"  // one key, beside both
+           << "set ylabel 'Frechet distance to the reference solution'\n" << titles[1].str() << ", " << rows.front().frechet_reference.value()
            << " with lines dashtype 2 linecolor 'black' title 'reference'\nunset multiplot\n";
-  plot(path, "1200,500", commands.str());
+  plot(path, "1300,500", commands.str());
 }
 
 }  // namespace fewstep::examples
