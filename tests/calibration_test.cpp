@@ -200,14 +200,14 @@ TEST_CASE("calibration: what the fit to the ends is made of") {
   const std::size_t fitted = 12;
   const std::vector<Array> z{cloud(0, 8), cloud(8, 8)};
   detail::TableRuns<Array, const MixtureDenoiser> runs(mixture, true, [](const Array& x) { return x; });
-  for (const Array& unit : z) runs.add(table.levels[0] * unit, teach(Heun{}, mixture, table.schedule(), 6, unit));
+  for (const Array& one : z) runs.add(table.levels[0] * one, teach(Heun{}, mixture, table.schedule(), 6, one));
   runs.walk_all(table);
   const std::vector<TableNumber> numbers = detail::numbers_of(table, true);
   auto columns = detail::answers(table, runs, numbers, fitted);
   REQUIRE(columns.size() == 2);
 
   // A column is what the ends move by for a thousandth of a number, by the thousand.
-  const auto ends = [&](const Table& t, const Array& unit) { return sample(t, mixture, t.schedule(), unit, {.analytic_first_step = true}).x; };
+  const auto ends = [&](const Table& t, const Array& from) { return sample(t, mixture, t.schedule(), from, {.analytic_first_step = true}).x; };
   for (std::size_t k = 0; k < columns.size(); ++k)
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       Table more = table;
