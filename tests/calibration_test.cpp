@@ -253,6 +253,21 @@ TEST_CASE("calibration: what the fit to the ends is made of") {
   }
 }
 
+TEST_CASE("calibration: steps with no slope are Euler's, with the least of slopes they are fitted") {
+  for (const double slope : {0., 1e-6}) {
+    const auto nearly = [&](const Array& x, const Time<Array>&, Array& out) { out = (1 - slope) * x; };
+    Table table = tabulate(Euler{}, karras({.steps = 3}));
+    const Array z = cloud(0, 20);
+    detail::TableRuns<Array, decltype(nearly)> runs(nearly, false, [](const Array& x) { return x; });
+    runs.add(table.levels[0] * z, teach(Heun{}, nearly, table.schedule(), 6, z));
+    for (Table::Row& row : table.rows) row.weights = {7};
+    CHECK(detail::fit_steps(table, runs, 15, 3, 1e-6) == (slope > 0 ? 0 : 3));
+    for (std::size_t i = 0; i < 3; ++i)
+      if (slope == 0) CHECK(table.rows[i].weights == std::vector<double>{table.levels[i + 1] - table.levels[i]});
+    CHECK((runs.batches[0].states.back() - runs.batches[0].wanted).abs().maxCoeff() < 1e-9);
+  }
+}
+
 TEST_CASE("calibration: what it costs") {
   const Table start = tabulate(Ipndm{.order = 3}, karras({.steps = 6}));
   std::ptrdiff_t evaluated = 0;  // samples
