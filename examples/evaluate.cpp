@@ -31,6 +31,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -300,7 +301,8 @@ class Evaluation {
     const auto way = [&](std::size_t k) { return Way{made[k]->name, made[k]->nfe, made[k]->distance.flatten()}; };
     const Way cheap = way(0), middle = way(1), rich = way(2);
     std::vector<Tensor> known, labels;
-    const Method m = learned(file_of(middle.name));
+    const fs::path file = file_of(middle.name);
+    const Method m = learned(file);
     for (std::int64_t set = 1; set <= s_.seeds; ++set) {
       known.push_back(cache_("first features, " + described(m, set, 0, s_.images), [&] { return Cache::Tensors{{"features", first_features(m, set)}}; }).at("features"));
       labels.push_back(s_.condition.labels(unet_->config(), 0, s_.images));
@@ -314,8 +316,8 @@ class Evaluation {
       all = torch::cat({features, classes}, 1);
     }
     opinions.emplace_back("foretold by the first evaluation's features too", foretold(all, hard));
-    if (file_of(middle.name).extension() != ".json") {
-      std::vector<fs::path> files{file_of(middle.name)};
+    if (file.extension() != ".json") {
+      std::vector<fs::path> files{file};
       if (made.size() > 3) files.push_back(file_of(made[3]->name));
       const std::vector<Tensor> said = answers(files);
       opinions.emplace_back("foretold by all of its predictor's answers", foretold(said[0], hard));
@@ -332,22 +334,20 @@ class Evaluation {
     const torch::NoGradGuard no_grad;
     Method m = learned(files[0]);
     std::string text = "answers by predictors";
-    OverheardPredictors predictors{{}, nullptr};
+    std::vector<std::vector<Tensor>> said(files.size()), all(files.size());
+    OverheardPredictors predictors{{}, &said};
     for (const fs::path& path : files) {
       text += " " + fingerprint(path);
       predictors.asked.emplace_back(read_predictor(path, unet_->config()).network, torch::TensorOptions(device_));
     }
-    std::vector<std::vector<Tensor>> all(files.size());
+    m.solver = with_predictor(read_predictor(files[0], unet_->config()), predictors);
     for (std::int64_t set = 1; set <= s_.seeds; ++set) {
       const Cache::Tensors made = cache_(text + ", " + described(m, set, 0, s_.images), [&] {
         std::vector<std::vector<Tensor>> parts(files.size());
         for (std::int64_t at = 0; at < s_.images; at += s_.batch) {
-          std::vector<std::vector<Tensor>> said(files.size());
-          predictors.said = &said;
-          m.solver = with_predictor(read_predictor(files[0], unet_->config()), predictors);
           const auto [noise, labels] = draw(set, at, (std::min)(s_.batch, s_.images - at));
           generated(m, noise, labels);
-          for (std::size_t k = 0; k < files.size(); ++k) parts[k].push_back(torch::cat(said[k], 1));
+          for (std::size_t k = 0; k < files.size(); ++k) parts[k].push_back(torch::cat(std::exchange(said[k], {}), 1));
         }
         Cache::Tensors answered;
         for (std::size_t k = 0; k < files.size(); ++k) answered[std::to_string(k)] = torch::cat(parts[k]);
@@ -355,9 +355,9 @@ class Evaluation {
       });
       for (std::size_t k = 0; k < files.size(); ++k) all[k].push_back(made.at(std::to_string(k)));
     }
-    std::vector<Tensor> said;
-    for (const std::vector<Tensor>& one : all) said.push_back(torch::cat(one));
-    return said;
+    std::vector<Tensor> whole;
+    for (const std::vector<Tensor>& one : all) whole.push_back(torch::cat(one));
+    return whole;
   }
   /// [N, K] of a set: the network's features in the method's first evaluation.
   Tensor first_features(const Method& m, std::int64_t set) const {

@@ -384,7 +384,7 @@ TEST_CASE("calibrate: ends are compared in a classifier's features too") {
   CHECK(fitted(features + "--feature-weight 0 ") == without);
   CHECK(fitted(features + "--feature-weight 10 ") == with);
   const auto twice = fitted(plain + "--classifier '" + classifier + "','" + classifier + "' ");  // features weigh twice as much: 10^2 of each
-  CHECK(std::abs(square(twice.first) - square(with.first)) == Approx(square(with.first) - square(without.first)).epsilon(0.01));
+  CHECK(square(twice.first) - square(with.first) == Approx(square(with.first) - square(without.first)).epsilon(0.01));
   CHECK(scratch.run("calibrate", plain + "--classifier '" + network + "' --out no.json").text.find("not a classifier of train_classifier") != std::string::npos);
   CHECK(scratch.run("calibrate", plain + "--feature-weight 2 --out no.json").code > 0);
   const std::string halves = features + "--batch 6 --held-out 0.5 ";  // moments are a batch's, so batches are whole

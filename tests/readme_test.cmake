@@ -1,4 +1,4 @@
-# The README shows what is in the repository: each program NAME.cpp whole, and what it prints.
+# The README shows what is in the repository: each program NAME.cpp whole, what it prints, and files that it links to.
 #   names, programs   of the examples, in the same order
 file(READ ${source_dir}/README.md readme)
 
@@ -15,4 +15,13 @@ foreach(name program IN ZIP_LISTS names programs)
       message(FATAL_ERROR "README.md lacks this text, to the letter:\n${${part}}")
     endif()
   endforeach()
+endforeach()
+
+# What it links to is there. (Brackets would glue CMake's list.)
+string(REGEX MATCHALL "\\(examples/[^) ]+\\)" links "${readme}")
+foreach(link IN LISTS links)
+  string(REGEX REPLACE "[()]" "" path "${link}")
+  if(NOT EXISTS "${source_dir}/${path}")
+    message(FATAL_ERROR "README.md links to ${path}, which is not there")
+  endif()
 endforeach()

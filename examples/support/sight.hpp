@@ -10,8 +10,8 @@
 
 namespace fewstep::examples {
 
-/// Two ends are as far apart as the squared differences of what it gives, summed: of a picture's numbers; of its features, each classifier's; of the means and
-/// covariances of its batch's features, scaled so that they sum to the Frechet distance between the batches (to second order).
+/// Two ends are as far apart as the squared differences of what it gives, summed: of a picture's numbers; of its features by
+/// each classifier; of the means and covariances of its batch's features, scaled so that they sum to the Frechet distance between the batches (to second order).
 struct Sight {
   double shown = 0;  // pictures are limited to +-this; 0: they are not
   std::vector<std::shared_ptr<Classifier>> classifiers = {};  // none: pictures alone
