@@ -123,16 +123,16 @@ TEST_CASE("a file holds all there is to know, to the bit") {
   io::Safetensors raw = io::read_safetensors(file.path);
   raw.tensors.erase("fc_r.bias");
   io::write_safetensors(file.path, raw);
-  CHECK_THAT(message_of([&] { io::read_amed(file.path); }), Catch::Matchers::Contains("tensor fc_r.bias is missing"));
+  CHECK_THAT(message_of([&] { io::read_amed(file.path); }), Catch::Contains("tensor fc_r.bias is missing"));
   raw.tensors["fc_r.bias"] = raw.tensors["enc_layer1.bias"];
   io::write_safetensors(file.path, raw);
-  CHECK_THAT(message_of([&] { io::read_amed(file.path); }), Catch::Matchers::Contains("fc_r's outputs is 4; allowed: 1"));
+  CHECK_THAT(message_of([&] { io::read_amed(file.path); }), Catch::Contains("fc_r's outputs is 4; allowed: 1"));
   raw.metadata["settings"] = "{}";
   io::write_safetensors(file.path, raw);
-  CHECK_THAT(message_of([&] { io::read_amed(file.path); }), Catch::Matchers::Contains("amed_test.safetensors: "));
+  CHECK_THAT(message_of([&] { io::read_amed(file.path); }), Catch::Contains("amed_test.safetensors: "));
   raw.metadata.erase("format");
   io::write_safetensors(file.path, raw);
-  CHECK_THAT(message_of([&] { io::read_amed(file.path); }), Catch::Matchers::Contains("not a time predictor"));
+  CHECK_THAT(message_of([&] { io::read_amed(file.path); }), Catch::Contains("not a time predictor"));
 }
 
 TEST_CASE("both backends predict the same, with every set of heads, with and without features, from a file too") {
@@ -320,7 +320,7 @@ TEST_CASE("training brings the student to its teacher") {
     INFO((greedy ? "greedy: " : "end to end: ") << before << " to " << distance());
     CHECK(distance() < 0.7 * before);
   }
-  CHECK_THROWS_WITH(teacher_states(Heun{}, denoise, schedule, 2, batch(0)), Catch::Matchers::Contains("stride is 2; allowed: divisors"));
+  CHECK_THROWS_WITH(teacher_states(Heun{}, denoise, schedule, 2, batch(0)), Catch::Contains("stride is 2; allowed: divisors"));
 }
 
 TEST_CASE("a prediction takes less than a hundredth of an evaluation of the shipped network, at batch 64") {

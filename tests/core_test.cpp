@@ -81,7 +81,7 @@ TEST_CASE("a table of predictions, row by row; predictors that do not fit are on
   const Array mid = sample(AmedSolver{One{0.3, 1.02, 0.9}}, denoise, s, z, {.last_step = 1}).x;
   CHECK(equal(got.x, integrate(AmedSolver{FixedRatio{0.6}}, denoise, s, mid, {.first_step = 1}).x));
 
-  using Catch::Matchers::Contains;
+  using Catch::Contains;
   CHECK_THAT(message_of([&] { sample(AmedSolver{table}, denoise, karras({.steps = 3}), z); }), Contains("the number of steps is 3; allowed: 2"));
   CHECK_THAT(message_of([&] { sample(Amed{Euler{}, TablePredictor{{{1.2}}}}, denoise, karras({.steps = 1}), z); }),
              Contains("TablePredictor::rows[0].ratio is 1.2; allowed: numbers between 0 and 1"));
@@ -185,7 +185,7 @@ TEST_CASE("fixed-size and float states keep their type") {
 TEST_CASE("bad configuration: one line that names the argument, the value and what is allowed") {
   const Array z = noise({1}, 3);
   const Schedule s = karras({.steps = 3});
-  using Catch::Matchers::Contains;
+  using Catch::Contains;
   CHECK_THAT(message_of([] { karras({.steps = 0}); }), Contains("steps is 0; allowed: 1 or more"));
   CHECK_THAT(message_of([] { karras({.steps = 3, .sigma_min = 90}); }), Contains("sigma_min is 90"));
   CHECK_THAT(message_of([] { Schedule({3, 2, 2}); }), Contains("noise level 2 is 2; allowed: less than"));

@@ -15,7 +15,7 @@
 using namespace fewstep;
 using test::Array;
 using test::message_of;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 namespace {
 

@@ -1,6 +1,7 @@
 // The small tools of the examples: what they write is read back by other means, what they refuse gets one line.
 #include "../examples/support/image_grid.hpp"
 #include "../examples/support/npy.hpp"
+#include "../examples/support/plot.hpp"
 #include "../examples/support/progress.hpp"
 #include "../examples/support/seeds.hpp"
 #include "support/catch.hpp"
@@ -13,12 +14,16 @@
 #include <stb_image.h>
 #pragma GCC diagnostic pop
 
+#include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <limits>
 #include <memory>
 #include <numeric>
+#include <thread>
+#include <vector>
 
 using namespace fewstep::examples;
 namespace fs = std::filesystem;
@@ -122,6 +127,39 @@ TEST_CASE("npy: a wrong shape or an impossible place leaves no file") {
         "npy data has 5 numbers; its shape (2,3,) holds 6");
   CHECK(refusal<std::runtime_error>([&] { write_npy(scratch.dir / "no" / "a.npy", data, {5}); })
             .find("a.npy: cannot be written") != std::string::npos);
+  CHECK(fs::is_empty(scratch.dir));
+}
+
+TEST_CASE("files: of several that write one path at once each ends, and one whole file stays") {
+  const Scratch scratch;
+  const fs::path path = scratch.dir / "shared.txt";
+  std::vector<std::string> texts;
+  for (char c = 'a'; c < 'e'; ++c) texts.emplace_back(50'000, c);
+  std::atomic<int> failed = 0;
+  std::vector<std::thread> writers;
+  for (const std::string& text : texts)
+    writers.emplace_back([&] {
+      for (int k = 0; k < 50; ++k) {
+        try {
+          fewstep::io::atomic_write(path, [&](std::ostream& out) { out << text; });
+        } catch (const std::exception&) {
+          ++failed;
+        }
+      }
+    });
+  for (std::thread& writer : writers) writer.join();
+  CHECK(failed == 0);
+  CHECK(std::count(texts.begin(), texts.end(), bytes_of(path)) == 1);
+  CHECK(std::distance(fs::directory_iterator(scratch.dir), {}) == 1);
+}
+
+TEST_CASE("plots: without gnuplot none, and the program lives on") {
+  const Scratch scratch;
+  const char* was = std::getenv("PATH");
+  const std::string path = was ? was : "";
+  setenv("PATH", scratch.dir.c_str(), 1);
+  plot(scratch.dir / "none.png", "100,100", std::string(1'000'000, '#') + "\n");  // more than a pipe holds
+  setenv("PATH", path.c_str(), 1);
   CHECK(fs::is_empty(scratch.dir));
 }
 

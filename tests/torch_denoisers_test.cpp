@@ -166,7 +166,7 @@ TEST_CASE("guidance, clamping and inpainting agree with Eigen; a doubled batch w
   CHECK(distance(denoised(inpainted(clamped(u, -0.2, 0.3), tensor(known), tensor(mask)), tensor(x), Time<Tensor>(2.)),
                  eigen_at(inpainted(clamped(MixtureDenoiser(two), -0.2, 0.3), known, mask), Time<Array>(2.))) < 1e-15);
   CHECK_THROWS_WITH(denoised(inpainted(u, tensor(known), torch::ones({2, 4})), tensor(x), Time<Tensor>(2.)),
-                    Catch::Matchers::Contains("the shape of `mask` is [2, 4]; allowed:"));
+                    Catch::Contains("the shape of `mask` is [2, 4]; allowed:"));
   // A constant image has no deviation to match.
   const auto flat = [](const Tensor& v, const Tensor&) { return torch::ones_like(v); };
   CHECK(torch::equal(denoised(guided(flat, flat, {.scale = 2, .rescale = 1}), tensor(x), Time<Tensor>(2.)), torch::ones({2, 3}, torch::kFloat64)));

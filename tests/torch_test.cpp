@@ -114,13 +114,13 @@ TEST_CASE("states keep their dtype; low precision stays near double") {
 TEST_CASE("types without arithmetic are one clear error") {
   const auto denoise = [](const Tensor& x, const Tensor&) { return x; };
   CHECK_THROWS_WITH(sample(Euler{}, denoise, karras({.steps = 2}), torch::zeros({1, 2}, torch::kInt64)),
-                    Catch::Matchers::Contains("dtype is Long; allowed: floating-point types"));
+                    Catch::Contains("dtype is Long; allowed: floating-point types"));
   const Tensor half = torch::zeros({1, 2}, torch::kFloat16);
   try {
     const Tensor x = sample(Euler{}, denoise, karras({.steps = 2}), half).x;
     CHECK(x.scalar_type() == torch::kFloat16);
   } catch (const std::invalid_argument& error) {
-    CHECK_THAT(error.what(), Catch::Matchers::Contains("dtype is Half; allowed:"));
+    CHECK_THAT(error.what(), Catch::Contains("dtype is Half; allowed:"));
   }
 }
 
@@ -135,6 +135,22 @@ TEST_CASE("no gradients unless wanted, and the result is an ordinary tensor eith
   traced.sum().backward();
   CHECK(scale.grad().abs().item<double>() > 0);
   CHECK(distance(plain, traced.detach()) < 1e-5);
+}
+
+TEST_CASE("a level for all goes where those per sample are: gradients do not pass from one device to another") {
+  const auto there = torch::TensorOptions(torch::kMeta).dtype(torch::kFloat64);  // a device without numbers, on every machine
+  const Time<Tensor> shared(2.), each(torch::empty({3}, there));
+  Time<Tensor> out(0.);
+  algebra<Tensor>::map(out, [](const auto& a, const auto&) { return a; }, shared, each);
+  CHECK(out.each().device().is_meta());
+  Tensor moved;
+  bool seen = false;
+  combine(moved, times(shared, each), [&](const auto& a, const auto& b) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(a)>, Tensor>) seen = a.device().is_meta();
+    return std::tuple{a * b};
+  }, torch::empty({3, 4}, there));
+  CHECK(seen);
+  CHECK(moved.device().is_meta());
 }
 
 TEST_CASE("gradients through a predicted ratio equal central differences") {

@@ -132,9 +132,9 @@ inline void write_differences(const std::filesystem::path& path, const std::vect
   std::printf("wrote %s\n", path.c_str());
 }
 
-/// A line per solver, of its settings the nearest; predictors of one kind, amed_5 and amed_7, table_5_gaussian and table_7_gaussian, are one line.
+/// A line per solver, of its settings the nearest; predictors of one kind, amed_5 and amed_7, table_5_rank_6 and table_7_rank_6, are one line, a thick one.
 inline void write_plot(const std::filesystem::path& path, const std::vector<Row>& rows) {
-  const auto kind = [](const Row& r) { return r.predicted ? std::regex_replace(r.name, std::regex("_[0-9]+"), "") : r.name; };
+  const auto kind = [](const Row& r) { return r.predicted ? std::regex_replace(r.name, std::regex("_[0-9]+"), "", std::regex_constants::format_first_only) : r.name; };
   std::map<std::string, std::vector<const Row*>> lines;
   for (const Row& r : rows)
     if (r.name != "reference") lines[kind(r)].push_back(&r);
@@ -152,7 +152,7 @@ inline void write_plot(const std::filesystem::path& path, const std::vector<Row>
     std::string title = name;
     std::replace(title.begin(), title.end(), '_', ' ');
     for (int k : {0, 1})
-      titles[k] << (number ? ", " : "plot ") << "$line" << number << " using 1:" << k + 2 << " with linespoints linewidth 2 pointtype " << number % 15 + 1 << " dashtype " << number / 8 + 1 << " title '" << title << "'";
+      titles[k] << (number ? ", " : "plot ") << "$line" << number << " using 1:" << k + 2 << " with linespoints linewidth " << (line.front()->predicted ? 3 : 1) << " pointtype " << number % 15 + 1 << " dashtype " << (line.front()->predicted ? 1 : 2) << " title '" << title << "'";
     ++number;
   }
   std::ostringstream commands;

@@ -7,7 +7,13 @@
 
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
+#include <string>
 using Catch::Approx;
+namespace Catch {  // by their names in version 2
+using Matchers::ContainsSubstring;
+using Matchers::StartsWith;
+inline auto Contains(const std::string& part) { return ContainsSubstring(part); }
+}
 #else
 #include <catch2/catch.hpp>
 #endif

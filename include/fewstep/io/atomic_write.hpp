@@ -3,20 +3,22 @@
 
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <stdexcept>
 #include <string>
 
 namespace fewstep::io {
 
-/// Writes a file by handing an output stream to `write`, so that `path` never holds half a file: the data go to
-/// `path` + ".part", which replaces `path` only once everything has reached it. When `write` throws, or the disk
-/// refuses, the partial file is removed, an older `path` stays as it was, and the error is passed on.
+/// Writes a file by handing an output stream to `write`, so that `path` never holds half a file: the data go to a
+/// file beside it, ".part", which replaces `path` only once everything has reached it. When `write` throws, or the disk
+/// refuses, the partial file is removed, an older `path` stays as it was, and the error is passed on. Of several that
+/// write one path at once, in other threads or processes, the last to end stays.
 ///
 /// @throws std::runtime_error naming the file when it cannot be opened, written or renamed.
 template <class Write>
 void atomic_write(const std::filesystem::path& path, Write&& write) {
   std::filesystem::path part = path;
-  part += ".part";
+  part += "." + std::to_string(std::random_device{}()) + ".part";  // nobody else's
   try {
     {
       std::ofstream out(part, std::ios::binary | std::ios::trunc);

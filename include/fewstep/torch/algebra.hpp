@@ -125,12 +125,17 @@ struct algebra<torch::Tensor> {
 
   template <class F, class... T>
   static void map(time& out, F f, const T&... t) {
-    if (!(t.per_sample() || ...))
+    if (!(t.per_sample() || ...)) {
       out = time(f(t.value()...));
-    else if constexpr (std::invocable<F&, decltype(flat(t))...>)
-      out = time(f(flat(t)...));
-    else
-      out = time(on_host(f, flat(t)...));
+      return;
+    }
+    if constexpr (std::invocable<F&, decltype(each_or(t, {}))...>) {
+      torch::TensorOptions level;  // of those per sample: gradients do not go between devices
+      ((t.per_sample() ? void(level = t.each().options()) : void()), ...);
+      out = time(f(each_or(t, level)...));
+    } else {
+      out = time(on_host(f, each_or(t, torch::kFloat64)...));
+    }
   }
 
   template <class... T, class W, class... V>
@@ -149,9 +154,9 @@ struct algebra<torch::Tensor> {
     const X sums = x.reshape({x.size(0), -1}).sum(1).to(torch::kCPU).contiguous();
     return {sums.data_ptr<double>(), sums.data_ptr<double>() + sums.numel()};
   }
-  static X flat(const time& t) { return t.per_sample() ? t.each() : torch::full({}, t.value(), torch::kFloat64); }
+  static X each_or(const time& t, torch::TensorOptions shared) { return t.per_sample() ? t.each() : torch::full({}, t.value(), shared); }
   static X broadcast(const time& t, const X& x) {
-    if (!t.per_sample()) return flat(t);
+    if (!t.per_sample()) return native(t, x);
     std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
     shape[0] = t.each().size(0);
     return t.each().view(shape);
