@@ -8,6 +8,7 @@
 #include "support/noise_numbers.hpp"
 #include "support/progress.hpp"
 #include "support/sight.hpp"
+#include "support/solver_name.hpp"
 
 #include <fewstep/eigen/calibrate.hpp>
 #include <fewstep/io/atomic_write.hpp>
@@ -230,7 +231,7 @@ int main(int argc, char** argv) {
   app.add_option("--classifier", s.classifiers, "weights of train_classifier, of one or several: ends are compared in their features too, beside the pictures")->delimiter(',')->check(CLI::ExistingFile);
   app.add_option("--feature-weight", s.sight.feature_weight, "of differences in features; of those in pictures' numbers it is 1")->check(CLI::NonNegativeNumber)->needs("--classifier");
   app.add_option("--moment-weight", s.sight.moment_weight, "of differences in means and covariances of a batch's features, as the Frechet distance counts them")->check(CLI::NonNegativeNumber)->needs("--classifier");
-  app.add_option("--teacher", s.teacher, "its solver; its error is estimated as of second order");
+  app.add_option("--teacher", s.teacher, "its solver; its error is estimated as of second order")->check(unknown_solver);
   app.add_option("--teacher-steps", s.teacher_steps, "of it in each step")->check(CLI::Range(2, 1'000));
   app.add_option("--cache", s.cache, "folder that keeps the teacher's trajectories");
   app.add_option("--seed", s.seed, "of the noise")->check(CLI::Range(0, 1'000'000));

@@ -7,6 +7,7 @@
 #include "support/noise_numbers.hpp"
 #include "support/predictor_file.hpp"
 #include "support/progress.hpp"
+#include "support/solver_name.hpp"
 
 #include <fewstep/io/amed_file.hpp>
 #include <fewstep/names.hpp>
@@ -382,7 +383,7 @@ int main(int argc, char** argv) {
   app.add_flag("!--forget-analytic", s.file.analytic_in_history, "keep the analytic slope out of a multistep student's history");
   app.add_option("--scale-dir", s.scale_dir, "range of the direction factor; 0: none")->check(CLI::Range(0., 0.999));
   app.add_option("--scale-time", s.scale_time, "range of the clock; 0: none")->check(CLI::Range(0., 0.999));
-  app.add_option("--teacher", s.teacher, "solver of the teacher");
+  app.add_option("--teacher", s.teacher, "solver of the teacher")->check(unknown_solver);
   app.add_option("--teacher-order", s.teacher_settings.order, "of the teacher, where it has several");
   app.add_option("--extra", s.extra, "levels that the teacher has between two of the student")->check(CLI::Range(0, 1'000));
   app.add_option("--teacher-steps", s.teacher_steps, "with --loss end-to-end: the teacher's steps on Karras levels of the same range, instead of --extra")->check(CLI::Range(0, 10'000));

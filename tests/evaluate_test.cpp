@@ -480,7 +480,7 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   }
   CHECK(weights.size() == 5);
   for (const auto& [of, why] : {std::pair{"--classes 0,99", "error: classes is 99; allowed: 0 to "}, {"--classes 1 --unlabelled", "error: classes is given; allowed: without"},
-                                {"--teacher none", "error: solver is none"}}) {
+                                {"--teacher none", "error: --teacher: solver is none; allowed: "}}) {
     const auto refused = scratch.run("calibrate", "--model '" + labelled + "' --images 12 --out no.json " + of);
     CHECK(refused.code > 0);
     CHECK(refused.text.find(why) == 0);

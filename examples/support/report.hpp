@@ -157,7 +157,7 @@ inline void write_plot(const std::filesystem::path& path, const std::vector<Row>
   }
   std::ostringstream commands;
   commands << data.str() << "set multiplot layout 1,2\nset logscale y\nset grid\nset xlabel 'network evaluations'\nset xtics 1\n"
-           << "unset key\nset lmargin at screen 0.06\nset rmargin at screen 0.43\n"
+           << "unset key\nset lmargin at screen 0.06\nset rmargin at screen 0.41\n"
            << "set ylabel 'rms distance to the reference solution'\n" << titles[0].str()
            << "\nset key outside right center font ',9'\nset lmargin at screen 0.5\nset rmargin at screen 0.87\n"  // one key, beside both
            << "set ylabel 'Frechet distance to the reference solution'\n" << titles[1].str() << ", " << rows.front().frechet_reference.value()
