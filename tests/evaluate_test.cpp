@@ -686,4 +686,7 @@ TEST_CASE("gits: levels for --levels") {
                                    "--out p.safetensors --levels " + last.substr(0, last.size() - 1));
   INFO(trained.text);
   CHECK(trained.code == 0);
+  const auto refused = scratch.run("gits", "--model '" + network + "' --student none");
+  CHECK(refused.code > 0);
+  CHECK(refused.text.starts_with("error: --student: solver is none; allowed: "));
 }
