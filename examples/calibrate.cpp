@@ -2,10 +2,12 @@
 //   calibrate --model fashion_mnist.safetensors --solver ipndm --order 3 --steps 6 --out table_5.json
 // What it has reached stands in table_5.json.part after each stage: the same command goes on from there.
 #include "support/cache.hpp"
+#include "support/command_line.hpp"
 #include "support/condition.hpp"
 #include "support/gaussian_start.hpp"
 #include "support/network.hpp"
 #include "support/noise_numbers.hpp"
+#include "support/output.hpp"
 #include "support/progress.hpp"
 #include "support/sight.hpp"
 #include "support/solver_name.hpp"
@@ -19,6 +21,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -57,14 +60,14 @@ std::string described(const Settings& s, const std::string& command) {
   std::string text = command + ", of";
   for (const std::filesystem::path& path : {s.model, s.start, s.gaussian_start}) text += " " + (path.empty() ? "-" : fingerprint(path));
   for (const std::filesystem::path& path : s.classifiers) text += " " + fingerprint(path);
-  return text;
+  return nlohmann::ordered_json::parse(io::text(text));  // as it is read again: what is no UTF-8 replaced
 }
 
 /// A calibration on its way as a file, so that it can be gone on with.
 void write_progress(const std::filesystem::path& path, const std::string& command, bool afs, const CalibrationProgress& p) {
   const nlohmann::ordered_json j{{"command", command}, {"stage", p.stage}, {"before", p.before}, {"steps_fitted", p.steps_fitted}, {"after", p.after},
                                  {"damping", p.damping}, {"usual", p.usual}, {"median", p.median}, {"least", p.least}, {"notes", p.notes}, {"table", io::to_json({p.table, afs})}, {"best", io::to_json({p.best, afs})}};
-  io::atomic_write(path, [&](std::ostream& out) { out << j.dump(1) << "\n"; });
+  io::atomic_write(path, [&](std::ostream& out) { out << io::text(j) << "\n"; });
 }
 std::optional<CalibrationProgress> read_progress(const std::filesystem::path& path, const std::string& command) {
   std::ifstream in(path);
@@ -126,9 +129,15 @@ std::vector<std::vector<Tensor>> taught(const Settings& s, const D& denoise, con
 /// Settles the analytic first step, too, which a table from a file has of its own.
 Table starting_table(Settings& s) {
   io::TableFile file;
-  if (s.start.empty()) file = {tabulate(make_solver<double>(s.solver, s.solver_settings), make_schedule(s.schedule, s.schedule_settings)), s.options.analytic_first_step};
-  else file = io::read_table(s.start);
+  if (s.start.empty()) {
+    file = {tabulate(make_solver<double>(s.solver, s.solver_settings), make_schedule(s.schedule, s.schedule_settings)), s.options.analytic_first_step};
+    bool fits = file.table.aim == Target::slope && file.table.evaluations() == 1;
+    for (const Table::Row& row : file.table.rows) fits = fits && row.carry == 1;
+    require(fits, "solver", s.solver, "one of slopes, with an evaluation for each level: euler, ipndm, ipndm_v, deis, dpm2, amed");
+  } else file = io::read_table(s.start);
   s.options.analytic_first_step = file.analytic_first_step;
+  require_calibratable(file.table, static_cast<std::size_t>(s.images), s.options);
+  require(file.table.rows.size() >= 2 || !file.analytic_first_step, "steps", 1, "2 or more, as the first is free");
   if (s.gaussian_start.empty() && !file.start.empty()) s.gaussian_start = s.start.parent_path() / file.start;
   if (!s.gaussian_start.empty()) {
     require(file.analytic_first_step, "gaussian-start", s.gaussian_start.string(), "with an analytic first step");
@@ -177,6 +186,9 @@ void run(Settings s, const std::string& command) {
   if (s.bf16) network->compute_type = torch::kBFloat16;
   const UnetConfig& c = network->config();
   s.condition.check(c);
+  // The rows of labels are the same for each batch.
+  const std::int64_t all = (std::max)(c.label_dim, std::int64_t{1}), kinds = s.condition.unlabelled ? 1 : s.condition.classes.empty() ? all : std::ssize(s.condition.classes);
+  require(s.batch % kinds == 0 || s.batch >= s.images, "batch", s.batch, "multiples of the " + std::to_string(kinds) + " classes that take turns in each, or all of --images");
   const Tensor labels = s.condition.labels(c, 0, s.batch);
   for (const std::filesystem::path& path : s.classifiers) {
     s.sight.classifiers.push_back(load_classifier(path));
@@ -202,18 +214,16 @@ void run(Settings s, const std::string& command) {
 
 int main(int argc, char** argv) {
   Settings s;
-  s.solver_settings.order = 3;
   CLI::App app{"Fits a solver's numbers to a network."};
-  app.option_defaults()->always_capture_default();
-  app.failure_message([](const CLI::App*, const CLI::Error& error) { return "error: " + std::string(error.what()) + "\n"; });
+  plain_words(app);
   app.add_option("--model", s.model, "weights of the network (safetensors)")->required();
   app.add_option("--out", s.out, "table to write (.json)")->required();
-  app.add_option("--solver", s.solver, "to start from, one of slopes: euler, ipndm, ipndm_v, deis");
-  app.add_option("--order", s.solver_settings.order, "of that solver, where it has several");
+  app.add_option("--solver", s.solver, "to start from, one of slopes: euler, ipndm, ipndm_v, deis, dpm2, amed");
+  app.add_option("--order", s.solver_settings.order, "of that solver, where it has several: 3, if not given");
   app.add_option("--steps", s.schedule_settings.steps, "of the table; with the analytic first step one more than evaluations")->check(CLI::Range(1, 100));
   app.add_option("--schedule", s.schedule, "karras, log_uniform, time_uniform");
   app.add_option("--rho", s.schedule_settings.rho, "the schedule's exponent");
-  const auto* levels = app.add_option("--levels", s.schedule_settings.levels, "noise levels to start from in place of schedule and steps, such as 80,9.7,0.47,0.002")->delimiter(',')->excludes("--steps")->excludes("--schedule");
+  const auto* levels = app.add_option("--levels", s.schedule_settings.levels, "noise levels to start from in place of schedule and steps, such as 80,9.7,0.47,0.002")->delimiter(',')->excludes("--steps")->excludes("--schedule")->excludes("--rho");
   app.add_flag("--without-afs{false}", s.options.analytic_first_step, "evaluate the first slope");
   app.add_option("--gaussian-start", s.gaussian_start, "a file of gaussian_start: the analytic first step knows where the pictures of each class lie");
   app.add_option("--start", s.start, "to start from, a table (.json), in place of a solver, its levels and start")
@@ -225,7 +235,7 @@ int main(int argc, char** argv) {
   app.add_option("--held-out", s.options.held_out, "share of trajectories that decide")->check(CLI::Range(0.01, 0.99));
   app.add_option("--iterations", s.options.iterations, "of Gauss and Newton; 0: the steps alone")->check(CLI::Range(0, 1'000));
   app.add_option("--tries", s.options.tries, "of steps in each iteration")->check(CLI::Range(1, 1'000));
-  app.add_option("--history", s.options.history, "slopes that a step may use at most; 0: all");
+  app.add_option("--history", s.options.history, "slopes that a step may use at most; 0: all")->check(CLI::Range(0, 1'000));
   app.add_option("--ridge", s.options.ridge, "of the least squares")->check(CLI::NonNegativeNumber);
   app.add_option("--shown", s.sight.shown, "ends are compared limited to +-this, as pictures are to 1; 0: as they are")->check(CLI::NonNegativeNumber);
   app.add_option("--classifier", s.classifiers, "weights of train_classifier, of one or several: ends are compared in their features too, beside the pictures")->delimiter(',')->check(CLI::ExistingFile);
@@ -237,10 +247,13 @@ int main(int argc, char** argv) {
   app.add_option("--seed", s.seed, "of the noise")->check(CLI::Range(0, 1'000'000));
   app.add_option("--device", s.device, "cpu, cuda, cuda:1, ...");
   app.add_flag("--bf16", s.bf16, "the network computes in bfloat16");
+  finite_numbers(app);
   CLI11_PARSE(app, argc, argv);
   if (levels->count() > 0) s.schedule = "custom";
+  if (!s.solver_settings.order && (s.solver == "ipndm" || s.solver == "ipndm_v" || s.solver == "deis")) s.solver_settings.order = 3;
   try {
     keep_freed_memory();
+    check_output("out", s.out, ".json");
     std::string command = "calibrate";
     for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];
     run(s, command);

@@ -1,6 +1,7 @@
 // Fits a solver to a network that is only a C function: this program knows Eigen and no LibTorch.
 //   calibrate_callable libnetwork_c.so fashion_mnist.safetensors table.json [rows 6] [trajectories 320] [iterations 5] [teacher steps 6] [tries 8]
 #include "support/network_c.h"
+#include "support/output.hpp"
 
 #include <fewstep/eigen.hpp>
 #include <fewstep/eigen/calibrate.hpp>
@@ -58,11 +59,12 @@ int positive(const char* text, const char* name) {
 }
 
 void run(int argc, char** argv) {
-  if (argc < 4) throw std::invalid_argument("usage: calibrate_callable LIBRARY MODEL OUT [ROWS] [TRAJECTORIES] [ITERATIONS] [TEACHER_STEPS] [TRIES]");
+  if (argc < 4 || argc > 9) throw std::invalid_argument("usage: calibrate_callable LIBRARY MODEL OUT [ROWS] [TRAJECTORIES] [ITERATIONS] [TEACHER_STEPS] [TRIES]");
   const auto setting = [&](int i, const char* name, int otherwise) { return argc > i ? positive(argv[i], name) : otherwise; };
   const int rows = setting(4, "ROWS", 6), images = setting(5, "TRAJECTORIES", 320);
   CalibrationOptions options{.iterations = setting(6, "ITERATIONS", 5), .tries = setting(8, "TRIES", 8), .teacher_steps = setting(7, "TEACHER_STEPS", 6)};
 
+  examples::check_output("OUT", argv[3], ".json");
   const Runtime runtime(argv[1]);
   char why[500] = "";
   network* const opened = runtime.open(argv[2], why, sizeof why);

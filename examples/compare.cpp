@@ -1,7 +1,9 @@
 // compare: the same noise through several solvers at 5 evaluations and through 100, as one picture and a table; classes take turns.
 //   compare --model fashion_mnist.safetensors --out compare.png
+#include "support/command_line.hpp"
 #include "support/image_grid.hpp"
 #include "support/network.hpp"
+#include "support/output.hpp"
 #include "support/predictor_file.hpp"
 #include "support/progress.hpp"
 #include "support/seeds.hpp"
@@ -89,15 +91,16 @@ int main(int argc, char** argv) {
   std::vector<std::filesystem::path> predictors;
   std::string seeds = "1000000-1000063";  // noise that nothing was fitted to (support/noise_numbers.hpp)
   CLI::App app{"Draws the same noise with several solvers, side by side."};
-  app.option_defaults()->always_capture_default();
-  app.failure_message([](const CLI::App*, const CLI::Error& error) { return "error: " + std::string(error.what()) + "\n"; });
+  plain_words(app);
   app.add_option("--model", model, "weights of the network (safetensors)")->required();
   app.add_option("--predictors", predictors, "trained predictors (.safetensors) and tables (.json), one column each")->delimiter(',');
   app.add_option("--out", out, "the picture (.png)")->required();
   app.add_option("--seeds", seeds, "one image each, such as 0-63,70,80-90");
+  finite_numbers(app);
   CLI11_PARSE(app, argc, argv);
   try {
     keep_freed_memory();
+    check_output("out", out, ".png");
     run(model, predictors, out, seeds);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s\n", first_line(error).c_str());

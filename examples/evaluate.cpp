@@ -5,6 +5,7 @@
 // it nearest to the last 10,000 training images; test images serve in the final table alone. What was computed before is taken from the cache.
 #include "support/cache.hpp"
 #include "support/classifier.hpp"
+#include "support/command_line.hpp"
 #include "support/condition.hpp"
 #include "support/difficulty.hpp"
 #include "support/fashion_mnist.hpp"
@@ -13,6 +14,7 @@
 #include "support/metrics.hpp"
 #include "support/network.hpp"
 #include "support/noise_numbers.hpp"
+#include "support/output.hpp"
 #include "support/predictor_file.hpp"
 #include "support/progress.hpp"
 #include "support/report.hpp"
@@ -422,8 +424,7 @@ class Evaluation {
 int main(int argc, char** argv) {
   Settings s;
   CLI::App app{"Measures solvers and predictors on a trained network at equal evaluations."};
-  app.option_defaults()->always_capture_default();
-  app.failure_message([](const CLI::App*, const CLI::Error& error) { return "error: " + std::string(error.what()) + "\n"; });
+  plain_words(app);
   app.add_option("--model", s.model, "weights of the network (safetensors)")->required();
   app.add_option("--classifier", s.classifier, "weights of train_classifier (safetensors)")->required();
   app.add_option("--data", s.data, "folder of the IDX files");
@@ -451,9 +452,12 @@ int main(int argc, char** argv) {
   app.add_option("--worst", s.worst, "picture of the first predictor's worst samples (.png)");
   app.add_option("--device", s.device, "cpu, cuda, cuda:1, ...");
   app.add_flag("--bf16", s.bf16, "the network computes in bfloat16");
+  finite_numbers(app);
   CLI11_PARSE(app, argc, argv);
   try {
     keep_freed_memory();
+    check_output("out", s.out.string() + ".csv", ".csv");
+    check_output("worst", s.worst, ".png");
     Evaluation(s).run();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s\n", first_line(error).c_str());

@@ -2,10 +2,12 @@
 // Gaussian. Their mean is that Gaussian's; along a principal direction of them it keeps of x the share that the variance has in the noisy one.
 //   gaussian_start --model fashion_mnist.safetensors --out gaussian_start.safetensors
 // for calibrate and evaluate. No pictures are needed.
+#include "support/command_line.hpp"
 #include "support/condition.hpp"
 #include "support/gaussian_start.hpp"
 #include "support/network.hpp"
 #include "support/noise_numbers.hpp"
+#include "support/output.hpp"
 #include "support/progress.hpp"
 
 #include <fewstep/torch.hpp>
@@ -30,8 +32,7 @@ int main(int argc, char** argv) {
   double sigma = 80;
   std::int64_t images = 256, rank = 6, seed = 1;
   CLI::App app{"Finds the Gaussians that a network takes each class for where noise hides the rest."};
-  app.option_defaults()->always_capture_default();
-  app.failure_message([](const CLI::App*, const CLI::Error& error) { return "error: " + std::string(error.what()) + "\n"; });
+  plain_words(app);
   app.add_option("--model", model, "weights of the network (safetensors)")->required();
   app.add_option("--out", out, "the start to write (.safetensors)")->required();
   app.add_option("--sigma", sigma, "noise level, the schedules' first")->check(CLI::Range(1e-3, 1e6));
@@ -39,9 +40,11 @@ int main(int argc, char** argv) {
   app.add_option("--rank", rank, "directions for each of them, fewer than images; 0: one variance for all")->check(CLI::Range(0, 1'000));
   app.add_option("--seed", seed, "of the noise")->check(CLI::Range(0, 1'000'000));
   app.add_option("--device", device, "cpu, cuda, cuda:1, ...");
+  finite_numbers(app);
   CLI11_PARSE(app, argc, argv);
   try {
     keep_freed_memory();
+    check_output("out", out, ".safetensors", model);
     const torch::NoGradGuard no_grad;
     const auto network = load_unet(model);
     network->to(parse_device(device));

@@ -1,9 +1,11 @@
 // How flat a network's trajectories are: what few-step sampling rests on.
 //   geometry --model fashion_mnist.safetensors --out geometry
 // writes geometry.csv and geometry.png.
+#include "support/command_line.hpp"
 #include "support/condition.hpp"
 #include "support/network.hpp"
 #include "support/noise_numbers.hpp"
+#include "support/output.hpp"
 #include "support/plot.hpp"
 #include "support/progress.hpp"
 
@@ -32,8 +34,7 @@ int main(int argc, char** argv) {
   bool bf16 = false;
   Condition condition;
   CLI::App app{"Measures the shape of a network's trajectories."};
-  app.option_defaults()->always_capture_default();
-  app.failure_message([](const CLI::App*, const CLI::Error& error) { return "error: " + std::string(error.what()) + "\n"; });
+  plain_words(app);
   app.add_option("--model", model, "weights of the network (safetensors)")->required();
   app.add_option("--out", out, "writes OUT.csv and OUT.png");
   app.add_option("--steps", steps, "of Heun's method on Karras levels")->check(CLI::Range(3, 10'000));
@@ -42,9 +43,11 @@ int main(int argc, char** argv) {
   app.add_option("--seed", seed, "of the noise")->check(CLI::Range(0, 1'000'000));
   app.add_option("--device", device, "cpu, cuda, cuda:1, ...");
   app.add_flag("--bf16", bf16, "the network computes in bfloat16");
+  finite_numbers(app);
   CLI11_PARSE(app, argc, argv);
   try {
     keep_freed_memory();
+    check_output("out", out.string() + ".csv", ".csv");
     const auto network = load_unet(model);
     network->to(parse_device(device));
     if (bf16) network->compute_type = torch::kBFloat16;

@@ -1,5 +1,6 @@
 // Noise levels for a network from its own trajectories (GITS), to be given to --levels.
 //   gits --model fashion_mnist.safetensors --steps 5
+#include "support/command_line.hpp"
 #include "support/condition.hpp"
 #include "support/network.hpp"
 #include "support/noise_numbers.hpp"
@@ -26,8 +27,7 @@ int main(int argc, char** argv) {
   int teacher_steps = 60, images = 256;
   bool bf16 = false;
   CLI::App app{"Computes noise levels for a network: where its trajectories bend, levels are close."};
-  app.option_defaults()->always_capture_default();
-  app.failure_message([](const CLI::App*, const CLI::Error& error) { return "error: " + std::string(error.what()) + "\n"; });
+  plain_words(app);
   app.add_option("--model", model, "weights of the network (safetensors)")->required();
   app.add_option("--steps", options.steps, "of the schedule")->check(CLI::Range(1, 1'000));
   app.add_option("--cost", cost, "deviation, l1, l2")->check(CLI::IsMember({"deviation", "l1", "l2"}));
@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
   app.add_option("--images", images, "trajectories")->check(CLI::Range(1, 65'536));
   app.add_option("--device", device, "cpu, cuda, cuda:1, ...");
   app.add_flag("--bf16", bf16, "the network computes in bfloat16");
+  finite_numbers(app);
   CLI11_PARSE(app, argc, argv);
   try {
     keep_freed_memory();

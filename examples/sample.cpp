@@ -1,8 +1,10 @@
 // sample: images from a trained network.
 //   sample --model fashion_mnist.safetensors --solver ipndm --steps 5 --seeds 0-63 --out grid.png
+#include "support/command_line.hpp"
 #include "support/image_grid.hpp"
 #include "support/network.hpp"
 #include "support/npy.hpp"
+#include "support/output.hpp"
 #include "support/predictor_file.hpp"
 #include "support/progress.hpp"
 #include "support/seeds.hpp"
@@ -56,14 +58,6 @@ Tensor label_row(const Settings& s, const UnetConfig& config, torch::Device devi
   if (config.label_dim == 0) require(false, "class", *s.label, "none: this network was trained without classes");
   require(*s.label >= 0 && *s.label < config.label_dim, "class", *s.label, "0 to " + std::to_string(config.label_dim - 1));
   return class_rows(torch::tensor({*s.label}), config.label_dim)[0].to(device);
-}
-
-/// Refused before anything is computed, rather than after.
-void check_output(const char* option, const fs::path& path, const char* extension) {
-  if (path.empty()) return;
-  require(path.extension() == extension, option, path.string(), "files that end in " + std::string(extension));
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  require(fs::is_directory(folder), option, path.string(), "files in a folder that exists");
 }
 
 void run(Settings s) {
@@ -162,8 +156,7 @@ void run(Settings s) {
 int main(int argc, char** argv) {
   Settings s;
   CLI::App app{"Draws images from a trained network in a few evaluations."};
-  app.option_defaults()->always_capture_default();
-  app.failure_message([](const CLI::App*, const CLI::Error& error) { return "error: " + std::string(error.what()) + "\n"; });
+  plain_words(app);
   std::string solvers;
   for_each_solver([&](const auto& entry) { solvers += (solvers.empty() ? "" : ", ") + std::string(entry.name); });
   app.add_option("--model", s.model, "weights of the network (safetensors)")->required();
@@ -187,6 +180,7 @@ int main(int argc, char** argv) {
   app.add_option("--out", s.out, "a picture of all images (.png)");
   app.add_option("--npy", s.npy, "the images [N, C, H, W] in float32 (.npy)");
   app.add_option("--trajectory", s.trajectory, "the states at every level [levels, N, C, H, W] in float32 (.npy)");
+  finite_numbers(app);
   CLI11_PARSE(app, argc, argv);
   try {
     keep_freed_memory();

@@ -3,8 +3,10 @@
 // Batch k depends on the seed and k alone: a run that was killed goes on where its checkpoint stands and ends the same. One that has
 // ended goes on too, where it is asked for more trajectories.
 #include "support/cache.hpp"
+#include "support/command_line.hpp"
 #include "support/network.hpp"
 #include "support/noise_numbers.hpp"
+#include "support/output.hpp"
 #include "support/predictor_file.hpp"
 #include "support/progress.hpp"
 #include "support/solver_name.hpp"
@@ -359,8 +361,7 @@ int main(int argc, char** argv) {
   Settings s;
   s.file.schedule_settings.steps = 3;
   CLI::App app{"Trains a time predictor; run it again to resume."};
-  app.option_defaults()->always_capture_default();
-  app.failure_message([](const CLI::App*, const CLI::Error& error) { return "error: " + std::string(error.what()) + "\n"; });
+  plain_words(app);
   app.add_option("--model", s.model, "weights of the network (safetensors)")->required();
   app.add_option("--out", s.out, "predictor to write (.safetensors); .log and .checkpoint stand beside it")->required();
   app.add_option("--solver", s.file.solver, "amed, dpm2 (the predictor is theirs), or any other (it is plugged in)");
@@ -403,10 +404,12 @@ int main(int argc, char** argv) {
   app.add_option("--checkpoint-interval", s.checkpoint_seconds, "seconds from one checkpoint to the next")->check(CLI::PositiveNumber);
   app.add_option("--device", s.device, "cpu, cuda, cuda:1, ...");
   app.add_flag("--bf16", s.bf16, "the network computes in bfloat16");
+  finite_numbers(app);
   CLI11_PARSE(app, argc, argv);
   if (levels->count() > 0) s.file.schedule = "custom";
   try {
     keep_freed_memory();
+    check_output("out", s.out, ".safetensors", s.model);
     std::string command = "train_amed";
     for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];
     Trainer(s).run(command);

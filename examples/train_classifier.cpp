@@ -1,8 +1,10 @@
 // Trains the classifier in whose features `evaluate` compares sets of images, on the first 50,000 images of Fashion-MNIST: the last
 // 10,000 are for choosing settings, the test images for the final table.
 #include "support/classifier.hpp"
+#include "support/command_line.hpp"
 #include "support/fashion_mnist.hpp"
 #include "support/network.hpp"
+#include "support/output.hpp"
 #include "support/progress.hpp"
 
 #include <CLI/CLI.hpp>
@@ -81,17 +83,18 @@ void train(const Settings& s, const std::string& command) {
 int main(int argc, char** argv) {
   Settings s;
   CLI::App app{"Trains the classifier whose features `evaluate` compares images in."};
-  app.option_defaults()->always_capture_default();
-  app.failure_message([](const CLI::App*, const CLI::Error& error) { return "error: " + std::string(error.what()) + "\n"; });
+  plain_words(app);
   app.add_option("--data", s.data, "folder of the IDX files");
   app.add_option("--out", s.out, "weights to write");
   app.add_option("--epochs", s.epochs, "passes over the images")->check(CLI::Range(1, 1'000));
   app.add_option("--batch", s.batch, "images per update")->check(CLI::Range(1, 50'000));
   app.add_option("--lr", s.lr, "peak learning rate")->check(CLI::PositiveNumber);
   app.add_option("--seed", s.seed, "of weights and order");
+  finite_numbers(app);
   CLI11_PARSE(app, argc, argv);
   try {
     keep_freed_memory();
+    check_output("out", s.out, ".safetensors");
     std::string command = "train_classifier";
     for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];
     train(s, command);

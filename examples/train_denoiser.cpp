@@ -3,7 +3,9 @@
 //
 // All randomness of step k comes from (seed, k) alone, so a run that was killed and resumed sees the same numbers as one
 // that was not.
+#include "support/command_line.hpp"
 #include "support/fashion_mnist.hpp"
+#include "support/output.hpp"
 #include "support/progress.hpp"
 #include "support/unet.hpp"
 
@@ -224,7 +226,7 @@ int main(int argc, char** argv) {
   s.net.num_blocks = 1;
   s.net.attn_resolutions = {8};
   CLI::App app{"Trains a class-conditional denoiser on Fashion-MNIST; run it again to resume."};
-  app.option_defaults()->always_capture_default();
+  plain_words(app);
   app.add_option("--data", s.data, "folder of the IDX files");
   app.add_option("--out", s.out, "weights to write; .log and .checkpoint stand beside it");
   app.add_option("--images", s.images, "training images to see in all")->check(CLI::PositiveNumber);
@@ -243,6 +245,7 @@ int main(int argc, char** argv) {
   app.add_option("--threads", s.threads, "0: LibTorch's choice")->check(CLI::NonNegativeNumber);
   app.add_flag("--bf16", s.bf16, "compute in bfloat16 (weights stay float32), faster where the processor has it");
   app.add_option("--evaluate", s.evaluate, "only print the loss of these weights on the test split");
+  finite_numbers(app);
   CLI11_PARSE(app, argc, argv);
   try {
     if (s.threads > 0) torch::set_num_threads(static_cast<int>(s.threads));
@@ -253,12 +256,13 @@ int main(int argc, char** argv) {
         std::printf("test loss %s labels: %.4f\n", labels ? "with" : "without", split_loss(*net, test, 10'000, labels, 2));
       return 0;
     }
+    check_output("out", s.out, ".safetensors");
     std::string command = "train_denoiser";
     for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];
     torch::manual_seed(static_cast<std::uint64_t>(s.seed));
     Trainer(s).run(command);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "train_denoiser: %s\n", error.what());
+    std::fprintf(stderr, "error: %s\n", error.what());
     return 1;
   }
 }

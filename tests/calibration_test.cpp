@@ -66,6 +66,14 @@ TEST_CASE("calibration: better where it was not fitted, the same for the same no
     CHECK(resumed.after == all.after);
   }
 
+  // What is resumed tells no distances: of a table that is worse than the start, however near it says it is, nothing comes back.
+  Table worse = start;
+  for (auto& row : worse.rows) row.weights.resize(1), row.weights[0] *= 1.1;
+  const Calibration misled = calibrate(mixture, start, batches, teacher, {.iterations = 0, .resume = CalibrationProgress{.stage = 1, .table = worse, .best = worse}});
+  CHECK(misled.table.rows[1].weights == start.rows[1].weights);
+  CHECK(misled.after == misled.before);
+  CHECK(misled.before == all.before);
+
   // A held-out trajectory whose teacher ends in another place does not decide, whichever way it moves.
   std::set<std::vector<double>> ends;
   for (const double away : {0., 100., -100.}) {
@@ -166,7 +174,22 @@ TEST_CASE("calibration: a model of one direction, samples that are alike, and se
   odd.levels.back() = 0;
   CHECK_THAT(message_of([&] { calibrate(mixture, odd, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("last level is 0"));
   const Table five = tabulate(Euler{}, karras({.steps = 5}));
-  CHECK_THAT(refusal({.resume = CalibrationProgress{.table = five, .best = five}}), Catch::Contains("is resumed is 5; allowed: 4"));
+  const auto resumed = [&](CalibrationProgress p) { return refusal({.resume = p}); };
+  CHECK_THAT(resumed({.stage = 1, .table = five, .best = five}), Catch::Contains("is resumed is 5; allowed: 4"));
+  CHECK_THAT(resumed({.stage = 1, .table = start, .best = five}), Catch::Contains("is resumed is 5; allowed: 4"));
+  CHECK_THAT(resumed({.stage = 1, .table = images, .best = start}), Catch::Contains("target is denoised; allowed: slope"));
+  CHECK_THAT(resumed({.stage = 1, .table = start, .best = start, .damping = 0}), Catch::Contains("damping of what is resumed is 0; allowed: positive"));
+  const Table lower = tabulate(Euler{}, karras({.steps = 4, .sigma_max = 20}));
+  CHECK_THAT(resumed({.stage = 1, .table = start, .best = lower}), Catch::Contains("last level of what is resumed is 20"));
+
+  // Refused before the teacher is asked.
+  int asked = 0;
+  const auto counted = [&](const Array& x, const Time<Array>& t, Array& out) { ++asked, mixture(x, t, out); };
+  for (const CalibrationOptions& o : {CalibrationOptions{.held_out = 2}, {.held_out = 0.01}, {.held_out = 0.97}, {.held_out = NAN}, {.ridge = NAN}, {.tries = 0}})
+    CHECK_THROWS_AS(calibrate(counted, start, std::vector<Array>{cloud(0, 20)}, o), std::invalid_argument);
+  CHECK_THROWS_AS(calibrate(counted, images, std::vector<Array>{cloud(0, 20)}), std::invalid_argument);
+  CHECK(asked == 0);
+  CHECK(refusal({.held_out = 0.01}) == "held_out is 0.01; allowed: what leaves 2 or more of 20 trajectories to fit to and 1 or more to decide");
   CHECK(refusal({.tries = 0}) == "tries is 0; allowed: 1 or more");
   const auto broken = [](const Array& x, const Time<Array>&, Array& out) { out = Array::Constant(x.rows(), x.cols(), NAN); };
   CHECK_THAT(message_of([&] { calibrate(broken, start, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("teacher's samples are not finite"));
@@ -346,6 +369,14 @@ TEST_CASE("calibration: it says what did not go as it should") {
     if (sigma[0] < 0.9 * start.levels[2] && x.cols() == z.cols()) out.col(0).setConstant(NAN);
   };
   CHECK(said(calibrate(without_one, start, std::vector<Array>{z}, taught(mixture), {.iterations = 0}), "1 of 60 trajectories of the table to start from are not finite"));
+  // One that is held out and lost has no distance, and leaves those of the others as they are.
+  const auto last_lost = [&](const Array& x, const Time<Array>& sigma, Array& out) {
+    mixture(x, sigma, out);
+    if (sigma[0] < 0.9 * start.levels[2] && x.cols() == z.cols()) out.col(59).setConstant(NAN);
+  };
+  const Calibration lost = calibrate(last_lost, start, std::vector<Array>{z}, taught(mixture), {.iterations = 0});
+  const Array others = z.middleCols(45, 14), missed = sample(start, mixture, start.schedule(), others, {.analytic_first_step = true}).x - teach(Heun{}, mixture, start.schedule(), 6, others).back();
+  CHECK(lost.before == Approx(rms(missed)));
 
   // Ends fitted already are not nearer with steps fitted one by one, and notes are kept for who goes on.
   const Table fitted = calibrate(mixture, start, std::vector<Array>{z}, {.iterations = 6}).table;

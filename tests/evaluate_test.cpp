@@ -68,6 +68,17 @@ Tensor last_floats(const std::string& bytes, std::size_t count) {
   return torch::tensor(values);
 }
 
+/// One line that has these words, and no success.
+void refused_by(const Scratch& scratch, const std::string& program, const std::string& arguments, const std::string& words) {
+  const auto outcome = scratch.run(program, arguments);
+  INFO(outcome.text);
+  CHECK(outcome.code > 0);
+  CHECK(outcome.text.starts_with("error: "));
+  CHECK(std::count(outcome.text.begin(), outcome.text.end(), '\n') == 1);
+  CHECK(outcome.text.find(words) != std::string::npos);
+  CHECK_FALSE(fs::exists(scratch.dir / "no.json"));
+}
+
 Tensor weights(std::int64_t count) { return resample(count, 0); }
 
 }  // namespace
@@ -526,6 +537,30 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   CHECK_FALSE(fs::exists(scratch.dir / "no.json"));
 }
 
+TEST_CASE("calibrate: it begins at any solver whose table it can fit, and says beforehand what it cannot") {
+  const Scratch scratch("calibrate_begins");
+  const std::string few = "--model '" + labelled + "' --steps 2 --images 6 --iterations 0 --teacher-steps 2 ";
+  for (const char* solver : {"euler", "dpm2", "amed", "deis"}) {
+    const auto fitted = scratch.run("calibrate", few + "--solver " + solver + " --out " + solver + ".json");
+    INFO(fitted.text);
+    CHECK(fitted.code == 0);
+  }
+  fs::create_directory(scratch.dir / "folder");
+  std::ofstream(scratch.dir / "file") << "a";
+  for (const auto& [given, words] : std::initializer_list<std::pair<std::string, std::string>>{
+           {"--solver dpmpp", "solver is dpmpp; allowed: one of slopes"}, {"--solver plms", "solver is plms; allowed: one of slopes"}, {"--order 2 --solver euler", "order is given; allowed: not with the solver euler"},
+           {"--batch 3", "batch is 3; allowed: multiples of the "}, {"--classes 0,1,2 --batch 4", "batch is 4; allowed: multiples of the 3 classes"},
+           {"--held-out 0.01", "held_out is 0.01; allowed: what leaves 2 or more of 6 trajectories"}, {"--held-out nan", "--held-out: is nan; allowed: finite numbers"},
+           {"--shown nan", "--shown: is nan; allowed"}, {"--ridge nan", "--ridge: is nan; allowed"}, {"--guidance nan", "--guidance: is nan"}, {"--history -1", "--history: Value -1 not in range"}, {"--steps 1", "steps is 1; allowed: 2 or more"}, {"--cache file", "file"}})
+    refused_by(scratch, "calibrate", "--model '" + labelled + "' --images 6 --iterations 0 --teacher-steps 2 --out no.json " + given, words);
+  for (const auto& [out, words] : std::initializer_list<std::pair<std::string, std::string>>{
+           {"none/no.json", "files in a folder that exists"}, {"folder", "files that end in .json"}, {"no.safetensors", "files that end in .json"}, {"folder/.json", "files that end in .json"}})
+    refused_by(scratch, "calibrate", few + "--out " + out, "out is " + out + "; allowed: " + words);
+  fs::create_directory(scratch.dir / "folder.json");
+  refused_by(scratch, "calibrate", few + "--out folder.json", "out is folder.json; allowed: files: this is a folder");
+  CHECK_FALSE(fs::exists(scratch.dir / "no.json"));
+}
+
 TEST_CASE("gaussian_start: what a network says where noise hides all, for tables and classic solvers to start from") {
   const Scratch scratch("gaussian_start");
   const torch::NoGradGuard no_grad;
@@ -595,15 +630,7 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   const Tensor without = sample(table.table, network_of_class, table.table.schedule(), z, {.analytic_first_step = true}).x;
   CHECK((without - x).abs().max().item<double>() > 1e-3);
 
-  const auto refused = [&](const std::string& program, const std::string& arguments, const std::string& words) {
-    const auto outcome = scratch.run(program, arguments);
-    INFO(outcome.text);
-    CHECK(outcome.code > 0);
-    CHECK(outcome.text.starts_with("error: "));
-    CHECK(std::count(outcome.text.begin(), outcome.text.end(), '\n') == 1);
-    CHECK(outcome.text.find(words) != std::string::npos);
-    CHECK_FALSE(fs::exists(scratch.dir / "no.json"));
-  };
+  const auto refused = [&](const std::string& program, const std::string& arguments, const std::string& words) { refused_by(scratch, program, arguments, words); };
   fs::create_directory(scratch.dir / "other");
   fs::copy(scratch.dir / "start.safetensors", scratch.dir / "other");
   refused("calibrate", fit + "--gaussian-start other/start.safetensors --out no.json", "files in the folder of --out");
@@ -634,10 +661,12 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   }
   fs::copy(labelled, scratch.dir / "network.safetensors");
   refused("calibrate", fit + "--gaussian-start network.safetensors --out no.json", "not a start of gaussian_start");
-  refused("train_amed", "--model '" + labelled + "' --table table.json --out no.json", "with the start start.safetensors; allowed: ");
+  refused("train_amed", "--model '" + labelled + "' --table table.json --out no.safetensors", "with the start start.safetensors; allowed: ");
   fs::remove(scratch.dir / "start.safetensors");
   refused("sample", "--model '" + labelled + "' --table table.json --npy no.npy", "start.safetensors");
-  refused("gaussian_start", "--model '" + labelled + "' --images 5 --rank 5 --out no.json", "rank");
+  refused("gaussian_start", "--model '" + labelled + "' --images 5 --rank 5 --out no.safetensors", "rank");
+  refused("gaussian_start", "--model '" + labelled + "' --images 5 --out '" + labelled + "'", "another file than that which is read");
+  refused("gaussian_start", "--model '" + labelled + "' --sigma nan --out no.safetensors", "--sigma: is nan; allowed: finite numbers");
   refused("gaussian_start", "--model none.safetensors --out no.safetensors", "none.safetensors");
 }
 

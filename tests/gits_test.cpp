@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 #include "support/types.hpp"
 
+#include <fewstep/denoisers/started.hpp>
 #include <fewstep/eigen/laws.hpp>
 #include <fewstep/gits.hpp>
 #include <fewstep/laws/problems.hpp>
@@ -72,6 +73,16 @@ TEST_CASE("GITS: the cheapest path among all, costs of straight and of bent traj
       for (std::size_t j = 0; j < a.size(); ++j) CHECK(a[i][j] == Approx(b[i][j]).margin(1e-12));
     CHECK(a[0][12] > 0.1);
   }
+  // A denoiser's own analytic start is the teacher's too, and its slope is told.
+  const auto started = with_start(laws::elementwise<Array>(peaks), [](const Array& v, const Time<Array>&, Array& out) { out = 0.1 * v + 0.3; });
+  const Options free{.analytic_first_step = true};
+  const auto own = course(Heun{}, started, fine, x, free);
+  CHECK(own.slopes.size() == 12);
+  CHECK((own.slopes[0] - (0.9 * x - 0.3) / fine[0]).abs().maxCoeff() < 1e-12);
+  CHECK((own.states.back() - integrate(Heun{}, started, fine, x, free).x).abs().maxCoeff() == 0);
+  const auto nowhere = [](const Array&, const Time<Array>&, Array& out) { out.setConstant(NAN); };
+  CHECK(message_of([&] { course(Heun{}, nowhere, fine, x); }) == "the teacher's samples are not finite");
+
   const Schedule made = gits(Heun{}, laws::elementwise<Array>(peaks), fine, x, Ipndm{}, {.steps = 4});
   CHECK(made.steps() == 4);
   for (const double level : made) CHECK(std::find(fine.begin(), fine.end(), level) != fine.end());

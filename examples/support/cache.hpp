@@ -58,11 +58,9 @@ class Cache {
       } catch (const std::runtime_error&) {  // a damaged file is as good as none
       }
     }
+    if (!folder_.empty()) std::filesystem::create_directories(folder_);
     Tensors made = make();
-    if (!folder_.empty()) {
-      std::filesystem::create_directories(folder_);
-      io::save_tensors(path, {made, {{"description", description}}});
-    }
+    if (!folder_.empty()) io::save_tensors(path, {made, {{"description", description}}});
     return made;
   }
 

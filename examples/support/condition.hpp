@@ -26,7 +26,7 @@ struct Condition {
 
   void add_options(CLI::App& app) {
     app.add_flag("--unlabelled", unlabelled, "pictures of no class; else classes take turns");
-    app.add_option("--guidance", guidance, "towards the class (classifier-free); other than 1, each evaluation is two");
+    app.add_option("--guidance", guidance, "towards the class (classifier-free); other than 1, each evaluation is two")->check(CLI::Range(-1e3, 1e3));
   }
 
   /// @throws std::invalid_argument for a network that knows no classes, or not these.
@@ -40,6 +40,7 @@ struct Condition {
   /// Empty for the usual one.
   std::string text() const {
     std::ostringstream text;
+    text.precision(17);
     if (unlabelled) text << ", unlabelled";
     if (guidance != 1) text << ", guidance " << guidance;
     for (std::size_t k = 0; k < classes.size(); ++k) text << (k == 0 ? ", classes " : " ") << classes[k];

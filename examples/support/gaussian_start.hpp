@@ -5,6 +5,7 @@
 
 #include <fewstep/errors.hpp>
 #include <fewstep/io/safetensors.hpp>
+#include <fewstep/io/table_file.hpp>
 #include <fewstep/torch/safetensors.hpp>
 
 #include <torch/torch.h>
@@ -44,10 +45,12 @@ struct GaussianStart {
   }
 };
 
+inline constexpr const char* gaussian_start_format = "fewstep gaussian start 1";
+
 /// Directions in half precision: what they add to an answer is small.
 inline void write_gaussian_start(const std::filesystem::path& path, const GaussianStart& start) {
   io::save_tensors(path, {{{"means", start.means}, {"directions", start.directions.to(torch::kFloat16)}, {"variances", start.variances}, {"variance", torch::tensor({start.variance}, torch::kFloat64)}},
-                          {{"format", "fewstep gaussian start 1"}}});
+                          {{"format", gaussian_start_format}}});
 }
 
 /// A file without directions has none.
@@ -55,6 +58,12 @@ inline void write_gaussian_start(const std::filesystem::path& path, const Gaussi
 inline GaussianStart read_gaussian_start(const std::filesystem::path& path, const UnetConfig& config, torch::Device device) {
   const io::TensorFile file = io::load_tensors(path);
   const auto fail = [&](const std::string& text) { throw std::runtime_error(path.string() + ": " + text); };
+  const auto format = file.metadata.find("format");
+  try {
+    io::detail::check_format(format == file.metadata.end() ? "" : format->second, gaussian_start_format, "a start of gaussian_start");
+  } catch (const std::exception& error) {
+    fail(error.what());
+  }
   const auto means = file.tensors.find("means"), variance = file.tensors.find("variance");
   if (means == file.tensors.end() || variance == file.tensors.end()) fail("not a start of gaussian_start (it lacks means or variance)");
   const std::vector<std::int64_t> shape{config.label_dim + 1, config.img_channels, config.img_resolution, config.img_resolution};

@@ -8,7 +8,9 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <stdexcept>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace fewstep {
@@ -30,25 +32,47 @@ struct Course {
   std::vector<X> states, slopes;
 };
 
+namespace detail {
+/// A denoiser whose answers somebody sees, with its own analytic start.
+template <class D, class See>
+struct Watched {
+  D& denoise;
+  See see;  // (x, denoised, sigma)
+
+  template <State X>
+  bool operator()(const X& x, const Time<X>& sigma, X& out, Features<X>& features) const {
+    const bool has_features = detail::denoise(denoise, x, sigma, out, features);
+    see(x, out, sigma);
+    return has_features;
+  }
+  template <class T>
+    requires requires(const D& d, const T& t) { d.analytic_start(t); }
+  auto analytic_start(const T& sigma) const { return denoise.analytic_start(sigma); }
+  template <State X>
+    requires requires(const D& d, const X& x, const Time<X>& t, X& out) { d.analytic_start(x, t, out); }
+  void analytic_start(const X& x, const Time<X>& sigma, X& out) const { denoise.analytic_start(x, sigma, out); }
+};
+template <class D, class See>
+Watched(D&, See) -> Watched<D, See>;
+}  // namespace detail
+
 /// @param x  the states at the schedule's first level
+/// @throws std::runtime_error if it does not end at finite numbers
 template <State X, class S, class D>
 Course<X> course(const S& teacher, D&& denoise, const Schedule& schedule, const X& x, const Options& options = {}) {
   Course<X> made;
-  const auto slope = [&](const X& at, const X& denoised, const Time<X>& sigma) {
+  const detail::Watched watched{denoise, [&](const X& at, const X& denoised, const Time<X>& sigma) {
+    if (made.slopes.size() == made.states.size()) return;  // not the first evaluation since the last step
     made.slopes.push_back(algebra<X>::like(at));
     combine(made.slopes.back(), times(sigma), [](const auto& t) { return std::tuple{1. / t, -1. / t}; }, at, denoised);
-  };
-  const auto watched = [&](const X& at, const Time<X>& sigma, X& out, Features<X>& features) {
-    const bool has_features = detail::denoise(denoise, at, sigma, out, features);
-    if (made.slopes.size() < made.states.size()) slope(at, out, sigma);  // the first evaluation since the last step
-    return has_features;
-  };
+  }};
   made.states.push_back(detail::copied(x));
   if (options.analytic_first_step) {
     made.slopes.push_back(algebra<X>::like(x));
-    combine(made.slopes.back(), times(Time<X>(schedule[0])), [](const auto& t) { using std::sqrt; return std::tuple{1. / sqrt(1. + t * t)}; }, x);
+    Model<X, decltype(watched)>(watched, Target::slope).analytic(x, Time<X>(schedule[0]), made.slopes.back());
   }
-  integrate(teacher, watched, schedule, x, options, [&](const Snapshot<X>& s) { made.states.push_back(detail::copied(s.x)); });
+  const auto run = integrate(teacher, watched, schedule, x, options, [&](const Snapshot<X>& s) { made.states.push_back(detail::copied(s.x)); });
+  if (run.status == Status::non_finite) throw std::runtime_error("the teacher's samples are not finite");
   return made;
 }
 
@@ -123,7 +147,7 @@ inline std::vector<std::size_t> gits_path(const std::vector<std::vector<double>>
 }
 
 /// With an analytic start the first step is free, so one more level is put before the path's second one: the one with which the
-/// student, from the teacher's start, ends nearest to the teacher.
+/// student, from the teacher's start, ends nearest to the teacher. None where the path takes the teacher's second level: there is none between.
 template <State X, class D, class Student>
 Schedule gits_insertion(const Course<X>& teacher, D&& denoise, const Schedule& schedule, const std::vector<std::size_t>& path,
                         const Student& student) {
@@ -144,7 +168,7 @@ Schedule gits_insertion(const Course<X>& teacher, D&& denoise, const Schedule& s
 }
 
 /// A schedule of `options.steps` of the teacher's levels for the student; no evaluations beyond the teacher's, but with an analytic
-/// start, which the teacher then has too and which makes the schedule one step longer.
+/// start, which the teacher then has too and which makes the schedule one step longer where a level lies before the path's second one.
 /// @param schedule  of the teacher, fine; @param x  states at its first level: 256 or more
 /// Source: Chen et al. 2024, arXiv 2405.11326, algorithm 1; diff-sampler, gits_utils.py (the level for the analytic start).
 template <State X, class S, class D, class Student>

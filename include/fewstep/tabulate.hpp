@@ -71,7 +71,9 @@ Table tabulate(const S& solver, const Schedule& schedule) {
     const auto weight = [&](std::size_t of, std::size_t to) { return moved[of].state[to] - carry(to) * moved[of].state[at]; };
     Table::Row row{.carry = carry(next), .clock = alone.clock[at]};
     for (std::size_t back = 0; back <= i; ++back) row.weights.push_back(weight(begins[i - back], next));
-    while (row.weights.size() > 1 && row.weights.back() == 0) row.weights.pop_back();
+    // What is left of targets that the step does not use is rounding.
+    const auto unused = [&](std::size_t of) { return std::abs(weight(of, next)) <= 1e-13 * std::abs(moved[of].state[at]); };
+    while (row.weights.size() > 1 && unused(begins[i + 1 - row.weights.size()])) row.weights.pop_back();
     for (std::size_t k = at + 1; k < next; ++k) row.midpoints.push_back({alone.level[k], weight(at, k), weight(k, next), carry(k), alone.clock[k]});
     table.rows.push_back(std::move(row));
     // What else moves a midpoint or a row's end has no place in a table.

@@ -22,7 +22,8 @@
 namespace fewstep {
 
 /// How far a calibration is. Distances are of ends, as seen, to the teacher's on held-out trajectories: the root mean square, which a few may decide
-/// that end in another place. So the best is told by another loss, for which those hardly count.
+/// that end in another place. So the best is told by another loss, for which those hardly count. Samples that are no numbers count in that
+/// loss as beyond all others, in the distances not at all.
 struct CalibrationProgress {
   int stage = 0;          // 0: nothing is fitted; 1: the steps are; from 2 on stage - 1 iterations are done
   Table table = {};       // as it is now
@@ -52,7 +53,7 @@ struct CalibrationOptions {
   int teacher_steps = 6;
   /// Called at first and after each stage that moved something; false stops with what was reached.
   std::function<bool(const CalibrationProgress&)> report = {};
-  /// To go on from there, with the same noise and options.
+  /// To go on from there, with the same noise and options; distances are measured again.
   std::optional<CalibrationProgress> resume = {};
 
   /// How many of so many trajectories are held out.
@@ -77,6 +78,30 @@ double teacher_error(const X& fine, int steps, const X& coarse, int fewer) {
   return std::sqrt(detail::median_of(algebra<X>::dot(change, change))) / (ratio * ratio - 1);
 }
 
+/// What calibrate() can begin with, told before a teacher is asked.
+/// @throws std::invalid_argument naming what does not fit.
+inline void require_calibratable(const Table& start, std::size_t trajectories, const CalibrationOptions& options) {
+  start.validate();
+  require(start.aim == Target::slope, "the table's target", "denoised", "slope");
+  require(start.evaluations() == 1, "the table", "one with midpoints", "tables of one evaluation a row");
+  for (const Table::Row& row : start.rows) require(row.carry == 1, "a carry of the table", row.carry, "1");
+  require(options.held_out > 0 && options.held_out < 1, "held_out", options.held_out, "numbers between 0 and 1");
+  require(options.ridge >= 0 && std::isfinite(options.ridge), "ridge", options.ridge, "0 and positive numbers");
+  require(options.tries >= 1, "tries", options.tries, "1 or more");
+  require(trajectories >= 3, "the number of trajectories", trajectories, "3 or more, of which some are held out");
+  const std::size_t fitted = trajectories - options.held_out_of(trajectories);
+  require(fitted >= 2 && fitted < trajectories, "held_out", options.held_out, "what leaves 2 or more of " + std::to_string(trajectories) + " trajectories to fit to and 1 or more to decide");
+}
+
+namespace detail {
+template <State X>
+std::size_t samples_of(const std::vector<X>& batches) {
+  std::size_t count = 0;
+  for (const X& batch : batches) count += algebra<X>::dot(batch, batch).size();
+  return count;
+}
+}  // namespace detail
+
 /// @param noise    unit noise, a batch each
 /// @param teacher  for each batch what teach() gives on the schedule of `start`
 /// @param see      as below
@@ -84,13 +109,8 @@ template <State X, class D, class See = std::identity>
 Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noise, const std::vector<std::vector<X>>& teacher,
                       const CalibrationOptions& options, const See& see = {}) {
   [[maybe_unused]] const typename algebra<X>::inference mode(true);
-  start.validate();
-  require(start.aim == Target::slope, "the table's target", "denoised", "slope");
-  require(start.evaluations() == 1, "the table", "one with midpoints", "tables of one evaluation a row");
-  for (const Table::Row& row : start.rows) require(row.carry == 1, "a carry of the table", row.carry, "1");
-  require(options.held_out > 0 && options.held_out < 1, "held_out", options.held_out, "numbers between 0 and 1");
-  require(options.ridge >= 0, "ridge", options.ridge, "0 and positive numbers");
-  require(options.tries >= 1, "tries", options.tries, "1 or more");
+  const std::size_t total = detail::samples_of(noise), fitted = total - options.held_out_of(total);
+  require_calibratable(start, total, options);
   require(teacher.size() == noise.size(), "the number of batches of the teacher", teacher.size(), std::to_string(noise.size()) + ", those of noise");
   detail::TableRuns<X, std::remove_reference_t<D>> runs(denoise, options.analytic_first_step, see);
   for (std::size_t i = 0; i < noise.size(); ++i) {
@@ -102,33 +122,45 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
     for (const X& s : teacher[i]) states.push_back(detail::copied(s));
     runs.add(std::move(x), std::move(states));
   }
-  const std::size_t total = runs.samples(), fitted = total - options.held_out_of(total);
-  require(fitted >= 2 && fitted < total, "the number of trajectories", total, "3 or more, of which some are held out");
   const auto held_out = [&] {
     const std::vector<double> all = runs.squares();
     return std::vector<double>(all.begin() + static_cast<std::ptrdiff_t>(fitted), all.end());
   };
   CalibrationProgress p{.table = start, .best = start};
-  const auto rms = [&] { return detail::rms_of(held_out()); };
-  const auto median = [&] { return std::sqrt(detail::median_of(held_out())); };
+  const bool resumed = options.resume && options.resume->stage > 0;
+  if (resumed) {
+    p = *options.resume;
+    require(p.damping > 0 && std::isfinite(p.damping), "the damping of what is resumed", p.damping, "positive numbers");
+    for (const Table& t : {p.table, p.best}) {
+      require_calibratable(t, total, options);
+      require(t.rows.size() == start.rows.size(), "the rows of what is resumed", t.rows.size(), std::to_string(start.rows.size()) + ", the table's");
+      require(t.levels.front() == start.levels.front() && t.levels.back() == start.levels.back(), "the first and last level of what is resumed",
+              std::to_string(t.levels.front()) + " and " + std::to_string(t.levels.back()), "the table's");
+    }
+  }
+  const auto rms = [&] { return detail::rms_of(detail::finite_of(held_out())); };
+  const auto median = [&] { return std::sqrt(detail::median_of(detail::finite_of(held_out()))); };
   const auto loss = [&] { return detail::cauchy_of(held_out(), (std::max)(p.usual * p.usual, (std::numeric_limits<double>::min)())); };
 
-  if (options.resume) {
-    p = *options.resume;
-    p.table.validate();
-    p.best.validate();
-    require(p.table.rows.size() == start.rows.size(), "the rows of what is resumed", p.table.rows.size(), std::to_string(start.rows.size()) + ", the table's");
-  }
-  runs.walk_all(p.table);
-  if (p.stage == 0) {
-    const std::vector<double> all = runs.squares();
-    const auto lost = std::count(all.begin(), all.end(), decltype(runs)::lost);
-    if (lost == std::ssize(all)) throw std::runtime_error("the samples of the table to start from are not finite");
+  runs.walk_all(start);
+  const std::vector<double> all = runs.squares();
+  const auto lost = std::count(all.begin(), all.end(), detail::lost_sample);
+  if (detail::finite_of(held_out()).empty()) throw std::runtime_error("the samples of the table to start from are not finite");
+  p.before = rms();
+  p.usual = median();
+  const double at_first = loss();
+  if (resumed) {
+    // Its distances are measured again: what it says is nothing that could make a worse table than the start look better.
+    runs.walk_all(p.best);
+    if (!(loss() <= at_first)) runs.walk_all(p.best = start);
+    p.least = loss(), p.after = rms(), p.median = median();
+    runs.walk_all(p.table);
+  } else {
     if (lost > 0) p.notes.push_back(std::to_string(lost) + " of " + std::to_string(total) + " trajectories of the table to start from are not finite");
     if (total - fitted < 10) p.notes.push_back("only " + std::to_string(total - fitted) + " of " + std::to_string(total) + " trajectories are held out, and decide");
-    p.before = p.steps_fitted = p.after = rms();
-    p.usual = p.median = median();
-    p.least = loss();
+    p.steps_fitted = p.after = p.before;
+    p.median = p.usual;
+    p.least = at_first;
   }
   while (!options.report || options.report(p)) {
     if (p.stage == 0) {
@@ -159,14 +191,14 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
 /// @param noise  unit noise, a batch each; some 300 samples in all. The first batch tells the teacher's error too.
 /// @param see    what is compared of an end, all of it where nothing is given: a callable (state) -> state of as many samples. Such as
 ///               numbers limited to what a picture shows, and after them the picture's features by another network.
-/// @throws std::invalid_argument naming what does not fit; std::runtime_error for a teacher, or a start, of which nothing is finite; what the
-/// model throws.
+/// @throws std::invalid_argument naming what does not fit; std::runtime_error for a teacher of which a sample, or a start of which nothing held
+/// out, is finite no more; what the model throws.
 /// Source: least squares per step, Kim et al. 2024 (D-ODE, one scalar a step); Levenberg 1944; as a whole this library's own.
 template <State X, class D, class See = std::identity>
 Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noise, const CalibrationOptions& options = {}, const See& see = {}) {
-  start.validate();
   require(options.teacher_steps >= 2, "teacher_steps", options.teacher_steps, "2 or more");
   require(!noise.empty(), "the number of batches of noise", 0, "1 or more");
+  require_calibratable(start, detail::samples_of(noise), options);
   const Schedule schedule = start.schedule();
   std::vector<std::vector<X>> teacher;
   for (const X& z : noise) teacher.push_back(teach(Heun{}, denoise, schedule, options.teacher_steps, z));

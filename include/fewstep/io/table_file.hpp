@@ -40,16 +40,38 @@ inline void check_format(const std::string& found, const std::string& own, const
   throw std::runtime_error("not " + what + " (it lacks the format '" + own + "')");
 }
 
+/// A value in a message: on one line, and nothing that a terminal would obey.
+inline std::string shown(const nlohmann::json& j) {
+  if (j.is_structured()) return j.type_name();
+  const std::string text = j.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+  return j.is_string() ? text.substr(1, text.size() - 2) : text;
+}
+
 inline void check_keys(const nlohmann::json& j, const std::string& of, const std::vector<std::string>& known) {
   require(j.is_object(), of, j.type_name(), "object");
   std::string all;
   for (const auto& key : known) all += (all.empty() ? "" : ", ") + key;
-  for (const auto& [key, value] : j.items()) require(std::find(known.begin(), known.end(), key) != known.end(), "a key of " + of, key, all);
+  for (const auto& [key, value] : j.items()) require(std::find(known.begin(), known.end(), key) != known.end(), "a key of " + of, shown(key), all);
 }
 
-inline const nlohmann::json& list(const nlohmann::json& j, const char* key) {
-  require(j.at(key).is_array(), key, j.at(key).type_name(), "array");
+/// @param of  what the object is, to name the key by
+inline const nlohmann::json& value(const nlohmann::json& j, const std::string& key, const std::string& of) {
+  require(j.contains(key), of + key, "missing", "a value");
   return j.at(key);
+}
+inline double number(const nlohmann::json& j, const std::string& name) {
+  require(j.is_number(), name, shown(j), "numbers");
+  return j.get<double>();
+}
+inline const nlohmann::json& list(const nlohmann::json& j, const std::string& key, const std::string& of = "") {
+  const nlohmann::json& found = value(j, key, of);
+  require(found.is_array(), of + key, found.type_name(), "array");
+  return found;
+}
+inline std::vector<double> numbers(const nlohmann::json& j, const std::string& key, const std::string& of = "") {
+  std::vector<double> all;
+  for (const auto& one : list(j, key, of)) all.push_back(number(one, of + key + "[" + std::to_string(all.size()) + "]"));
+  return all;
 }
 
 /// One line: the file and what is wrong with it.
@@ -87,20 +109,24 @@ inline TableFile table_from_json(const nlohmann::json& j) {
   detail::check_format(format != j.end() && format->is_string() ? format->get<std::string>() : "", detail::table_format, "a solver table");
   detail::check_keys(j, "the table", {"format", "made", "target", "afs", "levels", "rows"});
   TableFile file;
-  const std::string target = j.at("target");
-  if (target != "slope" && target != "denoised") throw std::runtime_error("target is " + target + "; allowed: slope, denoised");
+  const nlohmann::json &target = detail::value(j, "target", ""), &afs = detail::value(j, "afs", "");
+  require(target == "slope" || target == "denoised", "target", detail::shown(target), "slope, denoised");
   file.table.aim = target == "slope" ? Target::slope : Target::denoised;
-  if (j.at("afs").is_string()) file.start = detail::file_name(j.at("afs"));
-  file.analytic_first_step = !file.start.empty() || j.at("afs").get<bool>();
-  file.table.levels = detail::list(j, "levels").get<std::vector<double>>();
+  if (afs.is_string()) file.start = detail::file_name(afs);
+  else require(afs.is_boolean(), "afs", detail::shown(afs), "true, false, or the name of a file beside the table's");
+  file.analytic_first_step = !file.start.empty() || afs.get<bool>();
+  file.table.levels = detail::numbers(j, "levels");
   for (const auto& row : detail::list(j, "rows")) {
     const std::string name = "rows[" + std::to_string(file.table.rows.size()) + "]";
     detail::check_keys(row, name, {"carry", "weights", "clock", "midpoints"});
-    file.table.rows.push_back({row.at("carry"), detail::list(row, "weights").get<std::vector<double>>(), row.at("clock")});
+    const auto number = [&](const nlohmann::json& of, const std::string& key, const std::string& at) { return detail::number(detail::value(of, key, at), at + key); };
+    file.table.rows.push_back({number(row, "carry", name + "."), detail::numbers(row, "weights", name + "."), number(row, "clock", name + ".")});
     if (!row.contains("midpoints")) continue;
-    for (const auto& m : detail::list(row, "midpoints")) {
-      detail::check_keys(m, name + ".midpoints", {"level", "reach", "weight", "carry", "clock"});
-      file.table.rows.back().midpoints.push_back({m.at("level"), m.at("reach"), m.at("weight"), m.at("carry"), m.at("clock")});
+    for (const auto& m : detail::list(row, "midpoints", name + ".")) {
+      const std::string at = name + ".midpoints[" + std::to_string(file.table.rows.back().midpoints.size()) + "]";
+      detail::check_keys(m, at, {"level", "reach", "weight", "carry", "clock"});
+      file.table.rows.back().midpoints.push_back({number(m, "level", at + "."), number(m, "reach", at + "."), number(m, "weight", at + "."),
+                                                  number(m, "carry", at + "."), number(m, "clock", at + ".")});
     }
   }
   if (j.contains("made")) file.made = j.at("made").get<std::map<std::string, std::string>>();
@@ -108,11 +134,14 @@ inline TableFile table_from_json(const nlohmann::json& j) {
   return file;
 }
 
+/// One value to a line. What is no UTF-8, as a path in `made` may be, is replaced.
+inline std::string text(const nlohmann::ordered_json& j) { return j.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace); }
+
 /// @throws std::invalid_argument as Table::validate; std::runtime_error when the file cannot be written.
 inline void write_table(const std::filesystem::path& path, const TableFile& file) {
   file.table.validate();
   if (!file.start.empty()) detail::file_name(file.start);
-  atomic_write(path, [&](std::ostream& out) { out << to_json(file).dump(1) << "\n"; });
+  atomic_write(path, [&](std::ostream& out) { out << text(to_json(file)) << "\n"; });
 }
 
 /// @throws std::runtime_error, one line: the file and what is wrong with it.

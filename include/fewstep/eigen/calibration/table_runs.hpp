@@ -14,6 +14,9 @@
 
 namespace fewstep::detail {
 
+/// In place of a squared distance that is no number: beyond all others.
+inline constexpr double lost_sample = 1e200;
+
 /// What the runs of a table of slopes visit, beside where a teacher is: so that a changed number costs only the evaluations after it.
 template <State X, class D>
 class TableRuns {
@@ -100,13 +103,12 @@ class TableRuns {
   /// From what is seen of the teacher's end to what is of a batch's.
   X missed(const Batch& b) const { return difference(seen(b.states.back()), b.wanted); }
 
-  static constexpr double lost = 1e200;
-  /// Squared distances of all samples' ends to the teacher's, as seen; of one that is no number `lost`, beyond all others.
+  /// Squared distances of all samples' ends to the teacher's, as seen; of one that is no number `lost_sample`.
   std::vector<double> squares() const {
     std::vector<double> all;
     for (const Batch& b : batches) {
       const X r = missed(b);
-      for (const double s : algebra<X>::dot(r, r)) all.push_back(std::isfinite(s) ? s : lost);
+      for (const double s : algebra<X>::dot(r, r)) all.push_back(std::isfinite(s) ? s : lost_sample);
     }
     return all;
   }
@@ -117,6 +119,12 @@ class TableRuns {
   std::function<X(const X&)> see_;
   std::size_t samples_ = 0;
 };
+
+/// Those of samples that are numbers.
+inline std::vector<double> finite_of(std::vector<double> squares) {
+  std::erase_if(squares, [](double square) { return square == lost_sample; });
+  return squares;
+}
 
 inline double rms_of(const std::vector<double>& squares) {
   double sum = 0;
