@@ -73,6 +73,12 @@ TEST_CASE("calibration: better where it was not fitted, the same for the same no
   CHECK(misled.table.rows[1].weights == start.rows[1].weights);
   CHECK(misled.after == misled.before);
   CHECK(misled.before == all.before);
+  // It goes on from its present table, whichever was the best.
+  const auto once_more = [&](const Table& best) {
+    return calibrate(mixture, start, batches, teacher, {.iterations = 1, .resume = CalibrationProgress{.stage = 1, .table = steps.table, .best = best}}).table;
+  };
+  CHECK(once_more(start).levels == once_more(steps.table).levels);
+  CHECK(once_more(start).levels != start.levels);
 
   // A held-out trajectory whose teacher ends in another place does not decide, whichever way it moves.
   std::set<std::vector<double>> ends;
