@@ -21,7 +21,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -60,14 +59,14 @@ std::string described(const Settings& s, const std::string& command) {
   std::string text = command + ", of";
   for (const std::filesystem::path& path : {s.model, s.start, s.gaussian_start}) text += " " + (path.empty() ? "-" : fingerprint(path));
   for (const std::filesystem::path& path : s.classifiers) text += " " + fingerprint(path);
-  return nlohmann::ordered_json::parse(io::text(text));  // as it is read again: what is no UTF-8 replaced
+  return nlohmann::json::parse(io::detail::text_of(nlohmann::json(text), -1));  // as it is read again: what is no UTF-8 replaced
 }
 
 /// A calibration on its way as a file, so that it can be gone on with.
 void write_progress(const std::filesystem::path& path, const std::string& command, bool afs, const CalibrationProgress& p) {
   const nlohmann::ordered_json j{{"command", command}, {"stage", p.stage}, {"before", p.before}, {"steps_fitted", p.steps_fitted}, {"after", p.after},
                                  {"damping", p.damping}, {"usual", p.usual}, {"median", p.median}, {"least", p.least}, {"notes", p.notes}, {"table", io::to_json({p.table, afs})}, {"best", io::to_json({p.best, afs})}};
-  io::atomic_write(path, [&](std::ostream& out) { out << io::text(j) << "\n"; });
+  io::atomic_write(path, [&](std::ostream& out) { out << io::detail::text_of(j, 1) << "\n"; });
 }
 std::optional<CalibrationProgress> read_progress(const std::filesystem::path& path, const std::string& command) {
   std::ifstream in(path);
@@ -131,9 +130,11 @@ Table starting_table(Settings& s) {
   io::TableFile file;
   if (s.start.empty()) {
     file = {tabulate(make_solver<double>(s.solver, s.solver_settings), make_schedule(s.schedule, s.schedule_settings)), s.options.analytic_first_step};
-    bool fits = file.table.aim == Target::slope && file.table.evaluations() == 1;
-    for (const Table::Row& row : file.table.rows) fits = fits && row.carry == 1;
-    require(fits, "solver", s.solver, "one of slopes, with an evaluation for each level: euler, ipndm, ipndm_v, deis, dpm2, amed");
+    try {
+      require_calibratable(file.table);
+    } catch (const std::invalid_argument&) {
+      require(false, "solver", s.solver, "one of slopes, with an evaluation for each level: euler, ipndm, ipndm_v, deis, dpm2, amed");
+    }
   } else file = io::read_table(s.start);
   s.options.analytic_first_step = file.analytic_first_step;
   require_calibratable(file.table, static_cast<std::size_t>(s.images), s.options);
@@ -186,8 +187,7 @@ void run(Settings s, const std::string& command) {
   if (s.bf16) network->compute_type = torch::kBFloat16;
   const UnetConfig& c = network->config();
   s.condition.check(c);
-  // The rows of labels are the same for each batch.
-  const std::int64_t all = (std::max)(c.label_dim, std::int64_t{1}), kinds = s.condition.unlabelled ? 1 : s.condition.classes.empty() ? all : std::ssize(s.condition.classes);
+  const std::int64_t kinds = s.condition.kinds(c);  // rows of labels are the same for each batch
   require(s.batch % kinds == 0 || s.batch >= s.images, "batch", s.batch, "multiples of the " + std::to_string(kinds) + " classes that take turns in each, or all of --images");
   const Tensor labels = s.condition.labels(c, 0, s.batch);
   for (const std::filesystem::path& path : s.classifiers) {

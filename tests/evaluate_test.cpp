@@ -361,12 +361,7 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   }
 
   const auto refused = [&](const std::string& arguments, const std::string& words) {
-    const auto outcome = scratch.run("evaluate", arguments + " --out no");
-    INFO(outcome.text);
-    CHECK(outcome.code > 0);
-    CHECK(outcome.text.starts_with("error: "));
-    CHECK(std::count(outcome.text.begin(), outcome.text.end(), '\n') == 1);
-    CHECK(outcome.text.find(words) != std::string::npos);
+    refused_by(scratch, "evaluate", arguments + " --out no", words);
     CHECK_FALSE(fs::exists(scratch.dir / "no.csv"));
   };
   refused(common + "--solvers unipk", "unipk");

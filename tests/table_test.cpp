@@ -431,6 +431,10 @@ TEST_CASE("files that are not as they are written") {
   CHECK(io::read_amed(predictor).table->rows[3].midpoints[0].weight == file.table->rows[3].midpoints[0].weight);
   CHECK(io::read_amed(predictor).solver_settings.variant == UniB::bh1);
   const io::Safetensors good = io::read_safetensors(predictor);
+  io::Safetensors made = good;
+  made.metadata["command"] = "caf\xe9";  // a path that is no UTF-8: replaced, not refused
+  io::write_safetensors(predictor, made);
+  CHECK(io::read_safetensors(predictor).metadata.at("command").starts_with("caf"));
   const auto changed = [&](const std::string& key, auto change) {
     io::Safetensors raw = good;
     change(raw.metadata[key]);

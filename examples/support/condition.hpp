@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -45,6 +46,12 @@ struct Condition {
     if (guidance != 1) text << ", guidance " << guidance;
     for (std::size_t k = 0; k < classes.size(); ++k) text << (k == 0 ? ", classes " : " ") << classes[k];
     return text.str();
+  }
+
+  /// How many take turns.
+  std::int64_t kinds(const UnetConfig& c) const {
+    if (unlabelled || c.label_dim == 0) return 1;
+    return classes.empty() ? c.label_dim : std::ssize(classes);
   }
 
   /// The rows of the samples first, first + 1, ...: [count, classes]; undefined for a network without classes.

@@ -1,6 +1,7 @@
 // A schedule computed from the user's own model: GITS, geometry-inspired time scheduling.
 #pragma once
 
+#include "denoisers/adaptor.hpp"
 #include "run.hpp"
 #include "schedule.hpp"
 
@@ -11,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
 namespace fewstep {
@@ -33,27 +35,18 @@ struct Course {
 };
 
 namespace detail {
-/// A denoiser whose answers somebody sees, with its own analytic start.
-template <class D, class See>
-struct Watched {
-  D& denoise;
+/// The rule of a denoiser whose answers somebody sees.
+template <class See>
+struct Watching {
   See see;  // (x, denoised, sigma)
 
-  template <State X>
-  bool operator()(const X& x, const Time<X>& sigma, X& out, Features<X>& features) const {
+  template <State X, class D>
+  bool operator()(const X& x, const Time<X>& sigma, X& out, Features<X>& features, D& denoise) const {
     const bool has_features = detail::denoise(denoise, x, sigma, out, features);
     see(x, out, sigma);
     return has_features;
   }
-  template <class T>
-    requires requires(const D& d, const T& t) { d.analytic_start(t); }
-  auto analytic_start(const T& sigma) const { return denoise.analytic_start(sigma); }
-  template <State X>
-    requires requires(const D& d, const X& x, const Time<X>& t, X& out) { d.analytic_start(x, t, out); }
-  void analytic_start(const X& x, const Time<X>& sigma, X& out) const { denoise.analytic_start(x, sigma, out); }
 };
-template <class D, class See>
-Watched(D&, See) -> Watched<D, See>;
 }  // namespace detail
 
 /// @param x  the states at the schedule's first level
@@ -61,11 +54,12 @@ Watched(D&, See) -> Watched<D, See>;
 template <State X, class S, class D>
 Course<X> course(const S& teacher, D&& denoise, const Schedule& schedule, const X& x, const Options& options = {}) {
   Course<X> made;
-  const detail::Watched watched{denoise, [&](const X& at, const X& denoised, const Time<X>& sigma) {
+  const auto see = [&](const X& at, const X& denoised, const Time<X>& sigma) {
     if (made.slopes.size() == made.states.size()) return;  // not the first evaluation since the last step
     made.slopes.push_back(algebra<X>::like(at));
     combine(made.slopes.back(), times(sigma), [](const auto& t) { return std::tuple{1. / t, -1. / t}; }, at, denoised);
-  }};
+  };
+  Adaptor<detail::Watching<decltype(see)>, std::remove_reference_t<D>&> watched{{see}, {denoise}};
   made.states.push_back(detail::copied(x));
   if (options.analytic_first_step) {
     made.slopes.push_back(algebra<X>::like(x));

@@ -78,13 +78,19 @@ double teacher_error(const X& fine, int steps, const X& coarse, int fewer) {
   return std::sqrt(detail::median_of(algebra<X>::dot(change, change))) / (ratio * ratio - 1);
 }
 
+/// A table that calibrate() can move.
+/// @throws std::invalid_argument naming what does not fit.
+inline void require_calibratable(const Table& table) {
+  table.validate();
+  require(table.aim == Target::slope, "the table's target", "denoised", "slope");
+  require(table.evaluations() == 1, "the table", "one with midpoints", "tables of one evaluation a row");
+  for (const Table::Row& row : table.rows) require(row.carry == 1, "a carry of the table", row.carry, "1");
+}
+
 /// What calibrate() can begin with, told before a teacher is asked.
 /// @throws std::invalid_argument naming what does not fit.
 inline void require_calibratable(const Table& start, std::size_t trajectories, const CalibrationOptions& options) {
-  start.validate();
-  require(start.aim == Target::slope, "the table's target", "denoised", "slope");
-  require(start.evaluations() == 1, "the table", "one with midpoints", "tables of one evaluation a row");
-  for (const Table::Row& row : start.rows) require(row.carry == 1, "a carry of the table", row.carry, "1");
+  require_calibratable(start);
   require(options.held_out > 0 && options.held_out < 1, "held_out", options.held_out, "numbers between 0 and 1");
   require(options.ridge >= 0 && std::isfinite(options.ridge), "ridge", options.ridge, "0 and positive numbers");
   require(options.tries >= 1, "tries", options.tries, "1 or more");
@@ -132,7 +138,7 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
     p = *options.resume;
     require(p.damping > 0 && std::isfinite(p.damping), "the damping of what is resumed", p.damping, "positive numbers");
     for (const Table& t : {p.table, p.best}) {
-      require_calibratable(t, total, options);
+      require_calibratable(t);
       require(t.rows.size() == start.rows.size(), "the rows of what is resumed", t.rows.size(), std::to_string(start.rows.size()) + ", the table's");
       require(t.levels.front() == start.levels.front() && t.levels.back() == start.levels.back(), "the first and last level of what is resumed",
               std::to_string(t.levels.front()) + " and " + std::to_string(t.levels.back()), "the table's");
@@ -143,8 +149,6 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
   const auto loss = [&] { return detail::cauchy_of(held_out(), (std::max)(p.usual * p.usual, (std::numeric_limits<double>::min)())); };
 
   runs.walk_all(start);
-  const std::vector<double> all = runs.squares();
-  const auto lost = std::count(all.begin(), all.end(), detail::lost_sample);
   if (detail::finite_of(held_out()).empty()) throw std::runtime_error("the samples of the table to start from are not finite");
   p.before = rms();
   p.usual = median();
@@ -156,6 +160,8 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
     p.least = loss(), p.after = rms(), p.median = median();
     runs.walk_all(p.table);
   } else {
+    const std::vector<double> all = runs.squares();
+    const auto lost = std::count(all.begin(), all.end(), detail::lost_sample);
     if (lost > 0) p.notes.push_back(std::to_string(lost) + " of " + std::to_string(total) + " trajectories of the table to start from are not finite");
     if (total - fitted < 10) p.notes.push_back("only " + std::to_string(total - fitted) + " of " + std::to_string(total) + " trajectories are held out, and decide");
     p.steps_fitted = p.after = p.before;
@@ -185,8 +191,8 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
 /// Fits the numbers of a solver to a model: first each step's weights by least squares against a teacher, in one pass; then weights, levels
 /// and what the network is told of them together, by Gauss and Newton on where trajectories end. Held-out trajectories decide, and nothing
 /// is returned that is worse on them than `start` by the loss that is fitted (CalibrationProgress).
-/// Evaluations per trajectory: 2 teacher_steps per row, on the first batch half as many again; 1 per row for the start, for the first stage
-/// and for each try; for an iteration's differences the later rows of each number, on the trajectories that are fitted to.
+/// Evaluations per trajectory: 2 teacher_steps per row, on the first batch half as many again; 1 per row for the start (what is resumed: 3), for the first
+/// stage and for each try; for an iteration's differences the later rows of each number, on the trajectories that are fitted to.
 /// @param start  of slopes, without midpoints, with carries of 1, e.g. tabulate(Ipndm{.order = 3}, karras({.steps = 6}))
 /// @param noise  unit noise, a batch each; some 300 samples in all. The first batch tells the teacher's error too.
 /// @param see    what is compared of an end, all of it where nothing is given: a callable (state) -> state of as many samples. Such as

@@ -11,6 +11,13 @@
 
 namespace fewstep::io::detail {
 
+/// What is no UTF-8, as a path in a command may be, is replaced: it is no reason to lose what was computed.
+/// @param indent  of lines, one value to each; -1: all on one
+template <class Json>
+std::string text_of(const Json& j, int indent) {
+  return j.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
 /// The parser alone would take the last of the values of a key, and nest as deep as the text does: deeper than functions that call themselves
 /// for each level can go.
 /// @throws std::exception that says what is wrong

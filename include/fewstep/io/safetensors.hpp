@@ -5,6 +5,7 @@
 #pragma once
 
 #include <fewstep/io/atomic_write.hpp>
+#include <fewstep/io/json.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -224,7 +225,7 @@ inline void write_safetensors(const std::filesystem::path& path, const Safetenso
   });
 
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!file.metadata.empty()) header["__metadata__"] = file.metadata;
+  if (!file.metadata.empty()) header["__metadata__"] = nlohmann::json::parse(detail::text_of(nlohmann::json(file.metadata), -1));
   std::uint64_t offset = 0;
   for (const auto* entry : order) {
     const auto& [key, array] = *entry;

@@ -134,14 +134,11 @@ inline TableFile table_from_json(const nlohmann::json& j) {
   return file;
 }
 
-/// One value to a line. What is no UTF-8, as a path in `made` may be, is replaced.
-inline std::string text(const nlohmann::ordered_json& j) { return j.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace); }
-
 /// @throws std::invalid_argument as Table::validate; std::runtime_error when the file cannot be written.
 inline void write_table(const std::filesystem::path& path, const TableFile& file) {
   file.table.validate();
   if (!file.start.empty()) detail::file_name(file.start);
-  atomic_write(path, [&](std::ostream& out) { out << text(to_json(file)) << "\n"; });
+  atomic_write(path, [&](std::ostream& out) { out << detail::text_of(to_json(file), 1) << "\n"; });
 }
 
 /// @throws std::runtime_error, one line: the file and what is wrong with it.

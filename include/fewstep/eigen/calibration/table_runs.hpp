@@ -41,7 +41,6 @@ class TableRuns {
     samples_ += count;
     batches.back().states.push_back(std::move(x));
   }
-  std::size_t samples() const { return samples_; }
 
   /// The slope at the left end of a row.
   X slope(const Table& t, std::size_t row, const X& x) const {
