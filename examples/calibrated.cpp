@@ -1,6 +1,6 @@
 // A solver fitted to a model, which is only ever called, and how far both end from the exact flow on unseen noise.
 #include <fewstep/eigen.hpp>
-#include <fewstep/eigen/calibrate.hpp>
+#include <fewstep/fitting/calibrate.hpp>
 
 #include <cmath>
 #include <cstdint>

@@ -5,7 +5,7 @@
 #include <fewstep/eigen.hpp>
 #include <fewstep/eigen/laws.hpp>
 #include <fewstep/laws/solver.hpp>
-#include <fewstep/tabulate.hpp>
+#include <fewstep/fitting/tabulate.hpp>
 
 #include <cstddef>
 

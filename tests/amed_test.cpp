@@ -1,13 +1,13 @@
 // The time predictor: one file for both backends, its laws inside solvers, gradients, training, and the command that trains.
-#include "../examples/support/network.hpp"
-#include "../examples/support/noise_numbers.hpp"
-#include "../examples/support/predictor_file.hpp"
+#include "../examples/commands/support/network.hpp"
+#include "../examples/commands/support/noise_numbers.hpp"
+#include "../examples/commands/support/predictor_file.hpp"
 #include "support/command.hpp"
 #include "support/tensors.hpp"
 
 #include <fewstep/io/amed_file.hpp>
 #include <fewstep/laws/solver.hpp>
-#include <fewstep/tabulate.hpp>
+#include <fewstep/fitting/tabulate.hpp>
 #include <fewstep/torch.hpp>
 #include <fewstep/torch/amed_predictor.hpp>
 #include <fewstep/torch/laws.hpp>

@@ -3,7 +3,7 @@
 #include "support/laws.hpp"
 #include "support/types.hpp"
 
-#include <fewstep/eigen/calibrate.hpp>
+#include <fewstep/fitting/calibrate.hpp>
 
 #include <algorithm>
 #include <cmath>

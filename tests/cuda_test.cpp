@@ -3,8 +3,8 @@
 #include "support/configurations.hpp"
 #include "support/tensors.hpp"
 
-#include <fewstep/eigen/calibrate.hpp>
-#include <fewstep/gits.hpp>
+#include <fewstep/fitting/calibrate.hpp>
+#include <fewstep/fitting/gits.hpp>
 #include <fewstep/torch.hpp>
 #include <fewstep/torch/amed_predictor.hpp>
 #include <fewstep/torch/training.hpp>

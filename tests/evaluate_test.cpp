@@ -1,16 +1,16 @@
 // Training a predictor and measuring it: the figures against closed forms, the commands as their users run them.
-#include "../examples/support/cache.hpp"
-#include "../examples/support/condition.hpp"
-#include "../examples/support/difficulty.hpp"
-#include "../examples/support/gaussian_start.hpp"
-#include "../examples/support/metrics.hpp"
-#include "../examples/support/network.hpp"
-#include "../examples/support/noise_numbers.hpp"
-#include "../examples/support/sight.hpp"
+#include "../examples/commands/support/cache.hpp"
+#include "../examples/commands/support/condition.hpp"
+#include "../examples/commands/support/difficulty.hpp"
+#include "../examples/commands/support/gaussian_start.hpp"
+#include "../examples/commands/support/metrics.hpp"
+#include "../examples/commands/support/network.hpp"
+#include "../examples/commands/support/noise_numbers.hpp"
+#include "../examples/commands/support/sight.hpp"
 #include "support/command.hpp"
 
 #include <fewstep/eigen.hpp>
-#include <fewstep/eigen/calibrate.hpp>
+#include <fewstep/fitting/calibrate.hpp>
 #include <fewstep/io/safetensors.hpp>
 #include <fewstep/io/table_file.hpp>
 #include <fewstep/torch.hpp>

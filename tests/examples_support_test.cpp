@@ -1,9 +1,9 @@
 // The small tools of the examples: what they write is read back by other means, what they refuse gets one line.
-#include "../examples/support/image_grid.hpp"
-#include "../examples/support/npy.hpp"
-#include "../examples/support/plot.hpp"
-#include "../examples/support/progress.hpp"
-#include "../examples/support/seeds.hpp"
+#include "../examples/commands/support/image_grid.hpp"
+#include "../examples/commands/support/npy.hpp"
+#include "../examples/commands/support/plot.hpp"
+#include "../examples/commands/support/progress.hpp"
+#include "../examples/commands/support/seeds.hpp"
 #include "support/catch.hpp"
 
 #define STB_IMAGE_STATIC

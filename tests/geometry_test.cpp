@@ -3,7 +3,7 @@
 #include "support/message.hpp"
 
 #include <fewstep/eigen.hpp>
-#include <fewstep/eigen/geometry.hpp>
+#include <fewstep/fitting/geometry.hpp>
 
 #include <cmath>
 #include <numbers>

@@ -2,9 +2,9 @@
 #include "support/catch.hpp"
 #include "support/types.hpp"
 
-#include <fewstep/denoisers/started.hpp>
+#include <fewstep/denoisers/analytic_first_step.hpp>
 #include <fewstep/eigen/laws.hpp>
-#include <fewstep/gits.hpp>
+#include <fewstep/fitting/gits.hpp>
 #include <fewstep/laws/problems.hpp>
 #include <fewstep/scalar.hpp>
 

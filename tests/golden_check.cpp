@@ -3,7 +3,7 @@
 #include "support/golden.hpp"
 
 #include <fewstep/eigen.hpp>
-#include <fewstep/gits.hpp>
+#include <fewstep/fitting/gits.hpp>
 #include <fewstep/io/atomic_write.hpp>
 #include <fewstep/io/diffusers.hpp>
 

@@ -6,7 +6,7 @@
 #include <fewstep/eigen/laws.hpp>
 #include <fewstep/io/amed_file.hpp>
 #include <fewstep/io/table_file.hpp>
-#include <fewstep/tabulate.hpp>
+#include <fewstep/fitting/tabulate.hpp>
 
 #include <nlohmann/json.hpp>
 

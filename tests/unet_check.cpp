@@ -1,6 +1,6 @@
 // unet_check DIR: every network in DIR (name.safetensors with a name.json of recorded inputs and outputs) must load whole
 // and reproduce the recorded outputs to 1e-4 of their largest value.
-#include "../examples/support/unet.hpp"
+#include "../examples/commands/support/unet.hpp"
 
 #include <nlohmann/json.hpp>
 #include <torch/torch.h>

@@ -3,10 +3,10 @@
 
 #include "any_solver.hpp"
 #include "denoisers.hpp"
-#include "observers.hpp"
+#include "observer.hpp"
 #include "plugin/amed.hpp"
-#include "plugin/around.hpp"
-#include "plugin/over_table.hpp"
+#include "plugin/corrected_predictor.hpp"
+#include "solvers/corrected_table.hpp"
 #include "plugin/table_predictor.hpp"
 #include "registry.hpp"
 #include "run.hpp"

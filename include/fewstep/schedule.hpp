@@ -2,7 +2,7 @@
 #pragma once
 
 #include "errors.hpp"
-#include "noise_process.hpp"
+#include "processes/noise_process.hpp"
 
 #include <cmath>
 #include <cstddef>

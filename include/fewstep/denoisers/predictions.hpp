@@ -3,7 +3,7 @@
 #pragma once
 
 #include "../algebra.hpp"
-#include "../noise_process.hpp"
+#include "../processes/noise_process.hpp"
 #include "preconditioned.hpp"
 
 #include <utility>

@@ -1,7 +1,7 @@
 // Levels at chosen training steps of a network with a table of betas, as other libraries choose them.
 #pragma once
 
-#include "../noise_table.hpp"
+#include "../processes/noise_table.hpp"
 
 #include <algorithm>
 #include <cmath>

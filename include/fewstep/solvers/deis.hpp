@@ -3,8 +3,8 @@
 #include "../concepts.hpp"
 #include "../errors.hpp"
 #include "../history.hpp"
-#include "deis_weights.hpp"
-#include "unrolled.hpp"
+#include "detail/deis_weights.hpp"
+#include "detail/unrolled.hpp"
 
 #include <algorithm>
 #include <array>

@@ -3,7 +3,7 @@
 #include "../concepts.hpp"
 #include "../errors.hpp"
 #include "../history.hpp"
-#include "phi.hpp"
+#include "detail/phi.hpp"
 
 #include <algorithm>
 #include <cmath>

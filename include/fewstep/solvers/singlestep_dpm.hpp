@@ -4,7 +4,7 @@
 #include "../errors.hpp"
 #include "../model.hpp"
 #include "dpmpp.hpp"
-#include "phi.hpp"
+#include "detail/phi.hpp"
 
 #include <tuple>
 

@@ -4,7 +4,7 @@
 #include "../errors.hpp"
 #include "../history.hpp"
 #include "../schedule.hpp"
-#include "table_row.hpp"
+#include "detail/table_row.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "../../noise_process.hpp"
+#include "../../processes/noise_process.hpp"
 #include "../deis.hpp"
-#include "../vandermonde.hpp"
+#include "../detail/vandermonde.hpp"
 
 #include <array>
 #include <cstddef>

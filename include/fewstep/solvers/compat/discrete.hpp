@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../../noise_table.hpp"
+#include "../../processes/noise_table.hpp"
 #include "../../schedule.hpp"
 
 #include <cmath>

@@ -12,7 +12,7 @@
 #include "support/sight.hpp"
 #include "support/solver_name.hpp"
 
-#include <fewstep/eigen/calibrate.hpp>
+#include <fewstep/fitting/calibrate.hpp>
 #include <fewstep/io/atomic_write.hpp>
 #include <fewstep/io/table_file.hpp>
 #include <fewstep/torch.hpp>

@@ -7,7 +7,7 @@
 #include "support/progress.hpp"
 #include "support/solver_name.hpp"
 
-#include <fewstep/gits.hpp>
+#include <fewstep/fitting/gits.hpp>
 #include <fewstep/torch.hpp>
 
 #include <CLI/CLI.hpp>

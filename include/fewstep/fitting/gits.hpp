@@ -1,9 +1,9 @@
 // A schedule computed from the user's own model: GITS, geometry-inspired time scheduling.
 #pragma once
 
-#include "denoisers/adaptor.hpp"
-#include "run.hpp"
-#include "schedule.hpp"
+#include "../denoisers/adaptor.hpp"
+#include "../run.hpp"
+#include "../schedule.hpp"
 
 #include <algorithm>
 #include <cmath>

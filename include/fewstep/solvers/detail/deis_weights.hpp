@@ -1,7 +1,7 @@
 #pragma once
 
-#include "../noise_process.hpp"
-#include "dpmpp.hpp"
+#include "../../processes/noise_process.hpp"
+#include "../dpmpp.hpp"
 #include "quadrature.hpp"
 #include "vandermonde.hpp"
 

@@ -1,9 +1,9 @@
 // The discrete noise process of a network trained on a table of betas.
 #pragma once
 
-#include "errors.hpp"
+#include "../errors.hpp"
 #include "noise_process.hpp"
-#include "schedule.hpp"
+#include "../schedule.hpp"
 
 #include <algorithm>
 #include <cmath>

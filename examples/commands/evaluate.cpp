@@ -19,7 +19,7 @@
 #include "support/progress.hpp"
 #include "support/report.hpp"
 
-#include <fewstep/denoisers/started.hpp>
+#include <fewstep/denoisers/analytic_first_step.hpp>
 #include <fewstep/torch.hpp>
 
 #include <CLI/CLI.hpp>

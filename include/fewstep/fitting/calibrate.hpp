@@ -2,8 +2,8 @@
 #pragma once
 
 #include "../solvers/heun.hpp"
-#include "../tabulate.hpp"
-#include "../teacher.hpp"
+#include "tabulate.hpp"
+#include "teacher.hpp"
 #include "calibration/end_fit.hpp"
 #include "calibration/step_fit.hpp"
 

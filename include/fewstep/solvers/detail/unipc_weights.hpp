@@ -1,6 +1,6 @@
 #pragma once
 
-#include "dpmpp.hpp"
+#include "../dpmpp.hpp"
 #include "phi.hpp"
 #include "vandermonde.hpp"
 

@@ -1,8 +1,8 @@
 // How networks were noised in training, x_t = alpha (x0 + sigma noise), in terms of sigma: the library's noise level.
 #pragma once
 
-#include "algebra.hpp"
-#include "errors.hpp"
+#include "../algebra.hpp"
+#include "../errors.hpp"
 
 #include <cmath>
 #include <concepts>

@@ -9,8 +9,8 @@
 #include "support/plot.hpp"
 #include "support/progress.hpp"
 
-#include <fewstep/eigen/geometry.hpp>
-#include <fewstep/gits.hpp>
+#include <fewstep/fitting/geometry.hpp>
+#include <fewstep/fitting/gits.hpp>
 #include <fewstep/io/atomic_write.hpp>
 #include <fewstep/torch.hpp>
 

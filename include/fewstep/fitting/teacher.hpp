@@ -1,7 +1,7 @@
 // Trajectories of many steps, for what learns to make do with few.
 #pragma once
 
-#include "run.hpp"
+#include "../run.hpp"
 
 #include <cmath>
 #include <cstddef>

@@ -4,7 +4,7 @@
 #include "support/output.hpp"
 
 #include <fewstep/eigen.hpp>
-#include <fewstep/eigen/calibrate.hpp>
+#include <fewstep/fitting/calibrate.hpp>
 #include <fewstep/fewstep.hpp>
 #include <fewstep/io/table_file.hpp>
 

@@ -3,10 +3,10 @@
 
 #include "../errors.hpp"
 #include "../schedule.hpp"
-#include "../solvers/table.hpp"
-#include "amed.hpp"
-#include "around.hpp"
-#include "table_predictor.hpp"
+#include "table.hpp"
+#include "../plugin/amed.hpp"
+#include "../plugin/corrected_predictor.hpp"
+#include "../plugin/table_predictor.hpp"
 
 #include <cmath>
 #include <cstddef>

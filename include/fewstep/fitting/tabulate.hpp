@@ -1,9 +1,9 @@
 // Any solver on a schedule as a table of numbers.
 #pragma once
 
-#include "run.hpp"
-#include "scalar.hpp"
-#include "solvers/table.hpp"
+#include "../run.hpp"
+#include "../scalar.hpp"
+#include "../solvers/table.hpp"
 
 #include <cmath>
 #include <cstddef>

@@ -5,7 +5,7 @@
 #include "unet.hpp"
 
 #include <fewstep/denoisers/guidance.hpp>
-#include <fewstep/denoisers/started.hpp>
+#include <fewstep/denoisers/analytic_first_step.hpp>
 #include <fewstep/torch.hpp>
 
 #include <CLI/CLI.hpp>
