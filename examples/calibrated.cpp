@@ -25,6 +25,7 @@ int main() {
   const Batch unseen = draw(1'000, 500), exact = sample(Heun{}, denoise, karras({.steps = 200}), unseen).x;
   for (const auto& [name, table] : {std::pair{"iPNDM", start}, std::pair{"fitted", fitted}}) {
     const auto result = sample(table, denoise, table.schedule(), unseen, {.analytic_first_step = true});
-    std::printf("%-7s %d evaluations, distance %.2f\n", name, result.evaluations, std::sqrt((result.x - exact).square().mean()));
+    std::printf("%-7s %d evaluations, distance %.2f\n", name, result.evaluations,
+                std::sqrt((result.x - exact).square().mean()));
   }
 }

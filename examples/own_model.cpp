@@ -25,13 +25,17 @@ int main() {
 
   const auto report = [](const char* name, const auto& denoise, const Schedule& schedule, double scale = 1) {
     const auto result = integrate(Dpmpp{}, denoise, schedule, X(scale * schedule[0] * noise({1, 2, 3}, 1)));
-    std::printf("%-26s %8.5f %8.5f %8.5f  %d evaluations\n", name, result.x(0), result.x(1), result.x(2), result.total_evaluations);
+    std::printf("%-26s %8.5f %8.5f %8.5f  %d evaluations\n", name, result.x(0), result.x(1), result.x(2),
+                result.total_evaluations);
   };
   const Schedule schedule = karras({.steps = 5, .end = End::zero});
   report("noise", from_epsilon(epsilon, vp), schedule);
   report("v", from_v(v, vp), schedule);
   report("flow", from_flow(velocity), schedule);
   report("flow, from t = 1 itself", from_flow_native(velocity), Schedule({1, 0.8, 0.6, 0.4, 0.2, 0}));
-  report("noise, guided, clamped", clamped(guided(from_epsilon(epsilon, vp), [](const X& x, double) -> X { return 0 * x; },
-                                                  {.scale = 2, .sigma_high = 5}), -1, 1), schedule);
+  report("noise, guided, clamped",
+         clamped(guided(from_epsilon(epsilon, vp), [](const X& x, double) -> X { return 0 * x; },
+                        {.scale = 2, .sigma_high = 5}),
+                 -1, 1),
+         schedule);
 }

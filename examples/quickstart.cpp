@@ -12,7 +12,8 @@ int main() {
   const Eigen::ArrayXXd exact = sample(Heun{}, denoise, karras({.steps = 1000}), z).x;
   const auto report = [&](const char* name, const auto& solver, const Schedule& schedule, Options options = {}) {
     const auto result = sample(solver, denoise, schedule, z, options);
-    std::printf("%-24s %d evaluations, distance %.3f\n", name, result.evaluations, std::sqrt((result.x - exact).square().mean()));
+    std::printf("%-24s %d evaluations, distance %.3f\n", name, result.evaluations,
+                std::sqrt((result.x - exact).square().mean()));
   };
   report("Euler (DDIM)", Euler{}, karras({.steps = 5}));
   report("Heun, analytic start", Heun{}, karras({.steps = 3}), {.analytic_first_step = true});

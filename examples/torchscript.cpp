@@ -13,7 +13,7 @@ using torch::Tensor;
 struct ByBottleneck {
   static constexpr bool per_sample = true;
   void operator()(const Step<Tensor>&, const Tensor* bottleneck, Prediction<Tensor>& out) const {
-    if (bottleneck) out.ratio = Time<Tensor>(torch::sigmoid(bottleneck->to(torch::kFloat64).mean(1)));
+    if (bottleneck) out.ratio = Level<Tensor>(torch::sigmoid(bottleneck->to(torch::kFloat64).mean(1)));
   }
 };
 

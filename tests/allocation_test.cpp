@@ -4,8 +4,8 @@
 
 #include <fewstep/eigen.hpp>
 #include <fewstep/eigen/laws.hpp>
-#include <fewstep/laws/solver.hpp>
 #include <fewstep/fitting/tabulate.hpp>
+#include <fewstep/laws/solver.hpp>
 
 #include <cstddef>
 
@@ -29,8 +29,8 @@ struct OnePerSample {
   template <class X>
   void operator()(const Step<X>&, const Features<X>*, Prediction<X>& out) const {
     out.ratio.each(laws::probe<X>::samples).setConstant(0.3);
-    out.direction.each(laws::probe<X>::samples).setConstant(1.02);
-    out.clock.each(laws::probe<X>::samples).setConstant(0.98);
+    out.direction_scale.each(laws::probe<X>::samples).setConstant(1.02);
+    out.sigma_scale.each(laws::probe<X>::samples).setConstant(0.98);
   }
 };
 
@@ -38,10 +38,13 @@ struct OnePerSample {
 
 TEST_CASE("the predictor's answers take nothing from the heap but room for them, once") {
   using X = Eigen::ArrayXXd;
-  const auto layer = [](std::size_t out, std::size_t in) { return AmedNetwork::Layer{std::vector<double>(out * in, 0.1), std::vector<double>(out)}; };
-  const AmedPredictor predictor({layer(6, 20), layer(3, 6), layer(4, 4), {1, 0.01}, layer(1, 11), layer(1, 11), layer(1, 11), 0.1, 0.1});
+  const auto layer = [](std::size_t out, std::size_t in) {
+    return AmedNetwork::Layer{std::vector<double>(out * in, 0.1), std::vector<double>(out)};
+  };
+  const AmedPredictor predictor(
+      {layer(6, 20), layer(3, 6), layer(4, 4), {1, 0.01}, layer(1, 11), layer(1, 11), layer(1, 11), 0.1, 0.1});
   const X features = X::Constant(20, 3, 0.5);
-  const Step<X> n{Time<X>(4), Time<X>(1), 0, 2};
+  const Step<X> n{Level<X>(4), Level<X>(1), 0, 2};
   Prediction<X> out;
   predictor(n, &features, out);
   const std::size_t before = taken;
@@ -49,7 +52,8 @@ TEST_CASE("the predictor's answers take nothing from the heap but room for them,
   CHECK(taken == before);
 }
 
-TEMPLATE_TEST_CASE("no allocation after the first step", "", Eigen::ArrayXXd, Eigen::ArrayXXf, (Eigen::Array<double, 4, 2>)) {
+TEMPLATE_TEST_CASE("no allocation after the first step", "", Eigen::ArrayXXd, Eigen::ArrayXXf,
+                   (Eigen::Array<double, 4, 2>)) {
   using X = TestType;
   const auto count = [] { return taken; };
   const auto check = [&](const std::string& label, const auto& solver) {
@@ -61,7 +65,7 @@ TEMPLATE_TEST_CASE("no allocation after the first step", "", Eigen::ArrayXXd, Ei
     check(label + ", plugged per sample", AnySolver<X>(Amed{solver, OnePerSample{}}));
   }
   check("a table", tabulate(Ipndm{.order = 3}, karras({.steps = 12})));
-  check("AMED over a table", over_table(tabulate(Ipndm{.order = 3}, karras({.steps = 24})), OnePerSample{}));
+  check("AMED over a table", corrected_table(tabulate(Ipndm{.order = 3}, karras({.steps = 24})), OnePerSample{}));
   check("dpm2 per sample", DpmSolver2{OnePerSample{}});
   const std::size_t before = taken;
   const Eigen::ArrayXd made = Eigen::ArrayXd::Zero(4);

@@ -1,13 +1,14 @@
-// The time predictor: one file for both backends, its laws inside solvers, gradients, training, and the command that trains.
+// The time predictor: one file for both backends, its laws inside solvers, gradients, training, and the command that
+// trains.
 #include "../examples/commands/support/network.hpp"
 #include "../examples/commands/support/noise_numbers.hpp"
 #include "../examples/commands/support/predictor_file.hpp"
 #include "support/command.hpp"
 #include "support/tensors.hpp"
 
+#include <fewstep/fitting/tabulate.hpp>
 #include <fewstep/io/amed_file.hpp>
 #include <fewstep/laws/solver.hpp>
-#include <fewstep/fitting/tabulate.hpp>
 #include <fewstep/torch.hpp>
 #include <fewstep/torch/amed_predictor.hpp>
 #include <fewstep/torch/laws.hpp>
@@ -35,7 +36,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path networks = fs::path(FEWSTEP_SOURCE_DIR) / "tests/golden/edm_networks", models = fs::path(FEWSTEP_SOURCE_DIR) / "examples/models";
+const fs::path networks = fs::path(FEWSTEP_SOURCE_DIR) / "tests/golden/edm_networks",
+               models = fs::path(FEWSTEP_SOURCE_DIR) / "examples/models";
 
 struct TemporaryFile {
   fs::path path = fs::path(FEWSTEP_BINARY_DIR) / "amed_test.safetensors";
@@ -54,23 +56,25 @@ std::vector<AmedNetwork> every_set_of_heads(std::int64_t features) {
   return all;
 }
 
-/// What a predictor answers: a row each for ratio, direction and clock, a column for each sample.
-Array answers(const AmedPredictor& predict, const Array* features, Eigen::Index batch, double from = 9.7, double to = 0.47) {
-  const Time<Array> t(from), s(to);
+/// What a predictor answers: a row each for ratio, direction and sigma_scale, a column for each sample.
+Array answers(const AmedPredictor& predict, const Array* features, Eigen::Index batch, double from = 9.7,
+              double to = 0.47) {
+  const Level<Array> t(from), s(to);
   Prediction<Array> out;
   predict(Step<Array>{t, s, 0, 1}, features, out);
   Array all(3, batch);
-  for (Eigen::Index b = 0; b < batch; ++b) all.col(b) << out.ratio[b], out.direction[b], out.clock[b];
+  for (Eigen::Index b = 0; b < batch; ++b) all.col(b) << out.ratio[b], out.direction_scale[b], out.sigma_scale[b];
   return all;
 }
-Array answers(const TensorAmedPredictor& predict, const Array* features, Eigen::Index batch, double from = 9.7, double to = 0.47) {
-  const Time<Tensor> t(from), s(to);
+Array answers(const TensorAmedPredictor& predict, const Array* features, Eigen::Index batch, double from = 9.7,
+              double to = 0.47) {
+  const Level<Tensor> t(from), s(to);
   Prediction<Tensor> out;
   const Tensor same = features ? tensor(*features) : torch::zeros({batch, 1}, torch::kFloat64);
   predict(Step<Tensor>{t, s, 0, 1}, features ? &same : nullptr, out);
   Array all(3, batch);
   Eigen::Index row = 0;
-  for (const Time<Tensor>* time : {&out.ratio, &out.direction, &out.clock}) {
+  for (const Level<Tensor>* time : {&out.ratio, &out.direction_scale, &out.sigma_scale}) {
     const Tensor each = algebra<Tensor>::native(*time, same).expand({batch});
     for (Eigen::Index b = 0; b < batch; ++b) all(row, b) = each[b].item<double>();
     ++row;
@@ -88,7 +92,7 @@ TEST_CASE("a file holds all there is to know, to the bit") {
   written.schedule = "time_uniform";
   written.solver_settings.order = 3;
   written.solver_settings.variant = UniB::bh1;
-  written.solver_settings.form = Form::noise;
+  written.solver_settings.target = Target::slope;
   written.solver_settings.lower_order_final = false;
   written.schedule_settings.steps = 4;
   written.schedule_settings.rho = 2;
@@ -101,15 +105,16 @@ TEST_CASE("a file holds all there is to know, to the bit") {
   io::write_amed(file.path, written);
   const io::AmedFile read = io::read_amed(file.path);
   CHECK(read.network.encode_0.weight == written.network.encode_0.weight);
-  CHECK(read.network.clock->bias == written.network.clock->bias);
-  CHECK(read.network.direction_range == 0.01);
-  CHECK(read.network.clock_range == 0.2);
+  CHECK(read.network.sigma_scale->bias == written.network.sigma_scale->bias);
+  CHECK(read.network.direction_scale_range == 0.01);
+  CHECK(read.network.sigma_scale_range == 0.2);
   CHECK(read.solver == "dpmpp");
   CHECK(read.solver_settings.order == 3);
-  CHECK(read.solver_settings.form == Form::noise);
+  CHECK(read.solver_settings.target == Target::slope);
   CHECK(read.solver_settings.lower_order_final == false);
   CHECK(read.solver_settings.variant == UniB::bh1);
-  CHECK(make_schedule(read.schedule, read.schedule_settings).levels() == make_schedule("time_uniform", written.schedule_settings).levels());
+  CHECK(make_schedule(read.schedule, read.schedule_settings).levels() ==
+        make_schedule("time_uniform", written.schedule_settings).levels());
   CHECK(read.analytic_first_step);
   CHECK(read.data_shape == written.data_shape);
   CHECK(read.training == written.training);
@@ -138,19 +143,21 @@ TEST_CASE("a file holds all there is to know, to the bit") {
 TEST_CASE("both backends predict the same, with every set of heads, with and without features, from a file too") {
   const Array features = noise({1, 2, 3}, 16);
   for (const AmedNetwork& network : every_set_of_heads(16)) {
-    INFO((network.ratio ? "ratio " : "") << (network.direction ? "direction " : "") << (network.clock ? "clock" : ""));
+    INFO((network.ratio ? "ratio " : "") << (network.direction_scale ? "direction " : "")
+                                         << (network.sigma_scale ? "sigma_scale" : ""));
     const TemporaryFile file;
     io::AmedFile written;
     written.network = network;
     io::write_amed(file.path, written);
     const AmedNetwork read = io::read_amed(file.path).network;
     for (const Array* given : {&features, static_cast<const Array*>(nullptr)}) {
-      const Array eigen = answers(AmedPredictor(read), given, 3), tensors = answers(TensorAmedPredictor(read, torch::kFloat64), given, 3);
+      const Array eigen = answers(AmedPredictor(read), given, 3),
+                  tensors = answers(TensorAmedPredictor(read, torch::kFloat64), given, 3);
       CHECK((eigen - tensors).abs().maxCoeff() < 1e-14);
       CHECK((eigen == answers(AmedPredictor(network), given, 3)).all());
       CHECK((eigen.row(0) == 0.5).all() == !network.ratio);
-      CHECK((eigen.row(1) == 1).all() == !network.direction);
-      CHECK((eigen.row(2) == 1).all() == !network.clock);
+      CHECK((eigen.row(1) == 1).all() == !network.direction_scale);
+      CHECK((eigen.row(2) == 1).all() == !network.sigma_scale);
     }
   }
 }
@@ -162,9 +169,11 @@ TEST_CASE("a shipped file, and a network wider than any, predict the same on bot
     const Array features = noise({1, 2, 3, 4, 5}, static_cast<Eigen::Index>(network.features()));
     for (std::size_t i = 0; i < schedule.steps(); ++i) {
       const Array eigen = answers(AmedPredictor(network), &features, 5, schedule[i], schedule[i + 1]);
-      const Array tensors = answers(TensorAmedPredictor(network, torch::kFloat64), &features, 5, schedule[i], schedule[i + 1]);
+      const Array tensors =
+          answers(TensorAmedPredictor(network, torch::kFloat64), &features, 5, schedule[i], schedule[i + 1]);
       CHECK(((eigen - tensors) / tensors).abs().maxCoeff() < 1e-12);
-      for (Eigen::Index head = 0; head < 3; ++head) CHECK(eigen.row(head).maxCoeff() > eigen.row(head).minCoeff());  // they do see the features
+      for (Eigen::Index head = 0; head < 3; ++head)
+        CHECK(eigen.row(head).maxCoeff() > eigen.row(head).minCoeff());  // they do see the features
     }
   }
 }
@@ -172,19 +181,26 @@ TEST_CASE("a shipped file, and a network wider than any, predict the same on bot
 TEST_CASE("batches of one to four equal runs of one, with every set of heads") {
   const MixtureDenoiser exact(test::mixture());
   const TensorMixtureDenoiser exact_tensors(test::mixture());
-  const auto denoise = [&](const Array& x, const Time<Array>& sigma, Array& out, Array& features) {
+  const auto denoise = [&](const Array& x, const Level<Array>& sigma, Array& out, Array& features) {
     exact(x, sigma, out);
     features = x / 80;
   };
-  const auto denoise_tensors = [&](const Tensor& x, const Tensor& sigma) { return std::pair(exact_tensors(x, sigma), x / 80); };
+  const auto denoise_tensors = [&](const Tensor& x, const Tensor& sigma) {
+    return std::pair(exact_tensors(x, sigma), x / 80);
+  };
   const Options options{.analytic_first_step = true};  // a step without features, and two with them
   for (const AmedNetwork& network : every_set_of_heads(4)) {
-    const auto run = [&](const Array& z) { return sample(Amed{Ipndm{.order = 3}, AmedPredictor(network)}, denoise, karras({.steps = 3}), z, options).x; };
+    const auto run = [&](const Array& z) {
+      return sample(Amed{Ipndm{.order = 3}, AmedPredictor(network)}, denoise, karras({.steps = 3}), z, options).x;
+    };
     const auto run_tensors = [&](const Array& z) {
-      return sample(Amed{Ipndm{.order = 3}, TensorAmedPredictor(network, torch::kFloat64)}, denoise_tensors, karras({.steps = 3}), tensor(z), options).x;
+      return sample(Amed{Ipndm{.order = 3}, TensorAmedPredictor(network, torch::kFloat64)}, denoise_tensors,
+                    karras({.steps = 3}), tensor(z), options)
+          .x;
     };
     for (const std::vector<std::uint64_t>& seeds : {std::vector<std::uint64_t>{1}, {1, 2}, {1, 2, 3}, {1, 2, 3, 4}}) {
-      INFO((network.ratio ? "ratio " : "") << (network.direction ? "direction " : "") << (network.clock ? "clock " : "") << seeds.size());
+      INFO((network.ratio ? "ratio " : "") << (network.direction_scale ? "direction " : "")
+                                           << (network.sigma_scale ? "sigma_scale " : "") << seeds.size());
       const Array z = noise(seeds, 4), whole = run(z);
       const Tensor tensors = run_tensors(z);
       CHECK(test::distance(tensors, tensor(whole)) < 1e-12);
@@ -199,9 +215,11 @@ TEST_CASE("batches of one to four equal runs of one, with every set of heads") {
 TEST_CASE("a saturated head leaves levels apart") {
   AmedNetwork network = initial_amed_network(4, 0, 0, 1);
   network.ratio->bias[0] = 1e6;
-  CHECK(sample(Amed{Dpmpp{.order = 3}, AmedPredictor(network)}, MixtureDenoiser(test::mixture()), karras({.steps = 4}), noise({1}, 4)).status == Status::complete);
-  const auto tensors = sample(Amed{Dpmpp{.order = 3}, TensorAmedPredictor(network)}, TensorMixtureDenoiser(test::mixture()), karras({.steps = 4}),
-                              tensor(noise({1}, 4)));
+  CHECK(sample(Amed{Dpmpp{.order = 3}, AmedPredictor(network)}, MixtureDenoiser(test::mixture()), karras({.steps = 4}),
+               noise({1}, 4))
+            .status == Status::complete);
+  const auto tensors = sample(Amed{Dpmpp{.order = 3}, TensorAmedPredictor(network)},
+                              TensorMixtureDenoiser(test::mixture()), karras({.steps = 4}), tensor(noise({1}, 4)));
   CHECK(tensors.status == Status::complete);
 }
 
@@ -217,28 +235,36 @@ TEST_CASE("laws of every solver with the predictor in it") {
 TEST_CASE("a plugin over a plugin: directions and clocks, step by step") {
   const auto network = [](double x, double sigma) { return std::tanh(x) / (1 + sigma); };
   using Rows = std::vector<TablePredictor::Row>;
-  const Rows outer{{0.4, 1.1, 0.9}, {0.6, 0.95, 1.2}}, inner{{0.3, 0.9, 1.1}, {0.45, 1.05, 0.8}, {0.55, 1.2, 0.95}, {0.5, 0.85, 1.05}};
+  const Rows outer{{0.4, 1.1, 0.9}, {0.6, 0.95, 1.2}},
+      inner{{0.3, 0.9, 1.1}, {0.45, 1.05, 0.8}, {0.55, 1.2, 0.95}, {0.5, 0.85, 1.05}};
   const Schedule levels({20, 3, 0.4});
   const auto check = [&](const auto& solver, bool data) {
     const auto kept = [&](double x, double t, double s) { return data ? s / t * x : x; };
     const auto between = [](double t, double s, double ratio) { return std::pow(t, 1 - ratio) * std::pow(s, ratio); };
-    const auto euler = [&](double x, double t, double s, double told) { return x + (s - t) * (x - network(x, told)) / t; };
-    const auto plugged = [&](double x, double t, double s, const TablePredictor::Row& row, double clock) {
-      const double m = between(t, s, row.ratio), y = euler(x, t, m, clock * t);
-      return kept(y, m, s) + row.direction * (euler(y, m, s, clock * row.clock * m) - kept(y, m, s));
+    const auto euler = [&](double x, double t, double s, double told) {
+      return x + (s - t) * (x - network(x, told)) / t;
+    };
+    const auto plugged = [&](double x, double t, double s, const TablePredictor::Row& row, double sigma_scale) {
+      const double m = between(t, s, row.ratio), y = euler(x, t, m, sigma_scale * t);
+      return kept(y, m, s) + row.direction_scale * (euler(y, m, s, sigma_scale * row.sigma_scale * m) - kept(y, m, s));
     };
     double x = 13;
     for (std::size_t i = 0; i < 2; ++i) {
-      const double t = levels[i], s = levels[i + 1], m = between(t, s, outer[i].ratio), y = plugged(x, t, m, inner[2 * i], 1);
-      x = kept(y, m, s) + outer[i].direction * (plugged(y, m, s, inner[2 * i + 1], outer[i].clock) - kept(y, m, s));
+      const double t = levels[i], s = levels[i + 1], m = between(t, s, outer[i].ratio),
+                   y = plugged(x, t, m, inner[2 * i], 1);
+      x = kept(y, m, s) +
+          outer[i].direction_scale * (plugged(y, m, s, inner[2 * i + 1], outer[i].sigma_scale) - kept(y, m, s));
     }
-    CHECK(integrate(Amed{Amed{solver, TablePredictor{inner}}, TablePredictor{outer}}, network, levels, 13.).x == Approx(x).epsilon(1e-13));
+    CHECK(integrate(Amed{Amed{solver, TablePredictor{inner}}, TablePredictor{outer}}, network, levels, 13.).x ==
+          Approx(x).epsilon(1e-13));
   };
   check(Euler{}, false);
   check(Dpmpp{.order = 1}, true);
 }
 
-TEST_CASE("gradients through plugged steps of every solver equal central differences, along a random direction of the parameters") {
+TEST_CASE(
+    "gradients through plugged steps of every solver equal central differences, along a random direction of the "
+    "parameters") {
   const TensorMixtureDenoiser exact(test::mixture());
   const auto denoise = [&](const Tensor& x, const Tensor& sigma) { return std::pair(exact(x, sigma), x / 80); };
   const Tensor x = tensor(noise({1, 2}, 4)) * 80;
@@ -271,14 +297,21 @@ TEST_CASE("gradients through plugged steps of every solver equal central differe
     check(name, [&](const TensorAmedPredictor& p) { return make_solver<Tensor>(name, {}, p); }, karras({.steps = 3}));
   });
   for (const auto& [label, solver] : test::configurations<Tensor>())
-    check("plugged " + label, [&, plain = solver](const TensorAmedPredictor& p) { return AnySolver<Tensor>(Amed{plain, p}); }, karras({.steps = 3}));
+    check(
+        "plugged " + label,
+        [&, plain = solver](const TensorAmedPredictor& p) { return AnySolver<Tensor>(Amed{plain, p}); },
+        karras({.steps = 3}));
   const Table table = tabulate(Ipndm{.order = 3}, karras({.steps = 6}));
-  check("table", [&](const TensorAmedPredictor& p) { return AnySolver<Tensor>(over_table(table, p)); }, every_second_level(table));
+  check(
+      "table", [&](const TensorAmedPredictor& p) { return AnySolver<Tensor>(corrected_table(table, p)); },
+      every_second_level(table));
 }
 
 TEST_CASE("a gradient of NaN moves nothing, an infinite one as a large one does") {
   const double infinity = std::numeric_limits<double>::infinity();
-  const auto numbers = [](double a, double b, double c, double d) { return torch::tensor({a, b, c, d}, torch::kFloat64); };
+  const auto numbers = [](double a, double b, double c, double d) {
+    return torch::tensor({a, b, c, d}, torch::kFloat64);
+  };
   const Tensor p = numbers(0, 0, 0, 0);
   PublishedAdam adam({p}, 0.1);
   adam.step((p * numbers(std::numeric_limits<double>::quiet_NaN(), infinity, -infinity, 2)).sum());
@@ -291,7 +324,9 @@ TEST_CASE("a gradient of NaN moves nothing, an infinite one as a large one does"
 
 TEST_CASE("training brings the student to its teacher") {
   const TensorMixtureDenoiser exact(test::mixture());
-  const auto denoise = [&](const Tensor& x, const Tensor& sigma) { return std::pair(exact(x, sigma), x.detach() / 80); };
+  const auto denoise = [&](const Tensor& x, const Tensor& sigma) {
+    return std::pair(exact(x, sigma), x.detach() / 80);
+  };
   const Schedule schedule = karras({.steps = 3});
   const auto batch = [](std::uint64_t first) {
     std::vector<std::uint64_t> seeds;
@@ -313,14 +348,15 @@ TEST_CASE("training brings the student to its teacher") {
       const Tensor x = batch(32 * k);
       const auto teacher = teacher_states(Heun{}, denoise, karras({.steps = 60}), 20, x);
       if (greedy)
-        greedy_pass(student, denoise, schedule, {}, x, teacher, Restart::teacher, [&](const GreedyStep& step) { adam.step(step.loss); });
-      else
-        adam.step(end_to_end_loss(student, denoise, schedule, {}, x, teacher.back()));
+        greedy_pass(student, denoise, schedule, {}, x, teacher, Restart::teacher,
+                    [&](const GreedyStep& step) { adam.step(step.loss); });
+      else adam.step(end_to_end_loss(student, denoise, schedule, {}, x, teacher.back()));
     }
     INFO((greedy ? "greedy: " : "end to end: ") << before << " to " << distance());
     CHECK(distance() < 0.7 * before);
   }
-  CHECK_THROWS_WITH(teacher_states(Heun{}, denoise, schedule, 2, batch(0)), Catch::Contains("stride is 2; allowed: divisors"));
+  CHECK_THROWS_WITH(teacher_states(Heun{}, denoise, schedule, 2, batch(0)),
+                    Catch::Contains("stride is 2; allowed: divisors"));
 }
 
 TEST_CASE("a prediction takes less than a hundredth of an evaluation of the shipped network, at batch 64") {
@@ -333,13 +369,14 @@ TEST_CASE("a prediction takes less than a hundredth of an evaluation of the ship
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   };
   const Tensor x = torch::randn({64, 1, 32, 32}), sigma = torch::tensor(1.);
-  const Time<Tensor> from(1.), to(0.1);
+  const Level<Tensor> from(1.), to(0.1);
   Tensor features;
   Prediction<Tensor> out;
   double evaluation = std::numeric_limits<double>::infinity(), prediction = evaluation;
   for (int k = 0; k < 3; ++k) {  // the best of some, in turns: others may be at work on this machine
     evaluation = (std::min)(evaluation, seconds([&] { features = unet->forward(x, sigma).feature; }));
-    for (int j = 0; j < 10; ++j) prediction = (std::min)(prediction, seconds([&] { predict(Step<Tensor>{from, to, 0, 1}, &features, out); }));
+    for (int j = 0; j < 10; ++j)
+      prediction = (std::min)(prediction, seconds([&] { predict(Step<Tensor>{from, to, 0, 1}, &features, out); }));
   }
   INFO(prediction << " s of " << evaluation << " s");
   CHECK(prediction < 0.01 * evaluation);
@@ -365,7 +402,8 @@ TEST_CASE("a predictor of other features is refused before anything is sampled")
 
 TEST_CASE("train_amed goes on from a checkpoint of the same settings alone") {
   const Scratch scratch("amed_checkpoint");
-  const std::string common = "--model '" + (networks / "ddpmpp_uncond.safetensors").string() + "' --steps 2 --afs --batch 3 --out p.safetensors --trajectories 3 ";
+  const std::string common = "--model '" + (networks / "ddpmpp_uncond.safetensors").string() +
+                             "' --steps 2 --afs --batch 3 --out p.safetensors --trajectories 3 ";
   const auto done = scratch.run("train_amed", common + "--validation 3");
   INFO(done.text);
   REQUIRE(done.code == 0);
@@ -386,7 +424,8 @@ TEST_CASE("train_amed goes on from a checkpoint of the same settings alone") {
   refused("--schedule log_uniform", "levels [80.0,");
   refused("--forget-analytic", "other settings (forget-analytic false, not true)");
 
-  const auto more = scratch.run("train_amed", common + "--validation 2 --cache cache --checkpoint-interval 7");  // these decide nothing
+  const auto more = scratch.run(
+      "train_amed", common + "--validation 2 --cache cache --checkpoint-interval 7");  // these decide nothing
   INFO(more.text);
   CHECK(more.code == 0);
   CHECK(more.text.find("resuming at trajectory 3") != std::string::npos);
@@ -397,16 +436,20 @@ TEST_CASE("train_amed refuses a checkpoint that does not say its settings") {
   torch::serialize::OutputArchive archive;
   archive.write("done", torch::tensor(3));
   archive.save_to((scratch.dir / "p.safetensors.checkpoint").string());
-  const auto outcome = scratch.run("train_amed", "--model '" + (networks / "ddpmpp_uncond.safetensors").string() + "' --out p.safetensors");
+  const auto outcome = scratch.run(
+      "train_amed", "--model '" + (networks / "ddpmpp_uncond.safetensors").string() + "' --out p.safetensors");
   CHECK(outcome.code > 0);
-  CHECK(outcome.text == "error: p.safetensors.checkpoint is of a version that kept no settings; remove it to begin anew\n");
+  CHECK(outcome.text ==
+        "error: p.safetensors.checkpoint is of a version that kept no settings; remove it to begin anew\n");
 }
 
 TEST_CASE("train_amed measures at each checkpoint, which changes nothing, and writes what it was told") {
   const Scratch scratch("amed_validation");
   const auto unet = examples::load_unet(networks / "ddpmpp_uncond.safetensors");
-  const std::string common = "--model '" + (networks / "ddpmpp_uncond.safetensors").string() + "' --solver unipc --order 2 --form noise --variant bh1 "
-                             "--lower-order-final false --sigma-min 0.01 --sigma-max 40 --steps 2 --loss end-to-end --teacher-steps 2 --ema 0.9 "
+  const std::string common = "--model '" + (networks / "ddpmpp_uncond.safetensors").string() +
+                             "' --solver unipc --order 2 --form noise --variant bh1 "
+                             "--lower-order-final false --sigma-min 0.01 --sigma-max 40 --steps 2 --loss end-to-end "
+                             "--teacher-steps 2 --ema 0.9 "
                              "--batch 3 --trajectories 9 --validation 4 --out ";
   const auto trained = [&](const std::string& name, const std::string& more) {
     const auto done = scratch.run("train_amed", common + name + more);
@@ -422,7 +465,8 @@ TEST_CASE("train_amed measures at each checkpoint, which changes nothing, and wr
     REQUIRE(measured.size() == 4);
     return measured;
   };
-  const std::vector<double> often = trained("often.safetensors", " --checkpoint-interval 0.000001"), once = trained("once.safetensors", " --checkpoint-interval 600");
+  const std::vector<double> often = trained("often.safetensors", " --checkpoint-interval 0.000001"),
+                            once = trained("once.safetensors", " --checkpoint-interval 600");
   CHECK((often[0] > 0 && often[1] > 0 && often[0] != often[1]));
   CHECK((once[0] == 0 && once[1] == 0));
   CHECK(often[2] == once[2]);
@@ -430,15 +474,17 @@ TEST_CASE("train_amed measures at each checkpoint, which changes nothing, and wr
   const io::AmedFile file = io::read_amed(scratch.dir / "often.safetensors");
   CHECK(file.network.encode_0.weight == io::read_amed(scratch.dir / "once.safetensors").network.encode_0.weight);
 
-  CHECK(file.solver_settings.form == Form::noise);
+  CHECK(file.solver_settings.target == Target::slope);
   CHECK(file.solver_settings.variant == UniB::bh1);
   CHECK(file.solver_settings.lower_order_final == false);
   const Schedule schedule = make_schedule(file.schedule, file.schedule_settings);
   CHECK(schedule.levels() == karras({.steps = 2, .sigma_min = 0.01, .sigma_max = 40}).levels());
 
   // The figure is that of the weights in the file, against a teacher on the same range, on noise that is kept for it.
-  const Tensor x = 40 * examples::noise_of(examples::training_numbers(0, examples::validation_begins, 4), unet->config(), torch::kCPU);
+  const Tensor x = 40 * examples::noise_of(examples::training_numbers(0, examples::validation_begins, 4),
+                                           unet->config(), torch::kCPU);
   const auto denoise = examples::bind_labels(unet);
-  const Tensor teacher = integrate(Heun{}, denoise, schedule, x).x, student = integrate(examples::predicted_solver(file, torch::kCPU), denoise, schedule, x).x;
+  const Tensor teacher = integrate(Heun{}, denoise, schedule, x).x,
+               student = integrate(examples::predicted_solver(file, torch::kCPU), denoise, schedule, x).x;
   CHECK((student - teacher).square().mean().sqrt().item<double>() == Approx(often[3]).epsilon(1e-4));
 }

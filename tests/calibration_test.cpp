@@ -1,4 +1,5 @@
-// Numbers of a table fitted to a model: nearer on trajectories that were not fitted to, at a known cost, and safe where it cannot be.
+// Numbers of a table fitted to a model: nearer on trajectories that were not fitted to, at a known cost, and safe where
+// it cannot be.
 #include "support/catch.hpp"
 #include "support/laws.hpp"
 #include "support/types.hpp"
@@ -46,7 +47,8 @@ TEST_CASE("calibration: better where it was not fitted, the same for the same no
 
   // The teacher's error is estimated, and its states may be given.
   const auto taught = [&](int parts, const Array& z) { return teach(Heun{}, mixture, start.schedule(), parts, z); };
-  const Array fine = taught(100, batches[0]).back(), errors = (taught(6, batches[0]).back() - fine).square().colwise().sum();
+  const Array fine = taught(100, batches[0]).back(),
+              errors = (taught(6, batches[0]).back() - fine).square().colwise().sum();
   const double median = std::sqrt(detail::median_of({errors.data(), errors.data() + errors.size()}));
   CHECK(all.teacher_error > 0.4 * median);
   CHECK(all.teacher_error < 2.5 * median);
@@ -56,7 +58,10 @@ TEST_CASE("calibration: better where it was not fitted, the same for the same no
   // Stopped at any stage and resumed, it ends at the same numbers.
   for (const int stage : {0, 1, 3}) {
     CalibrationProgress kept;
-    const auto until = [&](const CalibrationProgress& p) { kept = p; return p.stage < stage; };
+    const auto until = [&](const CalibrationProgress& p) {
+      kept = p;
+      return p.stage < stage;
+    };
     calibrate(mixture, start, batches, teacher, {.iterations = 6, .report = until});
     CHECK(kept.stage == stage);
     const Calibration resumed = calibrate(mixture, start, batches, teacher, {.iterations = 6, .resume = kept});
@@ -66,16 +71,21 @@ TEST_CASE("calibration: better where it was not fitted, the same for the same no
     CHECK(resumed.after == all.after);
   }
 
-  // What is resumed tells no distances: of a table that is worse than the start, however near it says it is, nothing comes back.
+  // What is resumed tells no distances: of a table that is worse than the start, however near it says it is, nothing
+  // comes back.
   Table worse = start;
   for (auto& row : worse.rows) row.weights.resize(1), row.weights[0] *= 1.1;
-  const Calibration misled = calibrate(mixture, start, batches, teacher, {.iterations = 0, .resume = CalibrationProgress{.stage = 1, .table = worse, .best = worse}});
+  const Calibration misled =
+      calibrate(mixture, start, batches, teacher,
+                {.iterations = 0, .resume = CalibrationProgress{.stage = 1, .table = worse, .best = worse}});
   CHECK(misled.table.rows[1].weights == start.rows[1].weights);
   CHECK(misled.after == misled.before);
   CHECK(misled.before == all.before);
   // It goes on from its present table, whichever was the best.
   const auto once_more = [&](const Table& best) {
-    return calibrate(mixture, start, batches, teacher, {.iterations = 1, .resume = CalibrationProgress{.stage = 1, .table = steps.table, .best = best}}).table;
+    return calibrate(mixture, start, batches, teacher,
+                     {.iterations = 1, .resume = CalibrationProgress{.stage = 1, .table = steps.table, .best = best}})
+        .table;
   };
   CHECK(once_more(start).levels == once_more(steps.table).levels);
   CHECK(once_more(start).levels != start.levels);
@@ -100,7 +110,8 @@ TEST_CASE("calibration: better where it was not fitted, the same for the same no
   };
   const auto held_out = [&](const Table& t, const auto& seen) {
     const Array z = cloud(225, 75);
-    return std::sqrt((seen(sample(t, mixture, t.schedule(), z, afs).x) - seen(taught(6, z).back())).square().sum() / 75);
+    return std::sqrt((seen(sample(t, mixture, t.schedule(), z, afs).x) - seen(taught(6, z).back())).square().sum() /
+                     75);
   };
   CHECK(all.after == Approx(held_out(all.table, [](const Array& x) { return x; })));
   const Calibration seen = calibrate(mixture, start, batches, teacher, {.iterations = 6}, see);
@@ -116,14 +127,17 @@ TEST_CASE("calibration: better where it was not fitted, the same for the same no
       CHECK(whole.table.rows[i].weights[k] == Approx(steps.table.rows[i].weights[k]).epsilon(1e-6));
 
   int stages = 0;
-  const Calibration stopped = calibrate(mixture, start, batches, {.report = [&](const CalibrationProgress&) { return ++stages < 2; }});
+  const Calibration stopped =
+      calibrate(mixture, start, batches, {.report = [&](const CalibrationProgress&) { return ++stages < 2; }});
   CHECK(stages == 2);
   CHECK(stopped.after == steps.after);
-  // From where little is to be gained, and with as good as no trajectories, it returns nothing worse on what it holds out.
+  // From where little is to be gained, and with as good as no trajectories, it returns nothing worse on what it holds
+  // out.
   for (const std::size_t count : {4u, 12u}) {
     const Calibration few = calibrate(mixture, all.table, std::vector<Array>{cloud(0, count)}, {.iterations = 2});
     const std::size_t fitted = count - count / 4;
-    const Array z = cloud(fitted, count - fitted), taught_ends = teach(Heun{}, mixture, all.table.schedule(), 6, z).back();
+    const Array z = cloud(fitted, count - fitted),
+                taught_ends = teach(Heun{}, mixture, all.table.schedule(), 6, z).back();
     const auto squares = [&](const Table& t) {
       const Array each = (sample(t, mixture, t.schedule(), z, afs).x - taught_ends).square().colwise().sum();
       return std::vector<double>(each.data(), each.data() + each.size());
@@ -141,7 +155,7 @@ TEST_CASE("calibration: samples that the model gives no numbers for are left out
   const std::vector<std::vector<Array>> teacher{teach(Heun{}, mixture, start.schedule(), 6, batch[0])};
   const double most = batch[0].row(1).tail(50).maxCoeff();  // of those held out
   REQUIRE(batch[0].row(1).maxCoeff() > most);
-  const auto partial = [&](const Array& x, const Time<Array>& sigma, Array& out) {
+  const auto partial = [&](const Array& x, const Level<Array>& sigma, Array& out) {
     mixture(x, sigma, out);
     for (Eigen::Index b = 0; b < x.cols(); ++b)
       if (batch[0](1, b) > most) out.col(b) = NAN;
@@ -153,9 +167,10 @@ TEST_CASE("calibration: samples that the model gives no numbers for are left out
 
 TEST_CASE("calibration: a model of one direction, samples that are alike, and settings that do not fit") {
   // All slopes are the same: the Gram matrix has rank one.
-  const auto constant = [](const Array& x, const Time<Array>&, Array& out) { out = Array::Zero(x.rows(), x.cols()); };
+  const auto constant = [](const Array& x, const Level<Array>&, Array& out) { out = Array::Zero(x.rows(), x.cols()); };
   const Table start = tabulate(Euler{}, karras({.steps = 4}));
-  const Calibration made = calibrate(constant, start, std::vector<Array>{cloud(0, 20)}, {.iterations = 2, .analytic_first_step = false});
+  const Calibration made =
+      calibrate(constant, start, std::vector<Array>{cloud(0, 20)}, {.iterations = 2, .analytic_first_step = false});
   CHECK(made.after <= made.before);
   CHECK(made.after < 1e-6);
   const auto refusal = [&](CalibrationOptions o, std::size_t count = 20) {
@@ -163,57 +178,80 @@ TEST_CASE("calibration: a model of one direction, samples that are alike, and se
   };
   CHECK(refusal({.held_out = 1}) == "held_out is 1; allowed: numbers between 0 and 1");
   const auto one = [](const Array& x) -> Array { return x.col(0); };
-  CHECK(message_of([&] { calibrate(mixture, start, std::vector<Array>{cloud(0, 20)}, {}, one); }) == "the number of samples seen is 1; allowed: 20, those of the state");
-  CHECK_THAT(message_of([&] { calibrate(mixture, start, std::vector<Array>{}); }), Catch::Contains("number of batches of noise is 0"));
-  CHECK_THAT(message_of([&] { calibrate(mixture, start, std::vector<Array>{cloud(0, 20)}, std::vector<std::vector<Array>>{}, {}); }), Catch::Contains("batches of the teacher is 0; allowed: 1"));
+  CHECK(message_of([&] { calibrate(mixture, start, std::vector<Array>{cloud(0, 20)}, {}, one); }) ==
+        "the number of samples seen is 1; allowed: 20, those of the state");
+  CHECK_THAT(message_of([&] { calibrate(mixture, start, std::vector<Array>{}); }),
+             Catch::Contains("number of batches of noise is 0"));
+  CHECK_THAT(message_of([&] {
+               calibrate(mixture, start, std::vector<Array>{cloud(0, 20)}, std::vector<std::vector<Array>>{}, {});
+             }),
+             Catch::Contains("batches of the teacher is 0; allowed: 1"));
   CHECK(refusal({.ridge = -1}) == "ridge is -1; allowed: 0 and positive numbers");
   CHECK(refusal({.teacher_steps = 0}) == "teacher_steps is 0; allowed: 2 or more");
   CHECK_THAT(refusal({}, 2), Catch::Contains("number of trajectories is 2"));
   const Table images = tabulate(Dpmpp{}, karras({.steps = 4}));
-  CHECK_THAT(message_of([&] { calibrate(mixture, images, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("target is denoised; allowed: slope"));
+  CHECK_THAT(message_of([&] { calibrate(mixture, images, std::vector<Array>{cloud(0, 20)}); }),
+             Catch::Contains("target is denoised; allowed: slope"));
   const Table heun{.levels = {4, 2}, .rows = {{.weights = {-1}, .midpoints = {{2, -2, -1}}}}};
-  CHECK_THAT(message_of([&] { calibrate(mixture, heun, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("one with midpoints"));
+  CHECK_THAT(message_of([&] { calibrate(mixture, heun, std::vector<Array>{cloud(0, 20)}); }),
+             Catch::Contains("one with midpoints"));
   Table odd = start;
   odd.rows[1].carry = 0.9;
-  CHECK_THAT(message_of([&] { calibrate(mixture, odd, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("carry of the table is 0.9; allowed: 1"));
+  CHECK_THAT(message_of([&] { calibrate(mixture, odd, std::vector<Array>{cloud(0, 20)}); }),
+             Catch::Contains("carry of the table is 0.9; allowed: 1"));
   odd = start;
   odd.levels.back() = 0;
-  CHECK_THAT(message_of([&] { calibrate(mixture, odd, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("last level is 0"));
+  CHECK_THAT(message_of([&] { calibrate(mixture, odd, std::vector<Array>{cloud(0, 20)}); }),
+             Catch::Contains("last level is 0"));
   const Table five = tabulate(Euler{}, karras({.steps = 5}));
   const auto resumed = [&](CalibrationProgress p) { return refusal({.resume = p}); };
   CHECK_THAT(resumed({.stage = 1, .table = five, .best = five}), Catch::Contains("is resumed is 5; allowed: 4"));
   CHECK_THAT(resumed({.stage = 1, .table = start, .best = five}), Catch::Contains("is resumed is 5; allowed: 4"));
-  CHECK_THAT(resumed({.stage = 1, .table = images, .best = start}), Catch::Contains("target is denoised; allowed: slope"));
-  CHECK_THAT(resumed({.stage = 1, .table = start, .best = start, .damping = 0}), Catch::Contains("damping of what is resumed is 0; allowed: positive"));
+  CHECK_THAT(resumed({.stage = 1, .table = images, .best = start}),
+             Catch::Contains("target is denoised; allowed: slope"));
+  CHECK_THAT(resumed({.stage = 1, .table = start, .best = start, .damping = 0}),
+             Catch::Contains("damping of what is resumed is 0; allowed: positive"));
   const Table lower = tabulate(Euler{}, karras({.steps = 4, .sigma_max = 20}));
-  CHECK_THAT(resumed({.stage = 1, .table = start, .best = lower}), Catch::Contains("last level of what is resumed is 20"));
+  CHECK_THAT(resumed({.stage = 1, .table = start, .best = lower}),
+             Catch::Contains("last level of what is resumed is 20"));
 
   // Refused before the teacher is asked.
   int asked = 0;
-  const auto counted = [&](const Array& x, const Time<Array>& t, Array& out) { ++asked, mixture(x, t, out); };
-  for (const CalibrationOptions& o : {CalibrationOptions{.held_out = 2}, {.held_out = 0.01}, {.held_out = 0.97}, {.held_out = NAN}, {.ridge = NAN}, {.tries = 0}})
+  const auto counted = [&](const Array& x, const Level<Array>& t, Array& out) { ++asked, mixture(x, t, out); };
+  for (const CalibrationOptions& o : {CalibrationOptions{.held_out = 2},
+                                      {.held_out = 0.01},
+                                      {.held_out = 0.97},
+                                      {.held_out = NAN},
+                                      {.ridge = NAN},
+                                      {.tries = 0}})
     CHECK_THROWS_AS(calibrate(counted, start, std::vector<Array>{cloud(0, 20)}, o), std::invalid_argument);
   CHECK_THROWS_AS(calibrate(counted, images, std::vector<Array>{cloud(0, 20)}), std::invalid_argument);
   CHECK(asked == 0);
-  CHECK(refusal({.held_out = 0.01}) == "held_out is 0.01; allowed: what leaves 2 or more of 20 trajectories to fit to and 1 or more to decide");
+  CHECK(refusal({.held_out = 0.01}) ==
+        "held_out is 0.01; allowed: what leaves 2 or more of 20 trajectories to fit to and 1 or more to decide");
   CHECK(refusal({.tries = 0}) == "tries is 0; allowed: 1 or more");
-  const auto broken = [](const Array& x, const Time<Array>&, Array& out) { out = Array::Constant(x.rows(), x.cols(), NAN); };
-  CHECK_THAT(message_of([&] { calibrate(broken, start, std::vector<Array>{cloud(0, 20)}); }), Catch::Contains("teacher's samples are not finite"));
+  const auto broken = [](const Array& x, const Level<Array>&, Array& out) {
+    out = Array::Constant(x.rows(), x.cols(), NAN);
+  };
+  CHECK_THAT(message_of([&] { calibrate(broken, start, std::vector<Array>{cloud(0, 20)}); }),
+             Catch::Contains("teacher's samples are not finite"));
 }
 
 TEST_CASE("calibration: what the fit to the ends is made of") {
   using detail::TableNumber;
   Table table = tabulate(Ipndm{.order = 3}, karras({.steps = 4}));
-  table.rows[1].clock = 1.1;
+  table.rows[1].sigma_scale = 1.1;
 
-  // Every weight, every level and clock but the first ones, which are given; without an analytic start the first clock too.
+  // Every weight, every level and sigma_scale but the first ones, which are given; without an analytic start the first
+  // sigma_scale too.
   for (const bool afs : {true, false}) {
     std::set<std::tuple<int, std::size_t, std::size_t>> all, expected;
     for (const TableNumber& n : detail::numbers_of(table, afs)) CHECK(all.insert({n.kind, n.row, n.term}).second);
     for (std::size_t row = 0; row < table.rows.size(); ++row) {
-      for (std::size_t term = 0; term < table.rows[row].weights.size(); ++term) expected.insert({TableNumber::weight, row, term});
+      for (std::size_t term = 0; term < table.rows[row].weights.size(); ++term)
+        expected.insert({TableNumber::weight, row, term});
       if (row > 0) expected.insert({TableNumber::level, row, 0});
-      if (row > 0 || !afs) expected.insert({TableNumber::clock, row, 0});
+      if (row > 0 || !afs) expected.insert({TableNumber::sigma_scale, row, 0});
     }
     CHECK(all == expected);
   }
@@ -236,7 +274,9 @@ TEST_CASE("calibration: what the fit to the ends is made of") {
   REQUIRE(columns.size() == 2);
 
   // A column is what the ends move by for a thousandth of a number, by the thousand.
-  const auto ends = [&](const Table& t, const Array& from) { return sample(t, mixture, t.schedule(), from, {.analytic_first_step = true}).x; };
+  const auto ends = [&](const Table& t, const Array& from) {
+    return sample(t, mixture, t.schedule(), from, {.analytic_first_step = true}).x;
+  };
   for (std::size_t k = 0; k < columns.size(); ++k)
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       Table more = table;
@@ -246,7 +286,8 @@ TEST_CASE("calibration: what the fit to the ends is made of") {
       CHECK((columns[k][i] - change).abs().maxCoeff() < 1e-8);
     }
 
-  // The normal equations by hand, of which a sample counts as Cauchy's loss has it: one held out, or without an answer, not at all.
+  // The normal equations by hand, of which a sample counts as Cauchy's loss has it: one held out, or without an answer,
+  // not at all.
   columns[0][2](1, 0) = NAN;
   columns[1][0](0, 1) = INFINITY;
   const std::vector<double> squares = runs.squares();
@@ -261,7 +302,8 @@ TEST_CASE("calibration: what the fit to the ends is made of") {
     Eigen::MatrixXd answers(2, size);
     for (Eigen::Index i = 0; i < size; ++i) answers.col(i) = columns[k][static_cast<std::size_t>(i)].col(sample % 8);
     matrix += weight * answers.transpose() * answers;
-    right -= weight * answers.transpose() * (runs.batches[k].states.back() - runs.batches[k].wanted).col(sample % 8).matrix();
+    right -= weight * answers.transpose() *
+             (runs.batches[k].states.back() - runs.batches[k].wanted).col(sample % 8).matrix();
   }
   CHECK((equations.matrix - matrix).norm() < 1e-10 * matrix.norm());
   CHECK((equations.right - right).norm() < 1e-10 * right.norm());
@@ -284,7 +326,7 @@ TEST_CASE("calibration: what the fit to the ends is made of") {
 
 TEST_CASE("calibration: steps with no slope are Euler's, with the least of slopes they are fitted") {
   for (const double slope : {0., 1e-6}) {
-    const auto nearly = [&](const Array& x, const Time<Array>&, Array& out) { out = (1 - slope) * x; };
+    const auto nearly = [&](const Array& x, const Level<Array>&, Array& out) { out = (1 - slope) * x; };
     Table table = tabulate(Euler{}, karras({.steps = 3}));
     const Array z = cloud(0, 20);
     detail::TableRuns<Array, decltype(nearly)> runs(nearly, false, [](const Array& x) { return x; });
@@ -300,7 +342,7 @@ TEST_CASE("calibration: steps with no slope are Euler's, with the least of slope
 TEST_CASE("calibration: what it costs") {
   const Table start = tabulate(Ipndm{.order = 3}, karras({.steps = 6}));
   std::ptrdiff_t evaluated = 0;  // samples
-  const auto counted = [&](const Array& x, const Time<Array>& sigma, Array& out) {
+  const auto counted = [&](const Array& x, const Level<Array>& sigma, Array& out) {
     evaluated += x.cols();
     mixture(x, sigma, out);
   };
@@ -316,22 +358,25 @@ TEST_CASE("calibration: what it costs") {
   // An iteration of one try: a run again for each number, from where it first tells, and the try's.
   const Table steps = calibrate(mixture, start, batches, teacher, {.iterations = 0}).table;
   std::size_t again = 0;
-  for (const detail::TableNumber& n : detail::numbers_of(steps, true)) again += steps.rows.size() - n.row - (n.kind == detail::TableNumber::weight ? 1 : 0);
+  for (const detail::TableNumber& n : detail::numbers_of(steps, true))
+    again += steps.rows.size() - n.row - (n.kind == detail::TableNumber::weight ? 1 : 0);
   calibrate(counted, start, batches, teacher, {.iterations = 1, .tries = 1});
   CHECK(std::exchange(evaluated, 0) == student + 80 * (static_cast<std::ptrdiff_t>(again) + 5));
   calibrate(counted, start, batches, {.iterations = 0});
-  CHECK(evaluated == taught + 40 * 2 * 3 * 6 + student);  // of the first batch with half of the steps, to tell the teacher's error
+  CHECK(evaluated ==
+        taught + 40 * 2 * 3 * 6 + student);  // of the first batch with half of the steps, to tell the teacher's error
 }
 
 TEST_CASE("calibration: a sample counts in all sums of a step or in none") {
-  // The second sixty are the first sixty again, until the model gives no numbers for them: so each step is fitted as to the first alone.
+  // The second sixty are the first sixty again, until the model gives no numbers for them: so each step is fitted as to
+  // the first alone.
   const Table start = tabulate(Euler{}, karras({.steps = 5}));
   const Array once = cloud(0, 60), held_out = cloud(60, 40);
   Array both(2, 160), alone(2, 100);
   both << once, once, held_out;
   alone << once, held_out;
   const auto fitted = [&](const Array& z, double share, Eigen::Index broken) {
-    const auto partial = [&](const Array& x, const Time<Array>& sigma, Array& out) {
+    const auto partial = [&](const Array& x, const Level<Array>& sigma, Array& out) {
       mixture(x, sigma, out);
       if (sigma[0] < 0.9 * start.levels[2]) out.middleCols(60, broken).setConstant(NAN);
     };
@@ -354,48 +399,67 @@ TEST_CASE("calibration: a sample counts in all sums of a step or in none") {
 TEST_CASE("calibration: it says what did not go as it should") {
   const Table start = tabulate(Ipndm{.order = 3}, karras({.steps = 4}));
   const Array z = cloud(0, 60);
-  const auto taught = [&](const auto& denoise) { return std::vector<std::vector<Array>>{teach(Heun{}, denoise, start.schedule(), 6, z)}; };
+  const auto taught = [&](const auto& denoise) {
+    return std::vector<std::vector<Array>>{teach(Heun{}, denoise, start.schedule(), 6, z)};
+  };
   const auto said = [](const Calibration& made, const std::string& words) {
-    return std::any_of(made.notes.begin(), made.notes.end(), [&](const std::string& note) { return note.find(words) != std::string::npos; });
+    return std::any_of(made.notes.begin(), made.notes.end(),
+                       [&](const std::string& note) { return note.find(words) != std::string::npos; });
   };
   CHECK(calibrate(mixture, start, std::vector<Array>{z}, taught(mixture), {.iterations = 1}).notes.empty());
-  CHECK(said(calibrate(mixture, start, std::vector<Array>{cloud(0, 12)}, {.iterations = 1}), "only 3 of 12 trajectories are held out, and decide"));
+  CHECK(said(calibrate(mixture, start, std::vector<Array>{cloud(0, 12)}, {.iterations = 1}),
+             "only 3 of 12 trajectories are held out, and decide"));
   CHECK(calibrate(mixture, start, std::vector<Array>{cloud(0, 40)}, {.iterations = 0}).notes.empty());  // 10 are enough
 
-  const auto still = [](const Array& x, const Time<Array>&, Array& out) { out = x; };  // no slope anywhere
-  CHECK(said(calibrate(still, start, std::vector<Array>{z}, {.iterations = 1, .analytic_first_step = false}), "4 of 4 steps had nothing to be fitted to, and were Euler's"));
+  const auto still = [](const Array& x, const Level<Array>&, Array& out) { out = x; };  // no slope anywhere
+  CHECK(said(calibrate(still, start, std::vector<Array>{z}, {.iterations = 1, .analytic_first_step = false}),
+             "4 of 4 steps had nothing to be fitted to, and were Euler's"));
 
-  const auto still_once = [&](const Array& x, const Time<Array>& sigma, Array& out) {  // no slope in the first step
+  const auto still_once = [&](const Array& x, const Level<Array>& sigma, Array& out) {  // no slope in the first step
     if (sigma[0] > 0.9 * start.levels[0]) out = x;
     else mixture(x, sigma, out);
   };
-  CHECK(said(calibrate(still_once, start, std::vector<Array>{z}, {.iterations = 0, .analytic_first_step = false}), "1 of 4 steps had nothing to be fitted to"));
-  const auto without_one = [&](const Array& x, const Time<Array>& sigma, Array& out) {
+  CHECK(said(calibrate(still_once, start, std::vector<Array>{z}, {.iterations = 0, .analytic_first_step = false}),
+             "1 of 4 steps had nothing to be fitted to"));
+  const auto without_one = [&](const Array& x, const Level<Array>& sigma, Array& out) {
     mixture(x, sigma, out);
     if (sigma[0] < 0.9 * start.levels[2] && x.cols() == z.cols()) out.col(0).setConstant(NAN);
   };
-  CHECK(said(calibrate(without_one, start, std::vector<Array>{z}, taught(mixture), {.iterations = 0}), "1 of 60 trajectories of the table to start from are not finite"));
+  CHECK(said(calibrate(without_one, start, std::vector<Array>{z}, taught(mixture), {.iterations = 0}),
+             "1 of 60 trajectories of the table to start from are not finite"));
   // One that is held out and lost has no distance, and leaves those of the others as they are.
-  const auto last_lost = [&](const Array& x, const Time<Array>& sigma, Array& out) {
+  const auto last_lost = [&](const Array& x, const Level<Array>& sigma, Array& out) {
     mixture(x, sigma, out);
     if (sigma[0] < 0.9 * start.levels[2] && x.cols() == z.cols()) out.col(59).setConstant(NAN);
   };
   const Calibration lost = calibrate(last_lost, start, std::vector<Array>{z}, taught(mixture), {.iterations = 0});
-  const Array others = z.middleCols(45, 14), missed = sample(start, mixture, start.schedule(), others, {.analytic_first_step = true}).x - teach(Heun{}, mixture, start.schedule(), 6, others).back();
+  const Array others = z.middleCols(45, 14),
+              missed = sample(start, mixture, start.schedule(), others, {.analytic_first_step = true}).x -
+                       teach(Heun{}, mixture, start.schedule(), 6, others).back();
   CHECK(lost.before == Approx(rms(missed)));
 
   // Ends fitted already are not nearer with steps fitted one by one, and notes are kept for who goes on.
   const Table fitted = calibrate(mixture, start, std::vector<Array>{z}, {.iterations = 6}).table;
   CalibrationProgress kept;
-  const auto once = [&](const CalibrationProgress& p) { kept = p; return p.stage < 1; };
+  const auto once = [&](const CalibrationProgress& p) {
+    kept = p;
+    return p.stage < 1;
+  };
   const std::vector<std::vector<Array>> teacher{teach(Heun{}, mixture, fitted.schedule(), 6, z)};
-  CHECK(said(calibrate(mixture, fitted, std::vector<Array>{z}, teacher, {.report = once}), "fitting the steps brought held-out trajectories no nearer"));
+  CHECK(said(calibrate(mixture, fitted, std::vector<Array>{z}, teacher, {.report = once}),
+             "fitting the steps brought held-out trajectories no nearer"));
   CHECK(kept.notes.size() == 1);
-  CHECK(calibrate(mixture, fitted, std::vector<Array>{z}, teacher, {.iterations = 1, .resume = kept}).notes == kept.notes);
+  CHECK(calibrate(mixture, fitted, std::vector<Array>{z}, teacher, {.iterations = 1, .resume = kept}).notes ==
+        kept.notes);
 
-  const auto broken = [](const Array& x, const Time<Array>&, Array& out) { out = Array::Constant(x.rows(), x.cols(), NAN); };
-  CHECK(message_of([&] { calibrate(broken, start, std::vector<Array>{z}, taught(mixture), {}); }) == "the samples of the table to start from are not finite");
+  const auto broken = [](const Array& x, const Level<Array>&, Array& out) {
+    out = Array::Constant(x.rows(), x.cols(), NAN);
+  };
+  CHECK(message_of([&] { calibrate(broken, start, std::vector<Array>{z}, taught(mixture), {}); }) ==
+        "the samples of the table to start from are not finite");
   CalibrationProgress hostile{.stage = 1, .table = start, .best = start};
   hostile.table.rows[0].weights = {1, 2, 3};
-  CHECK_THAT(message_of([&] { calibrate(mixture, start, std::vector<Array>{z}, taught(mixture), {.resume = hostile}); }), Catch::Contains("the number of Table::rows[0].weights is 3; allowed: 1 to 1"));
+  CHECK_THAT(
+      message_of([&] { calibrate(mixture, start, std::vector<Array>{z}, taught(mixture), {.resume = hostile}); }),
+      Catch::Contains("the number of Table::rows[0].weights is 3; allowed: 1 to 1"));
 }

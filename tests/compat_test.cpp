@@ -1,4 +1,5 @@
-// The slips of published code, each against the formula as it was published, and unlike the method that it should have been.
+// The slips of published code, each against the formula as it was published, and unlike the method that it should have
+// been.
 #include "support/catch.hpp"
 #include "support/message.hpp"
 
@@ -20,8 +21,8 @@ namespace {
 
 using V = std::vector<double>;
 
-const V outputs{0.7, -0.4, 0.9, 0.3, -0.8, 0.5};      // of the model, whatever the state
-const V levels{40, 17, 9, 3, 1.3, 0.9, 0.2};          // steps of every ratio
+const V outputs{0.7, -0.4, 0.9, 0.3, -0.8, 0.5};  // of the model, whatever the state
+const V grid{40, 17, 9, 3, 1.3, 0.9, 0.2};        // steps of every ratio
 const V even{9, 8, 7, 6, 5};
 
 /// Where a run over the first `count` levels ends.
@@ -30,12 +31,15 @@ double end(const S& solver, const V& all, std::size_t count) {
   std::vector<laws::Rows> answers;
   for (const double v : outputs) answers.push_back({{v}});
   laws::detail::Playback<double> model{answers};
-  return laws::detail::walk<double>(solver, model, V(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count)), 1.3)[0][0];
+  return laws::detail::walk<double>(solver, model, V(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count)),
+                                    1.3)[0][0];
 }
 
 /// What the step from level i adds.
 template <class S>
-double added(const S& solver, const V& all, std::size_t i) { return end(solver, all, i + 2) - end(solver, all, i + 1); }
+double added(const S& solver, const V& all, std::size_t i) {
+  return end(solver, all, i + 2) - end(solver, all, i + 1);
+}
 
 /// The sum of weights times outputs, the newest of step i first.
 double weighed(const V& weights, std::size_t i) {
@@ -60,8 +64,10 @@ TEST_CASE("what they evaluate, their defaults and what they refuse") {
   CHECK(compat::ClippedDdim{}.limit == 1);
   for (const int order : {1, 2, 3, 4, 0, 5}) {
     const bool fine = order >= 1 && order <= 4;
-    CHECK(message_of([&] { compat::IpndmV{order}.validate(); }) == (fine ? "nothing was thrown" : "IpndmV::order is " + std::to_string(order) + "; allowed: 1 to 4"));
-    CHECK(message_of([&] { compat::DeisTime{order}.validate(); }) == (fine ? "nothing was thrown" : "DeisTime::order is " + std::to_string(order) + "; allowed: 1 to 4"));
+    CHECK(message_of([&] { compat::IpndmV{order}.validate(); }) ==
+          (fine ? "nothing was thrown" : "IpndmV::order is " + std::to_string(order) + "; allowed: 1 to 4"));
+    CHECK(message_of([&] { compat::DeisTime{order}.validate(); }) ==
+          (fine ? "nothing was thrown" : "DeisTime::order is " + std::to_string(order) + "; allowed: 1 to 4"));
   }
   CHECK(message_of([] { compat::ClippedDdim{0.5}.validate(); }) == "nothing was thrown");
   CHECK(message_of([] { compat::ClippedDdim{0}.validate(); }) == "ClippedDdim::limit is 0; allowed: positive numbers");
@@ -73,8 +79,8 @@ TEST_CASE("iPNDM_v's coefficients") {
     const double a = (1 - h / (3 * (h + h1)) * (h * (h + h1)) / (h1 * (h1 + h2))) / 2;
     if (order == 3) return {h * ((2 + h / h1) / 2 + a), h * (-h / h1 / 2 - (1 + h1 / h2) * a), h * a * h1 / h2};
     const double h3 = t[i - 2] - t[i - 3], r = h1 * (h1 + h2) / (h2 * (h2 + h3));
-    const double b = ((1 - h / (3 * (h + h1))) / 2 + (1 - h / (2 * (h + h1))) * h / (6 * (h + h1 + h2))) * (h * (h + h1) * (h + h1 + h2)) /
-                     (h1 * (h1 + h2) * (h1 + h2 + h3));
+    const double b = ((1 - h / (3 * (h + h1))) / 2 + (1 - h / (2 * (h + h1))) * h / (6 * (h + h1 + h2))) *
+                     (h * (h + h1) * (h + h1 + h2)) / (h1 * (h1 + h2) * (h1 + h2 + h3));
     return {h * ((2 + h / h1) / 2 + a + b), h * (-h / h1 / 2 - (1 + h1 / h2) * a - (1 + h1 / h2 + r) * b),
             h * (a * h1 / h2 + (h1 / h2 + r * (1 + h2 / h3)) * b), -h * b * r * h1 / h2};
   };
@@ -84,14 +90,16 @@ TEST_CASE("iPNDM_v's coefficients") {
     for (std::size_t i = 0; i < 6; ++i) {
       INFO("order " << order << ", step " << i);
       const int here = std::min(order, static_cast<int>(i) + 1);
-      if (here < 3) CHECK(added(slip, levels, i) == added(right, levels, i));
-      else CHECK(added(slip, levels, i) == Approx(weighed(published(levels, i, here), i)).epsilon(1e-12));
+      if (here < 3) CHECK(added(slip, grid, i) == added(right, grid, i));
+      else CHECK(added(slip, grid, i) == Approx(weighed(published(grid, i, here), i)).epsilon(1e-12));
     }
-    if (order > 2) CHECK(std::abs(added(slip, levels, 4) - added(right, levels, 4)) > 0.01);
+    if (order > 2) CHECK(std::abs(added(slip, grid, 4) - added(right, grid, 4)) > 0.01);
   }
   // In even steps the third order is Adams-Bashforth's, the fourth is not: 57/24, -65/24, 43/24, -11/24.
-  CHECK(added(compat::IpndmV{3}, even, 3) == Approx(added(Deis{.order = 3, .variable = Variable::sigma}, even, 3)).epsilon(1e-12));
-  CHECK(added(compat::IpndmV{4}, even, 3) == Approx(weighed({-57. / 24, 65. / 24, -43. / 24, 11. / 24}, 3)).epsilon(1e-12));
+  CHECK(added(compat::IpndmV{3}, even, 3) ==
+        Approx(added(Deis{.order = 3, .variable = Variable::sigma}, even, 3)).epsilon(1e-12));
+  CHECK(added(compat::IpndmV{4}, even, 3) ==
+        Approx(weighed({-57. / 24, 65. / 24, -43. / 24, 11. / 24}, 3)).epsilon(1e-12));
 }
 
 TEST_CASE("tAB-DEIS by a sum of 10,000 points") {
@@ -100,61 +108,70 @@ TEST_CASE("tAB-DEIS by a sum of 10,000 points") {
     for (const int order : {1, 2, 3, 4}) {
       INFO("order " << order << ", step " << i);
       const std::size_t count = std::min(static_cast<std::size_t>(order), i + 1);
-      const double first = process.time(levels[i]), last = process.time(levels[i + 1]);
+      const double first = process.time(grid[i]), last = process.time(grid[i + 1]);
       V weights(count);
       for (std::size_t k = 0; k < count; ++k) {
-        if (count == 1) weights[k] = levels[i + 1] - levels[i];
+        if (count == 1) weights[k] = grid[i + 1] - grid[i];
         for (int point = 0; count > 1 && point < 10'000; ++point) {
-          const double u = first + (last - first) * point / 9'999., alpha2 = 1 / (1 + process.sigma(u) * process.sigma(u));
-          double value = 0.5 * (process.beta_min + (process.beta_max - process.beta_min) * u) / std::sqrt(alpha2 * (1 - alpha2));
+          const double u = first + (last - first) * point / 9'999.,
+                       alpha2 = 1 / (1 + process.sigma(u) * process.sigma(u));
+          double value =
+              0.5 * (process.beta_min + (process.beta_max - process.beta_min) * u) / std::sqrt(alpha2 * (1 - alpha2));
           for (std::size_t j = 0; j < count; ++j) {
-            const double node = process.time(levels[i - j]);
-            if (j != k) value *= (u - node) / (process.time(levels[i - k]) - node);
+            const double node = process.time(grid[i - j]);
+            if (j != k) value *= (u - node) / (process.time(grid[i - k]) - node);
           }
           weights[k] += value * (last - first) / 10'000;
         }
       }
-      const double got = added(compat::DeisTime{order}, levels, i);
+      const double got = added(compat::DeisTime{order}, grid, i);
       CHECK(got == Approx(weighed(weights, i)).epsilon(1e-9));
-      if (count > 1) CHECK(std::abs(got - added(Deis{.order = order}, levels, i)) > 1e-8);
+      if (count > 1) CHECK(std::abs(got - added(Deis{.order = order}, grid, i)) > 1e-8);
     }
 }
 
 TEST_CASE("rhoAB-DEIS of order 4 weighs every step after the fourth as the fourth") {
   const Deis right{.order = 4, .variable = Variable::sigma};
-  for (std::size_t i = 0; i < 4; ++i) CHECK(added(compat::DeisStale{}, levels, i) == Approx(added(right, levels, i)).epsilon(1e-12));
-  const auto weights = right.weights(levels[4], std::array{levels[3], levels[2], levels[1], levels[0]});
+  for (std::size_t i = 0; i < 4; ++i)
+    CHECK(added(compat::DeisStale{}, grid, i) == Approx(added(right, grid, i)).epsilon(1e-12));
+  const auto weights = right.weights(grid[4], std::array{grid[3], grid[2], grid[1], grid[0]});
   for (std::size_t i : {4u, 5u}) {
-    CHECK(added(compat::DeisStale{}, levels, i) == Approx(weighed(V(weights.begin(), weights.end()), i)).epsilon(1e-12));
-    CHECK(std::abs(added(compat::DeisStale{}, levels, i) - added(right, levels, i)) > 0.1);
+    CHECK(added(compat::DeisStale{}, grid, i) == Approx(weighed(V(weights.begin(), weights.end()), i)).epsilon(1e-12));
+    CHECK(std::abs(added(compat::DeisStale{}, grid, i) - added(right, grid, i)) > 0.1);
   }
 }
 
 TEST_CASE("DPM-Solver++ with half its third weight is of second order") {
-  const double m2 = outputs[0], m1 = outputs[1], m0 = outputs[2], q = levels[0], p = levels[1], t = levels[2], s = levels[3];
-  for (const Form form : {Form::data, Form::noise}) {
-    const fewstep::Dpmpp right{.order = 3, .form = form, .lower_order_final = false};
-    const bool data = form == Form::data;
+  const double m2 = outputs[0], m1 = outputs[1], m0 = outputs[2], q = grid[0], p = grid[1], t = grid[2], s = grid[3];
+  for (const Target target : {Target::denoised, Target::slope}) {
+    const fewstep::Dpmpp right{.order = 3, .target = target, .lower_order_final = false};
+    const bool data = target == Target::denoised;
     const double h = std::log(t / s), r0 = std::log(p / t) / h, r1 = std::log(q / p) / h;
-    const double a = (m0 - m1) / r0, b = (m1 - m2) / r1, first = a + r0 / (r0 + r1) * (a - b), second = (a - b) / (r0 + r1);
-    const double phi1 = data ? std::exp(-h) - 1 : std::exp(h) - 1, phi2 = data ? phi1 / h + 1 : phi1 / h - 1, phi3 = phi2 / h - 0.5;
-    const double x = end(right, levels, 3);
-    CHECK(end(compat::Dpmpp{right}, levels, 3) == x);
-    CHECK(end(compat::Dpmpp{right}, levels, 4) == Approx(data ? s / t * x - phi1 * m0 + phi2 * first - phi3 * second
-                                                                : x - s * (phi1 * m0 + phi2 * first + phi3 * second)).epsilon(1e-12));
-    CHECK(std::abs(end(compat::Dpmpp{right}, levels, 4) - end(right, levels, 4)) > 0.01);
-    const compat::Dpmpp second_order{{.order = 2, .form = form}};
-    CHECK(end(second_order, levels, 6) == end(second_order.solver, levels, 6));
+    const double a = (m0 - m1) / r0, b = (m1 - m2) / r1, first = a + r0 / (r0 + r1) * (a - b),
+                 second = (a - b) / (r0 + r1);
+    const double phi1 = data ? std::exp(-h) - 1 : std::exp(h) - 1, phi2 = data ? phi1 / h + 1 : phi1 / h - 1,
+                 phi3 = phi2 / h - 0.5;
+    const double x = end(right, grid, 3);
+    CHECK(end(compat::Dpmpp{right}, grid, 3) == x);
+    CHECK(end(compat::Dpmpp{right}, grid, 4) == Approx(data ? s / t * x - phi1 * m0 + phi2 * first - phi3 * second
+                                                            : x - s * (phi1 * m0 + phi2 * first + phi3 * second))
+                                                    .epsilon(1e-12));
+    CHECK(std::abs(end(compat::Dpmpp{right}, grid, 4) - end(right, grid, 4)) > 0.01);
+    const compat::Dpmpp second_order{{.order = 2, .target = target}};
+    CHECK(end(second_order, grid, 6) == end(second_order.solver, grid, 6));
   }
 }
 
-TEST_CASE("DDIM that clips the image and keeps the noise, and DDIM that steps to levels between its own") {
-  const double t = levels[0], s = levels[1], noise = outputs[0];
-  for (const double limit : {0.5, 1., 30.}) CHECK(end(compat::ClippedDdim{limit}, levels, 2) == Approx(std::clamp(1.3 - t * noise, -limit, limit) + s * noise));
+TEST_CASE("DDIM that clips the image and keeps the noise, and DDIM that steps to grid between its own") {
+  const double t = grid[0], s = grid[1], noise = outputs[0];
+  for (const double limit : {0.5, 1., 30.})
+    CHECK(end(compat::ClippedDdim{limit}, grid, 2) == Approx(std::clamp(1.3 - t * noise, -limit, limit) + s * noise));
   // To the level 12, of which alpha x is taken for the level s.
   const double image = outputs[0], reached = 12, there = image + reached / t * (1.3 - image);
-  CHECK(end(compat::StridedDdim{{reached}}, levels, 2) == Approx(there / std::sqrt(1 + reached * reached) * std::sqrt(1 + s * s)).epsilon(1e-12));
-  CHECK(end(compat::StridedDdim{{s, levels[2]}}, levels, 3) == Approx(end(fewstep::Dpmpp{.order = 1}, levels, 3)).epsilon(1e-12));
+  CHECK(end(compat::StridedDdim{{reached}}, grid, 2) ==
+        Approx(there / std::sqrt(1 + reached * reached) * std::sqrt(1 + s * s)).epsilon(1e-12));
+  CHECK(end(compat::StridedDdim{{s, grid[2]}}, grid, 3) ==
+        Approx(end(fewstep::Dpmpp{.order = 1}, grid, 3)).epsilon(1e-12));
 }
 
 TEST_CASE("UniPC that corrects the last state of a short run") {
@@ -171,7 +188,8 @@ TEST_CASE("UniPC that corrects the last state of a short run") {
     CHECK(got.evaluations == 2);
     CHECK(evaluations(compat::UniPc{right}, Schedule({t, s}), {}) == 2);
     CHECK(run(right, Schedule({t, s})).x == Approx(predicted).epsilon(1e-12));
-    const auto two = run(compat::UniPc{right}, Schedule({t, 2, s})), three = run(compat::UniPc{right}, Schedule({t, 3, 2, s}));
+    const auto two = run(compat::UniPc{right}, Schedule({t, 2, s})),
+               three = run(compat::UniPc{right}, Schedule({t, 3, 2, s}));
     CHECK(two.evaluations == 3);
     CHECK(two.x != run(right, Schedule({t, 2, s})).x);
     CHECK(three.evaluations == 3);
@@ -191,5 +209,6 @@ TEST_CASE("the discrete schedule that forgets a power") {
   CHECK(slip[0] < options.sigma_max);
   DiscreteOptions plain = options;
   plain.rho = 1;
-  for (std::size_t i = 0; i <= 4; ++i) CHECK(compat::discrete(table, plain)[i] == Approx(discrete(table, plain)[i]).epsilon(1e-12));
+  for (std::size_t i = 0; i <= 4; ++i)
+    CHECK(compat::discrete(table, plain)[i] == Approx(discrete(table, plain)[i]).epsilon(1e-12));
 }

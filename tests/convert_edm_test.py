@@ -16,7 +16,7 @@ except ImportError:
     print("convert_edm_test: skipped (no PyTorch for this Python)")
     sys.exit(77)  # what CTest's SKIP_RETURN_CODE is set to
 
-SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "examples", "convert_edm.py")
+SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "examples", "commands", "convert_edm.py")
 failures = []
 
 

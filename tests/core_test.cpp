@@ -6,6 +6,7 @@
 #include <fewstep/eigen/laws.hpp>
 #include <fewstep/laws/solver.hpp>
 #include <fewstep/scalar.hpp>
+#include <fewstep/schedules.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -22,16 +23,16 @@ struct PerSample {
   static constexpr bool per_sample = true;
   void operator()(const Step<Array>&, const Eigen::ArrayXXd*, Prediction<Array>& out) const {
     out.ratio.each(2) << 0.3, 0.6;
-    out.clock.each(2) << 1, 0.9;
-    out.direction.each(2) << 1, 1.02;
+    out.sigma_scale.each(2) << 1, 0.9;
+    out.direction_scale.each(2) << 1, 1.02;
   }
 };
 
 struct One {
   void operator()(const Step<Array>&, const Eigen::ArrayXXd*, Prediction<Array>& out) const {
-    out = {Time<Array>(ratio), Time<Array>(direction), Time<Array>(clock)};
+    out = {Level<Array>(ratio), Level<Array>(direction), Level<Array>(sigma_scale)};
   }
-  double ratio, direction, clock;
+  double ratio, direction, sigma_scale;
 };
 
 bool equal(const Array& a, const Array& b) { return a.rows() == b.rows() && a.cols() == b.cols() && (a == b).all(); }
@@ -43,22 +44,30 @@ TEST_CASE("forms of denoiser") {
   const Array x0 = noise({1}, 3) * 80;
   const auto shrink = [](double sigma) { return 0.25 / (0.25 + sigma * sigma); };
   const Array want = integrate(Heun{}, [&](const Array& x, double t) -> Array { return shrink(t) * x; }, s, x0).x;
-  CHECK(equal(integrate(Heun{}, [&](const Array& x, const Time<Array>& t) -> Array { return shrink(t[0]) * x; }, s, x0).x, want));
-  CHECK(equal(integrate(Heun{}, [&](const Array& x, const Time<Array>& t, Array& out) { out = shrink(t[0]) * x; }, s, x0).x, want));
+  CHECK(equal(integrate(
+                  Heun{}, [&](const Array& x, const Level<Array>& t) -> Array { return shrink(t[0]) * x; }, s, x0)
+                  .x,
+              want));
+  CHECK(equal(integrate(
+                  Heun{}, [&](const Array& x, const Level<Array>& t, Array& out) { out = shrink(t[0]) * x; }, s, x0)
+                  .x,
+              want));
   CHECK(equal(integrate(Heun{}, [&](const Array& x, double t, Array& out) { out = shrink(t) * x; }, s, x0).x, want));
   struct Both {
     Array denoised, feature;
   };
   int seen = 0;
-  const auto with_features = [&](const Array& x, const Time<Array>& t) { return Both{shrink(t[0]) * x, Array::Constant(2, 1, ++seen)}; };
+  const auto with_features = [&](const Array& x, const Level<Array>& t) {
+    return Both{shrink(t[0]) * x, Array::Constant(2, 1, ++seen)};
+  };
   CHECK(equal(integrate(Heun{}, with_features, s, x0).x, want));
   CHECK(seen == 8);
   Model<Array, decltype(with_features)> model(with_features, Target::slope);
   Array out = x0;
   CHECK(model.features() == nullptr);
-  model(x0, Time<Array>(1.), out);
+  model(x0, Level<Array>(1.), out);
   CHECK((*model.features() == 9).all());
-  model.analytic(x0, Time<Array>(1.), out);
+  model.analytic(x0, Level<Array>(1.), out);
   CHECK(model.features() == nullptr);
 }
 
@@ -82,17 +91,26 @@ TEST_CASE("a table of predictions, row by row; predictors that do not fit are on
   CHECK(equal(got.x, integrate(AmedSolver{FixedRatio{0.6}}, denoise, s, mid, {.first_step = 1}).x));
 
   using Catch::Contains;
-  CHECK_THAT(message_of([&] { sample(AmedSolver{table}, denoise, karras({.steps = 3}), z); }), Contains("the number of steps is 3; allowed: 2"));
+  CHECK_THAT(message_of([&] { sample(AmedSolver{table}, denoise, karras({.steps = 3}), z); }),
+             Contains("the number of steps is 3; allowed: 2"));
   CHECK_THAT(message_of([&] { sample(Amed{Euler{}, TablePredictor{{{1.2}}}}, denoise, karras({.steps = 1}), z); }),
              Contains("TablePredictor::rows[0].ratio is 1.2; allowed: numbers between 0 and 1"));
-  AmedNetwork network{{std::vector<double>(6), std::vector<double>(2)}, {{0, 0}, {0}}, {{0, 0}, {0}}, {1}, AmedNetwork::Layer{{0, 0, 0}, {0}}, {}, {}};
-  const auto given = [](const Array& x, const Time<Array>&) { return std::pair<Array, Array>(x, x); };
-  CHECK_THAT(message_of([&] { sample(AmedSolver{AmedPredictor(network)}, given, s, z); }), Contains("number of features is 4; allowed: 3"));
+  AmedNetwork network{{std::vector<double>(6), std::vector<double>(2)},
+                      {{0, 0}, {0}},
+                      {{0, 0}, {0}},
+                      {1},
+                      AmedNetwork::Layer{{0, 0, 0}, {0}},
+                      {},
+                      {}};
+  const auto given = [](const Array& x, const Level<Array>&) { return std::pair<Array, Array>(x, x); };
+  CHECK_THAT(message_of([&] { sample(AmedSolver{AmedPredictor(network)}, given, s, z); }),
+             Contains("number of features is 4; allowed: 3"));
   network.ratio->weight.pop_back();
   CHECK_THAT(message_of([&] { AmedPredictor{network}; }), Contains("fc_r's weights is 2; allowed: 1 x 3"));
   network.ratio.reset();
-  network.clock_range = 0.2;
-  CHECK_THAT(message_of([&] { AmedPredictor{network}; }), Contains("clock_range is 0.2; allowed: 0 without its head"));
+  network.sigma_scale_range = 0.2;
+  CHECK_THAT(message_of([&] { AmedPredictor{network}; }),
+             Contains("sigma_scale_range is 0.2; allowed: 0 without its head"));
 }
 
 TEST_CASE("observers see every step once and can cancel") {
@@ -192,16 +210,23 @@ TEST_CASE("bad configuration: one line that names the argument, the value and wh
   CHECK_THAT(message_of([] { Schedule({2, 2}); }), Contains("noise level 1 is 2; allowed: greater than"));
   CHECK_THAT(message_of([] { Schedule({3, 0, -1}); }), Contains("noise level 1 is 0"));
   CHECK_THAT(message_of([] { Schedule({0, 1}); }), Contains("noise level 0 is 0"));
-  CHECK_THAT(message_of([&] { sample(Ipndm{.order = 5}, test::Constant{}, s, z); }), Contains("Ipndm::order is 5; allowed: 1 to 4"));
+  CHECK_THAT(message_of([&] { sample(Ipndm{.order = 5}, test::Constant{}, s, z); }),
+             Contains("Ipndm::order is 5; allowed: 1 to 4"));
   CHECK_THAT(message_of([&] { sample(Dpmpp{.order = 0}, test::Constant{}, s, z); }), Contains("Dpmpp::order is 0"));
-  CHECK_THAT(message_of([&] { sample(DpmSolver2{FixedRatio{1.5}}, test::Constant{}, s, z); }), Contains("ratio is 1.5"));
+  CHECK_THAT(message_of([&] { sample(DpmSolver2{FixedRatio{1.5}}, test::Constant{}, s, z); }),
+             Contains("ratio is 1.5"));
   CHECK_THAT(message_of([&] { sample(Euler{}, test::Constant{}, s, Array(0, 0)); }), Contains("size is 0"));
-  CHECK_THAT(message_of([&] { sample(Euler{}, test::Constant{}, s, z, {.first_step = 3}); }), Contains("first_step is 3"));
-  CHECK_THAT(message_of([&] { sample(Euler{}, test::Constant{}, karras({.steps = 3, .end = End::zero}), z, {.final_denoise = true}); }),
+  CHECK_THAT(message_of([&] { sample(Euler{}, test::Constant{}, s, z, {.first_step = 3}); }),
+             Contains("first_step is 3"));
+  CHECK_THAT(message_of([&] {
+               sample(Euler{}, test::Constant{}, karras({.steps = 3, .end = End::zero}), z, {.final_denoise = true});
+             }),
              Contains("final_denoise is true; allowed: false for a schedule that ends at 0"));
-  CHECK_THAT(message_of([&] { integrate(Euler{}, test::Constant{}, Schedule({1, 2}), z, {.analytic_first_step = true}); }),
-             Contains("analytic_first_step is true"));
-  CHECK_THAT(message_of([] { make_solver<Array>("ipmdn"); }), Contains("solver is ipmdn") && Contains("did you mean ipndm?"));
+  CHECK_THAT(
+      message_of([&] { integrate(Euler{}, test::Constant{}, Schedule({1, 2}), z, {.analytic_first_step = true}); }),
+      Contains("analytic_first_step is true"));
+  CHECK_THAT(message_of([] { make_solver<Array>("ipmdn"); }),
+             Contains("solver is ipmdn") && Contains("did you mean ipndm?"));
   CHECK_THAT(message_of([] { make_solver<Array>("heun", {.order = 2}); }), Contains("order"));
   CHECK_THAT(message_of([] { make_schedule("karas", {}); }), Contains("did you mean karras?"));
 }
@@ -213,12 +238,13 @@ TEST_CASE("defaults are those of the papers") {
   CHECK(time_uniform({.steps = 4}).levels() ==
         time_uniform({.steps = 4, .rho = 1, .sigma_min = 0.002, .sigma_max = 80, .epsilon = 1e-3}).levels());
   const NoiseTable table = NoiseTable::linear(1e-4, 0.02, 1000);
-  CHECK(discrete(table, {.steps = 4}).levels() == discrete(table, {.steps = 4, .rho = 1, .sigma_min = 0.002, .sigma_max = 80}).levels());
+  CHECK(discrete(table, {.steps = 4}).levels() ==
+        discrete(table, {.steps = 4, .rho = 1, .sigma_min = 0.002, .sigma_max = 80}).levels());
   CHECK(NoiseTable::cosine(50).sigma(0.3) == NoiseTable::cosine(50, 0.008, 0.999).sigma(0.3));
   const Prediction<double> nothing;
-  CHECK(std::tuple(nothing.ratio, nothing.direction, nothing.clock) == std::tuple(0.5, 1., 1.));
+  CHECK(std::tuple(nothing.ratio, nothing.direction_scale, nothing.sigma_scale) == std::tuple(0.5, 1., 1.));
   const TablePredictor::Row row;
-  CHECK(std::tuple(row.ratio, row.direction, row.clock) == std::tuple(0.5, 1., 1.));
+  CHECK(std::tuple(row.ratio, row.direction_scale, row.sigma_scale) == std::tuple(0.5, 1., 1.));
   CHECK(FixedRatio{}.ratio == 0.5);
   CHECK(Dpmpp{}.order == 2);
   CHECK(Ipndm{}.order == 4);
@@ -226,7 +252,8 @@ TEST_CASE("defaults are those of the papers") {
 }
 
 TEST_CASE("Philox noise: the published known-answer vectors, per-sample seeds, unit variance") {
-  CHECK(philox({0, 0, 0, 0}, {0, 0}) == std::array<std::uint32_t, 4>{0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u});
+  CHECK(philox({0, 0, 0, 0}, {0, 0}) ==
+        std::array<std::uint32_t, 4>{0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u});
   CHECK(philox({0xffffffffu, 0xffffffffu, 0xffffffffu, 0xffffffffu}, {0xffffffffu, 0xffffffffu}) ==
         std::array<std::uint32_t, 4>{0x408f276du, 0x41c83b0eu, 0xa20bc7c6u, 0x6d5451fdu});
   const Array both = noise({3, 4}, 5);
@@ -247,8 +274,8 @@ TEST_CASE("mixtures: full covariances equal deviations where both apply, and a G
   const Array x = noise({1, 2, 3}, 4);
   for (const double sigma : {0.01, 0.5, 20.}) {
     Array a(4, 3), b(4, 3);
-    MixtureDenoiser{plain}(x, Time<Array>(sigma), a);
-    MixtureDenoiser{full}(x, Time<Array>(sigma), b);
+    MixtureDenoiser{plain}(x, Level<Array>(sigma), a);
+    MixtureDenoiser{full}(x, Level<Array>(sigma), b);
     CHECK((a - b).abs().maxCoeff() < 1e-12);
   }
   // Correlated: D = mu + C (C + sigma^2 I)^-1 (x - mu)
@@ -257,7 +284,7 @@ TEST_CASE("mixtures: full covariances equal deviations where both apply, and a G
   c << 2, 0.6, 0.6, 1;
   const Eigen::Vector2d mu(1, -1), y(0.3, 0.8);
   Array out(2, 1);
-  gaussian(Array(y.array()), Time<Array>(0.7), out);
+  gaussian(Array(y.array()), Level<Array>(0.7), out);
   const Eigen::Vector2d want = mu + c * (c + 0.49 * Eigen::Matrix2d::Identity()).inverse() * (y - mu);
   CHECK((out.matrix() - want).norm() < 1e-12);
   CHECK_THROWS_AS(MixtureDenoiser({{1}, {{0, 0}}, {}, {{1, 2, 2, 1}}}), std::invalid_argument);
@@ -268,14 +295,16 @@ TEST_CASE("EDM preconditioning: the raw network of an exact Gaussian gives its d
   const Array x = noise({1, 2}, 3);
   const auto run = [&](auto network) {
     Array out(3, 2);
-    edm_preconditioned(network, 0.5)(x, Time<Array>(2.), out);
+    edm_preconditioned(network, 0.5)(x, Level<Array>(2.), out);
     return out;
   };
-  CHECK((run([](const Array& in, const Time<Array>&, Array& out) { out = 0 * in; }) - x * 0.25 / 4.25).abs().maxCoeff() < 1e-15);
-  const Array identity = run([](const Array& in, const Time<Array>& label, Array& out) {
+  CHECK(
+      (run([](const Array& in, const Level<Array>&, Array& out) { out = 0 * in; }) - x * 0.25 / 4.25).abs().maxCoeff() <
+      1e-15);
+  const Array identity = run([](const Array& in, const Level<Array>& label, Array& out) {
     CHECK(label.value() == Approx(std::log(2.) / 4));
     out = in;
   });
   CHECK((identity - x * (0.25 + 2 * 0.5) / 4.25).abs().maxCoeff() < 1e-15);
-  CHECK_THROWS_AS(edm_preconditioned([](const Array&, const Time<Array>&, Array&) {}, 0.), std::invalid_argument);
+  CHECK_THROWS_AS(edm_preconditioned([](const Array&, const Level<Array>&, Array&) {}, 0.), std::invalid_argument);
 }

@@ -1,4 +1,5 @@
-// On a GPU: the samples, gradients and fits of the CPU, and nothing that waits for the GPU between the steps. Skipped where LibTorch sees none.
+// On a GPU: the samples, gradients and fits of the CPU, and nothing that waits for the GPU between the steps. Skipped
+// where LibTorch sees none.
 #include "support/catch.hpp"
 #include "support/configurations.hpp"
 #include "support/tensors.hpp"
@@ -38,13 +39,13 @@ Tensor unit_noise(std::uint64_t count) {
   return tensor_noise(seeds, {4}, torch::kFloat64);
 }
 
-/// A ratio, a direction and a clock for each sample, from its features or the levels.
+/// A ratio, a direction and a sigma_scale for each sample, from its features or the levels.
 struct PerSample {
   [[maybe_unused]] static constexpr bool per_sample = true;
   void operator()(const Step<Tensor>&, const Tensor* features, Prediction<Tensor>& out) const {
-    if (!features) return void(out.ratio = Time<Tensor>(0.5));
+    if (!features) return void(out.ratio = Level<Tensor>(0.5));
     const Tensor f = features->sum(1).tanh();
-    out = {Time<Tensor>(0.5 + 0.4 * f), Time<Tensor>(1 + 0.05 * f), Time<Tensor>(1 - 0.05 * f)};
+    out = {Level<Tensor>(0.5 + 0.4 * f), Level<Tensor>(1 + 0.05 * f), Level<Tensor>(1 - 0.05 * f)};
   }
 };
 
@@ -83,8 +84,11 @@ TEST_CASE("every solver, plain and plugged, gives the samples of the CPU") {
   for (const auto& [label, solver] : test::configurations<Tensor>())
     for (const bool afs : {false, true}) {
       INFO(label << (afs ? " with AFS" : ""));
-      const Options o{.analytic_first_step = afs, .final_denoise = afs, .thresholding = Thresholding{.quantile = 0.7, .floor = 0.9}};
-      const auto there = sample(solver, exact, karras({.steps = 6}), z.to(torch::kCUDA), o), here = sample(solver, exact, karras({.steps = 6}), z, o);
+      const Options o{.analytic_first_step = afs,
+                      .final_denoise = afs,
+                      .thresholding = Thresholding{.quantile = 0.7, .floor = 0.9}};
+      const auto there = sample(solver, exact, karras({.steps = 6}), z.to(torch::kCUDA), o),
+                 here = sample(solver, exact, karras({.steps = 6}), z, o);
       CHECK(there.x.is_cuda());
       CHECK(distance(there.x.cpu(), here.x) < 1e-10);
     }
@@ -96,11 +100,13 @@ TEST_CASE("the same with levels of each sample, for which some weights are compu
   for (const auto& [label, solver] : test::configurations<Tensor>()) {
     INFO(label);
     const AnySolver<Tensor> plugged = Amed{solver, PerSample{}};
-    CHECK(distance(sample(plugged, Bent{}, karras({.steps = 4}), z.to(torch::kCUDA)).x.cpu(), sample(plugged, Bent{}, karras({.steps = 4}), z).x) < 1e-8);
+    CHECK(distance(sample(plugged, Bent{}, karras({.steps = 4}), z.to(torch::kCUDA)).x.cpu(),
+                   sample(plugged, Bent{}, karras({.steps = 4}), z).x) < 1e-8);
   }
 }
 
-TEST_CASE("nothing waits for the GPU from the noise to the samples: every solver on levels for all, predictors over some") {
+TEST_CASE(
+    "nothing waits for the GPU from the noise to the samples: every solver on levels for all, predictors over some") {
   if (without_gpu()) return;
   const Tensor z = unit_noise(3).to(torch::kCUDA);
   const Options unchecked{.check = Check::off};
@@ -110,7 +116,9 @@ TEST_CASE("nothing waits for the GPU from the noise to the samples: every solver
     CHECK(waiting([&, &solver = solver] { sample(solver, Bent{}, karras({.steps = 6}), z, unchecked); }) == "");
   }
   const TensorAmedPredictor predictor(initial_amed_network(4, 0.05, 0.05, 1), torch::TensorOptions(torch::kCUDA));
-  for (const AnySolver<Tensor>& solver : {AnySolver<Tensor>(AmedSolver{predictor}), AnySolver<Tensor>(Amed{Ipndm{}, predictor}), AnySolver<Tensor>(Amed{Dpmpp{}, predictor})})
+  for (const AnySolver<Tensor>& solver :
+       {AnySolver<Tensor>(AmedSolver{predictor}), AnySolver<Tensor>(Amed{Ipndm{}, predictor}),
+        AnySolver<Tensor>(Amed{Dpmpp{}, predictor})})
     CHECK(waiting([&] { sample(solver, Bent{}, karras({.steps = 4}), z, unchecked); }) == "");
 #ifdef FEWSTEP_CUDA_HEADERS
   CHECK(waiting([&] { z.sum().item<double>(); }) != "");
@@ -122,9 +130,13 @@ TEST_CASE("nothing waits for the GPU from the noise to the samples: every solver
 TEST_CASE("gradients of a predictor are those of the CPU") {
   if (without_gpu()) return;
   const auto gradients = [](torch::Device device) {
-    const TensorAmedPredictor predictor(initial_amed_network(4, 0.05, 0.05, 1), torch::TensorOptions(device).dtype(torch::kFloat64));
+    const TensorAmedPredictor predictor(initial_amed_network(4, 0.05, 0.05, 1),
+                                        torch::TensorOptions(device).dtype(torch::kFloat64));
     for (Tensor parameter : predictor.parameters()) parameter.requires_grad_(true);
-    sample(Amed{Ipndm{}, predictor}, Bent{}, karras({.steps = 4}), unit_noise(3).to(device), {.gradients = true}).x.square().sum().backward();
+    sample(Amed{Ipndm{}, predictor}, Bent{}, karras({.steps = 4}), unit_noise(3).to(device), {.gradients = true})
+        .x.square()
+        .sum()
+        .backward();
     std::vector<Tensor> all;
     for (const Tensor& parameter : predictor.parameters()) all.push_back(parameter.grad().cpu().flatten());
     return torch::cat(all);
@@ -139,14 +151,18 @@ TEST_CASE("a calibrated table and a path of GITS are those of the CPU") {
   const TensorMixtureDenoiser exact(test::mixture());
   const Schedule schedule = time_uniform({.steps = 5});
   const Table start = tabulate(Ipndm{.order = 3}, schedule);
-  const auto fitted = [&](torch::Device device) { return calibrate(exact, start, std::vector<Tensor>{unit_noise(60).to(device)}, {.iterations = 2}); };
+  const auto fitted = [&](torch::Device device) {
+    return calibrate(exact, start, std::vector<Tensor>{unit_noise(60).to(device)}, {.iterations = 2});
+  };
   const auto here = fitted(torch::kCPU), there = fitted(torch::kCUDA);
   CHECK(here.after < here.before);
   CHECK(there.after == Approx(here.after).epsilon(1e-4));
-  for (std::size_t k = 0; k < here.table.levels.size(); ++k) CHECK(there.table.levels[k] == Approx(here.table.levels[k]).epsilon(1e-3));
+  for (std::size_t k = 0; k < here.table.levels.size(); ++k)
+    CHECK(there.table.levels[k] == Approx(here.table.levels[k]).epsilon(1e-3));
 
   const auto path = [&](torch::Device device) {
-    const Schedule made = gits(Heun{}, exact, karras({.steps = 20}), Tensor(unit_noise(8).to(device) * 80), Ipndm{}, {.steps = 4});
+    const Schedule made =
+        gits(Heun{}, exact, karras({.steps = 20}), Tensor(unit_noise(8).to(device) * 80), Ipndm{}, {.steps = 4});
     return std::vector<double>(made.begin(), made.end());
   };
   CHECK(path(torch::kCUDA) == path(torch::kCPU));

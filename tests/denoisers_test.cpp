@@ -13,14 +13,14 @@
 #include <utility>
 
 using namespace fewstep;
+using Catch::Contains;
 using test::Array;
 using test::message_of;
-using Catch::Contains;
 
 namespace {
 
-using Level = Time<Array>;
-using Any = std::function<void(const Array&, const Level&, Array&)>;  // one type for all forms: solvers compile once
+using Sigma = Level<Array>;
+using Any = std::function<void(const Array&, const Sigma&, Array&)>;  // one type for all forms: solvers compile once
 
 double largest(const Array& x) { return x.abs().maxCoeff(); }
 
@@ -35,7 +35,8 @@ Posterior posterior(const GaussianMixture& m, const Array& z, double alpha, doub
   const auto mean = [&](std::size_t k) { return Array(Eigen::Map<const Eigen::ArrayXd>(m.means[k].data(), d)); };
   const auto variance = [&](std::size_t k) { return std::pow(alpha * m.deviations[k], 2) + spread * spread; };
   for (std::size_t k = 0; k < m.weights.size(); ++k)
-    logits(static_cast<Eigen::Index>(k)) = std::log(m.weights[k]) - 0.5 * static_cast<double>(d) * std::log(variance(k)) -
+    logits(static_cast<Eigen::Index>(k)) = std::log(m.weights[k]) -
+                                           0.5 * static_cast<double>(d) * std::log(variance(k)) -
                                            (z - alpha * mean(k)).square().sum() / (2 * variance(k));
   const Array g = (logits - logits.maxCoeff()).exp();
   Posterior p{Array::Zero(d, 1), Array::Zero(d, 1)};
@@ -58,7 +59,8 @@ Noised linear(double t) {
 }
 Noised cosine(double t) {
   const double first = 0.008 / 1.008 * std::numbers::pi / 2, angle = (t + 0.008) / 1.008 * std::numbers::pi / 2;
-  return {std::cos(angle) / std::cos(first), std::sqrt(std::sin(angle - first) * std::sin(angle + first)) / std::cos(first)};
+  return {std::cos(angle) / std::cos(first),
+          std::sqrt(std::sin(angle - first) * std::sin(angle + first)) / std::cos(first)};
 }
 Noised table(const std::vector<double>& betas, double label) {  // log alpha linear between training steps
   const auto log_alpha = [&](std::size_t i) {
@@ -75,7 +77,7 @@ Noised flow(double t) { return {1 - t, t}; }
 /// network(z, label): `at` gives alpha and spread, `predict` what it predicts, per sample.
 template <class At, class Predict>
 auto network(GaussianMixture data, At at, Predict predict) {
-  return [=](const Array& z, const Level& label, Array& out) {
+  return [=](const Array& z, const Sigma& label, Array& out) {
     for (Eigen::Index b = 0; b < z.cols(); ++b) {
       const Noised n = at(label[b]);
       out.col(b) = predict(posterior(data, z.col(b), n.alpha, n.spread), n);
@@ -103,7 +105,7 @@ std::vector<Variant> forms(const GaussianMixture& data) {
   const VpLinear vp{.label_scale = 999};
   const Discrete discrete{NoiseTable(betas)};
   const double sd = 0.5;
-  const auto raw = [data, sd](const Array& in, const Level& label, Array& out) {  // F of EDM's equation 7, solved for F
+  const auto raw = [data, sd](const Array& in, const Sigma& label, Array& out) {  // F of EDM's equation 7, solved for F
     for (Eigen::Index b = 0; b < in.cols(); ++b) {
       const double s = std::exp(4 * label[b]), total = std::hypot(s, sd);
       const Array x = in.col(b) * total;
@@ -120,8 +122,12 @@ std::vector<Variant> forms(const GaussianMixture& data) {
           {"epsilon, exploding", from_epsilon(network(data, at_sigma, noise_of), Ve{})},
           {"x0, exploding", from_x0(network(data, at_sigma, clean_of), Ve{})},
           {"EDM", edm_preconditioned(raw, sd)},
-          {"flow", from_flow(network(data, [](double l) { return flow(l / 1000); }, velocity_of), {.label_scale = 1000})},
-          {"flow, noise at 0", from_flow(network(data, [](double l) { return flow(1 - l); }, minus_velocity_of), {.noise_at = NoiseAt::zero})},
+          {"flow", from_flow(network(
+                                 data, [](double l) { return flow(l / 1000); }, velocity_of),
+                             {.label_scale = 1000})},
+          {"flow, noise at 0", from_flow(network(
+                                             data, [](double l) { return flow(1 - l); }, minus_velocity_of),
+                                         {.noise_at = NoiseAt::zero})},
           {"x0, flow", from_x0(network(data, flow, clean_of), Flow{})}};
 }
 
@@ -129,7 +135,7 @@ struct PerSample {
   static constexpr bool per_sample = true;
   void operator()(const Step<Array>&, const Eigen::ArrayXXd*, Prediction<Array>& out) const {
     out.ratio.each(2) << 0.3, 0.6;
-    out.clock.each(2) << 1, 0.9;
+    out.sigma_scale.each(2) << 1, 0.9;
   }
 };
 
@@ -138,7 +144,7 @@ struct Output {
   Array denoised, feature;
 };
 auto telling(double denoised, double feature) {
-  return [=](const Array& x, const Level&) {
+  return [=](const Array& x, const Sigma&) {
     return Output{Array::Constant(x.rows(), x.cols(), denoised), Array::Constant(2, x.cols(), feature)};
   };
 }
@@ -148,11 +154,11 @@ template <class D>
 double feature(const D& denoise, double sigma = 1) {
   const Array x = Array::Ones(3, 2);
   Array out = Array::Zero(3, 2), features = Array::Zero(0, 0);
-  return detail::denoise(denoise, x, Level(sigma), out, features) ? features(0, 0) : -1;
+  return detail::denoise(denoise, x, Sigma(sigma), out, features) ? features(0, 0) : -1;
 }
 
 template <class D>
-Array at(const D& denoise, const Array& x, const Level& sigma) {
+Array at(const D& denoise, const Array& x, const Sigma& sigma) {
   Array out = Array::Zero(x.rows(), x.cols()), features;
   detail::denoise(denoise, x, sigma, out, features);
   return out;
@@ -211,7 +217,7 @@ TEST_CASE("a flow in its own coordinates: the same trajectory, and a start at t 
   Array x = start, slope = start;
   const Schedule whole({1, 0.75, 0.5, 0.25, 0});
   for (std::size_t i = 0; i + 1 < whole.size(); ++i) {
-    u(x, Level(whole[i]), slope);
+    u(x, Sigma(whole[i]), slope);
     x += (whole[i + 1] - whole[i]) * slope;
   }
   CHECK(largest(sample(Euler{}, from_flow_native(u), whole, start).x - x) < 1e-12);
@@ -220,15 +226,17 @@ TEST_CASE("a flow in its own coordinates: the same trajectory, and a start at t 
 
   // Unit variance: x(t) = sqrt((1 - t)^2 + t^2) x(1), and at t = 1 the best guess is the mean.
   const auto unit_normal = from_flow_native(network({{1}, {{0, 0, 0, 0}}, {1}}, flow, velocity_of));
-  CHECK(largest(at(unit_normal, start, Level(1.))) < 1e-15);
+  CHECK(largest(at(unit_normal, start, Sigma(1.))) < 1e-15);
   std::vector<double> fine;
   for (int i = 0; i < 400; ++i) fine.push_back(1 - i / 400.);
-  CHECK(largest(sample(Heun{}, unit_normal, Schedule(fine), start).x - start * std::hypot(1 - fine.back(), fine.back())) < 1e-5);
+  CHECK(largest(sample(Heun{}, unit_normal, Schedule(fine), start).x -
+                start * std::hypot(1 - fine.back(), fine.back())) < 1e-5);
   CHECK_THAT(message_of([] { Schedule({Flow{}.sigma(1.), 1}); }), Contains("noise level 0 is inf"));
 }
 
 TEST_CASE("levels and times of every process are inverses over their whole range") {
-  const auto check = [](const char* name, const auto& process, double first_t, double last_t, double first, double last) {
+  const auto check = [](const char* name, const auto& process, double first_t, double last_t, double first,
+                        double last) {
     INFO(name);
     double t_error = 0, error = 0;
     for (int i = 0; i <= 2000; ++i) {
@@ -246,12 +254,14 @@ TEST_CASE("levels and times of every process are inverses over their whole range
   check("cosine without offset", VpCosine{.s = 0}, 1e-12, 0.9999, 1e-9, 1000);
   check("flow", Flow{}, 1e-12, 0.999, 1e-9, 1000);
   check("exploding", Ve{}, 1e-12, 1000, 1e-9, 1000);
-  for (const auto& [name, made] : {std::pair{"scaled linear", NoiseTable::scaled_linear(0.00085, 0.012, 1000)},
-                                   std::pair{"linear", NoiseTable::linear(1e-4, 0.02, 1000)},
-                                   std::pair{"cosine", NoiseTable::cosine(1000)}, std::pair{"cosine", NoiseTable::cosine(50)}}) {
+  for (const auto& [name, made] :
+       {std::pair{"scaled linear", NoiseTable::scaled_linear(0.00085, 0.012, 1000)},
+        std::pair{"linear", NoiseTable::linear(1e-4, 0.02, 1000)}, std::pair{"cosine", NoiseTable::cosine(1000)},
+        std::pair{"cosine", NoiseTable::cosine(50)}}) {
     const double n = static_cast<double>(made.size());
     check(name, Discrete{made}, 1 / n, 1, made.sigma_min(), made.sigma_max());
-    // Near the last beta of a cosine table log alpha falls steeply: levels lie far apart there, and no table knows between.
+    // Near the last beta of a cosine table log alpha falls steeply: levels lie far apart there, and no table knows
+    // between.
     CHECK(made.sigma_min() < made.sigma_max());
   }
   CHECK(VpLinear{}.sigma(1.) == Approx(std::sqrt(std::expm1(10.05))).epsilon(1e-14));
@@ -265,9 +275,12 @@ TEST_CASE("tables: the published betas, and labels in training steps") {
     for (int i = 0; i < 1000; ++i) alpha_squared *= 1 - beta(i);
     return std::sqrt((1 - alpha_squared) / alpha_squared);
   };
-  CHECK(NoiseTable::linear(1e-4, 0.02, 1000).sigma_max() == Approx(by_hand([](int i) { return 1e-4 + 0.0199 * i / 999; })).epsilon(1e-10));
+  CHECK(NoiseTable::linear(1e-4, 0.02, 1000).sigma_max() ==
+        Approx(by_hand([](int i) { return 1e-4 + 0.0199 * i / 999; })).epsilon(1e-10));
   const auto bar = [](double t) { return std::pow(std::cos((t + 0.008) / 1.008 * std::numbers::pi / 2), 2); };
-  CHECK(NoiseTable::cosine(1000).sigma_max() == Approx(by_hand([&](int i) { return (std::min)(1 - bar((i + 1) / 1000.) / bar(i / 1000.), 0.999); })).epsilon(1e-7));
+  CHECK(NoiseTable::cosine(1000).sigma_max() == Approx(by_hand([&](int i) {
+                                                  return (std::min)(1 - bar((i + 1) / 1000.) / bar(i / 1000.), 0.999);
+                                                })).epsilon(1e-7));
   const NoiseTable sd = NoiseTable::scaled_linear(0.00085, 0.012, 1000);
   CHECK(sd.sigma_max() == Approx(14.6146).epsilon(1e-5));
   CHECK(sd.sigma_min() == Approx(0.0292).epsilon(2e-3));
@@ -281,97 +294,114 @@ TEST_CASE("tables: the published betas, and labels in training steps") {
   const double between = sd.sigma(0.50140);
   CHECK(exact.label(between) == Approx(500.4).margin(1e-9));
   CHECK(rounded.label(between) == 500);
-  CHECK(exact.label(1e-3) == 0);    // levels that the network never saw
+  CHECK(exact.label(1e-3) == 0);  // levels that the network never saw
   CHECK(exact.label(1000) == 999);
   CHECK(VpLinear{.label_scale = 999}.label(VpLinear{}.sigma(0.25)) == Approx(999 * 0.25).epsilon(1e-12));
 }
 
 TEST_CASE("networks in every form of call, and with what they return beside") {
   const Array x = noise({1, 2}, 3);
-  const Level sigma(2.);
+  const Sigma sigma(2.);
   const Array want = x - 2. * 0.5 * (x / std::sqrt(5.));
   const double t = VpLinear{}.time(2.);
-  const auto shared = from_epsilon([t](const Array& z, double label) -> Array {
-    CHECK(label == t);
-    return 0.5 * z;
-  }, VpLinear{});
+  const auto shared = from_epsilon(
+      [t](const Array& z, double label) -> Array {
+        CHECK(label == t);
+        return 0.5 * z;
+      },
+      VpLinear{});
   CHECK(largest(at(shared, x, sigma) - want) < 1e-15);
   static_assert(Denoiser<decltype(shared), Array> && !PerSampleDenoiser<decltype(shared), Array>);
-  const auto writes = from_epsilon([](const Array& z, const Level&, Array& out) { out = 0.5 * z; }, VpLinear{});
+  const auto writes = from_epsilon([](const Array& z, const Sigma&, Array& out) { out = 0.5 * z; }, VpLinear{});
   CHECK(largest(at(writes, x, sigma) - want) < 1e-15);
   static_assert(PerSampleDenoiser<decltype(writes), Array>);
-  const auto pair = from_epsilon([](const Array& z, const Level&) { return std::pair<Array, Array>(0.5 * z, z); }, VpLinear{});
+  const auto pair =
+      from_epsilon([](const Array& z, const Sigma&) { return std::pair<Array, Array>(0.5 * z, z); }, VpLinear{});
   CHECK(largest(at(pair, x, sigma) - want) < 1e-15);
   CHECK(feature(pair) == Approx(1 / std::sqrt(2.)));
-  const auto shared_pair = from_epsilon([](const Array& z, double) { return std::pair<Array, Array>(0.5 * z, z); }, VpLinear{});
+  const auto shared_pair =
+      from_epsilon([](const Array& z, double) { return std::pair<Array, Array>(0.5 * z, z); }, VpLinear{});
   CHECK(largest(at(clamped(shared_pair, -9, 9), x, sigma) - want) < 1e-15);
   CHECK(feature(clamped(shared_pair, -9, 9)) == Approx(1 / std::sqrt(2.)));
   int calls = 0;
-  auto counting = from_epsilon([calls](const Array& z, double) mutable -> Array { return ++calls, 0.5 * z; }, VpLinear{});
+  auto counting =
+      from_epsilon([calls](const Array& z, double) mutable -> Array { return ++calls, 0.5 * z; }, VpLinear{});
   static_assert(Denoiser<decltype(counting), Array> && !Denoiser<const decltype(counting), Array>);
   CHECK(sample(Heun{}, counting, karras({.steps = 3}), x).evaluations == 6);
   // An unscaled network sees the state itself, without a copy.
   const Array* seen = nullptr;
-  at(from_x0([&](const Array& z, const Level&, Array& out) { seen = &z, out = z; }, Ve{}), x, sigma);
+  at(from_x0([&](const Array& z, const Sigma&, Array& out) { seen = &z, out = z; }, Ve{}), x, sigma);
   CHECK(seen == &x);
 }
 
 TEST_CASE("features pass through every adaptor, and none stays none") {
   const auto one = telling(1, 1), two = telling(2, 2);
-  const auto none = [](const Array& x, const Level&) -> Array { return x; };
-  const auto says_no = [](const Array&, const Level&, Array& out, Array&) { return out = 0, false; };
+  const auto none = [](const Array& x, const Sigma&) -> Array { return x; };
+  const auto says_no = [](const Array&, const Sigma&, Array& out, Array&) { return out = 0, false; };
   const Array known = Array::Zero(3, 2);
   const auto every = [&](const auto& d) {
-    return std::vector<double>{feature(d), feature(edm_preconditioned(d)), feature(from_epsilon(d, VpLinear{})),
-                               feature(from_x0(d, Ve{})), feature(from_v(d, VpCosine{})), feature(from_flow(d)),
-                               feature(from_flow_native(d)), feature(clamped(d, -1, 1)), feature(inpainted(d, known, known)),
-                               feature(guided(d, two, {.scale = 3})), feature(guided(d, two, {.scale = 3, .sigma_high = 0.1})),
+    return std::vector<double>{feature(d),
+                               feature(edm_preconditioned(d)),
+                               feature(from_epsilon(d, VpLinear{})),
+                               feature(from_x0(d, Ve{})),
+                               feature(from_v(d, VpCosine{})),
+                               feature(from_flow(d)),
+                               feature(from_flow_native(d)),
+                               feature(clamped(d, -1, 1)),
+                               feature(inpainted(d, known, known)),
+                               feature(guided(d, two, {.scale = 3})),
+                               feature(guided(d, two, {.scale = 3, .sigma_high = 0.1})),
                                feature(guided_batch(d, {.scale = 3}))};
   };
   CHECK(every(one) == std::vector<double>(12, 1.));
   CHECK(every(none) == std::vector<double>(12, -1.));
   CHECK(every(says_no) == std::vector<double>(12, -1.));
 
-  const auto classes = [](const Array& x, const Level&, int which) { return Output{x, Array::Constant(1, x.cols(), which)}; };
+  const auto classes = [](const Array& x, const Sigma&, int which) {
+    return Output{x, Array::Constant(1, x.cols(), which)};
+  };
   const auto model = [&](int which) { return from_v(conditioned(classes, which), VpLinear{}); };
   CHECK(feature(guided(model(7), model(3), {.scale = 2})) == 7);
   // The conditional half's, of a network that tells samples apart.
-  const auto numbered = [](const Array& x, const Level&) {
+  const auto numbered = [](const Array& x, const Sigma&) {
     return Output{x, Eigen::ArrayXd::LinSpaced(x.cols(), 1, static_cast<double>(x.cols())).transpose()};
   };
   CHECK(feature(guided_batch(numbered, {.scale = 2})) == 3);
 }
 
 TEST_CASE("guidance: the formula, its interval, per-sample levels, one doubled batch") {
-  const MixtureDenoiser c({{1}, {{1, -1, 0.5}}, {0.3}}), u(GaussianMixture{{0.5, 0.5}, {{1, -1, 0.5}, {-1, 0, 0}}, {0.3, 0.4}});
+  const MixtureDenoiser c({{1}, {{1, -1, 0.5}}, {0.3}}),
+      u(GaussianMixture{{0.5, 0.5}, {{1, -1, 0.5}, {-1, 0, 0}}, {0.3, 0.4}});
   const Array x = noise({1, 2}, 3) * 3;
   const auto with = [](double scale, const Array& yes, const Array& no) -> Array { return no + scale * (yes - no); };
   const GuidanceOptions options{.scale = 4, .sigma_low = 0.5, .sigma_high = 3};
   const auto both = guided(c, u, options);
-  CHECK(largest(at(both, x, Level(2.)) - with(4, at(c, x, Level(2.)), at(u, x, Level(2.)))) < 1e-13);
-  CHECK((at(both, x, Level(3.1)) == at(c, x, Level(3.1))).all());
-  CHECK((at(both, x, Level(0.4)) == at(c, x, Level(0.4))).all());
+  CHECK(largest(at(both, x, Sigma(2.)) - with(4, at(c, x, Sigma(2.)), at(u, x, Sigma(2.)))) < 1e-13);
+  CHECK((at(both, x, Sigma(3.1)) == at(c, x, Sigma(3.1))).all());
+  CHECK((at(both, x, Sigma(0.4)) == at(c, x, Sigma(0.4))).all());
 
-  Level each(0.);
+  Sigma each(0.);
   each.each(2) << 2., 5.;
   const Array mixed = at(both, x, each);
-  CHECK(largest(mixed.col(0) - at(both, x, Level(2.)).col(0)) < 1e-15);
-  CHECK(largest(mixed.col(1) - at(c, x, Level(5.)).col(1)) < 1e-15);
+  CHECK(largest(mixed.col(0) - at(both, x, Sigma(2.)).col(0)) < 1e-15);
+  CHECK(largest(mixed.col(1) - at(c, x, Sigma(5.)).col(1)) < 1e-15);
 
-  const auto doubled = [&](const Array& twice, const Level& sigma, Array& out) {
+  const auto doubled = [&](const Array& twice, const Sigma& sigma, Array& out) {
     REQUIRE(twice.cols() == 4);
-    Level half(sigma.value());
+    Sigma half(sigma.value());
     if (sigma.per_sample()) half.each(2) << sigma[2], sigma[3];
     out.leftCols(2) = at(u, twice.leftCols(2), half);
     out.rightCols(2) = at(c, twice.rightCols(2), half);
   };
   const auto batch = guided_batch(doubled, options);
-  for (const Level& sigma : {Level(2.), Level(5.), each}) CHECK(largest(at(batch, x, sigma) - at(both, x, sigma)) < 1e-14);
+  for (const Sigma& sigma : {Sigma(2.), Sigma(5.), each})
+    CHECK(largest(at(batch, x, sigma) - at(both, x, sigma)) < 1e-14);
 
   // Rescaled: as far from the mean as the conditional, or part of the way.
   const auto deviation = [](const Array& v) { return std::sqrt((v - v.mean()).square().mean()); };
-  const Array plain = at(guided(c, u, {.scale = 4}), x, Level(2.)), full = at(guided(c, u, {.scale = 4, .rescale = 1}), x, Level(2.));
-  const Array part = at(guided(c, u, {.scale = 4, .rescale = 0.3}), x, Level(2.)), conditional = at(c, x, Level(2.));
+  const Array plain = at(guided(c, u, {.scale = 4}), x, Sigma(2.)),
+              full = at(guided(c, u, {.scale = 4, .rescale = 1}), x, Sigma(2.));
+  const Array part = at(guided(c, u, {.scale = 4, .rescale = 0.3}), x, Sigma(2.)), conditional = at(c, x, Sigma(2.));
   for (int b = 0; b < 2; ++b) {
     CHECK(deviation(full.col(b)) == Approx(deviation(conditional.col(b))).epsilon(1e-13));
     CHECK(largest(part.col(b) - (0.3 * full.col(b) + 0.7 * plain.col(b))) < 1e-13);
@@ -393,10 +423,8 @@ TEST_CASE("guidance counts every evaluation, beforehand and while running") {
       CHECK(r.total_evaluations == c + u);
       CHECK(r.evaluations == evaluations(solver, s));
       const int most = evaluations(solver, s, {}, denoise.evaluations_per_call());
-      if (always_all)
-        CHECK(r.total_evaluations == most);
-      else
-        CHECK((r.total_evaluations < most && r.total_evaluations > r.evaluations));
+      if (always_all) CHECK(r.total_evaluations == most);
+      else CHECK((r.total_evaluations < most && r.total_evaluations > r.evaluations));
     }
   };
   check(guided(conditional, unconditional, {.scale = 3}), true);
@@ -414,15 +442,16 @@ TEST_CASE("guidance counts every evaluation, beforehand and while running") {
 TEST_CASE("clamped, inpainted, conditioned") {
   const MixtureDenoiser exact(test::mixture());
   const Array x = noise({1, 2}, 4) * 80;
-  const Array low = at(clamped(exact, -0.5, 0.25), x, Level(0.1));
-  CHECK((low == at(exact, x, Level(0.1)).max(-0.5).min(0.25)).all());
+  const Array low = at(clamped(exact, -0.5, 0.25), x, Sigma(0.1));
+  CHECK((low == at(exact, x, Sigma(0.1)).max(-0.5).min(0.25)).all());
   const auto by_number = clamped([](const Eigen::ArrayXXf& v, double) -> Eigen::ArrayXXf { return v; }, -1, 1);
-  CHECK((sample(Euler{}, by_number, karras({.steps = 3, .end = End::zero}), noise<float>({1}, 3)).x.abs() <= 1.f).all());
+  CHECK(
+      (sample(Euler{}, by_number, karras({.steps = 3, .end = End::zero}), noise<float>({1}, 3)).x.abs() <= 1.f).all());
 
   const Array known = Array::Constant(4, 2, 0.4), column = Array::Constant(4, 1, 0.4);
   Array mask = Array::Zero(4, 1);
   mask(2) = 1, mask(3) = 0.5;
-  const Array mixed = at(inpainted(exact, known, mask), x, Level(3.)), plain = at(exact, x, Level(3.));
+  const Array mixed = at(inpainted(exact, known, mask), x, Sigma(3.)), plain = at(exact, x, Sigma(3.));
   CHECK((mixed.topRows(2) == plain.topRows(2)).all());
   CHECK((mixed.row(2) == 0.4).all());
   CHECK(largest(mixed.row(3) - 0.5 * (0.4 + plain.row(3))) < 1e-15);
@@ -430,16 +459,19 @@ TEST_CASE("clamped, inpainted, conditioned") {
   CHECK((end.row(2) == 0.4).all());
 
   const std::vector<double> shifts{1, 2};
-  const auto shifted = [](const Array& v, const Level&, const std::vector<double>& by) -> Array {
+  const auto shifted = [](const Array& v, const Sigma&, const std::vector<double>& by) -> Array {
     Array out = v;
     for (Eigen::Index b = 0; b < v.cols(); ++b) out.col(b) += by[static_cast<std::size_t>(b)];
     return out;
   };
-  CHECK((at(conditioned(shifted, shifts), x, Level(1.)) == shifted(x, Level(1.), shifts)).all());
-  const auto shared = conditioned([](const Array& v, double sigma, double by, Array& out) { out = v + sigma * by; }, 3.);
-  CHECK((at(shared, x, Level(2.)) == x + 6).all());
+  CHECK((at(conditioned(shifted, shifts), x, Sigma(1.)) == shifted(x, Sigma(1.), shifts)).all());
+  const auto shared =
+      conditioned([](const Array& v, double sigma, double by, Array& out) { out = v + sigma * by; }, 3.);
+  CHECK((at(shared, x, Sigma(2.)) == x + 6).all());
   static_assert(!PerSampleDenoiser<decltype(shared), Array> && Denoiser<decltype(shared), Array>);
-  const auto whole = conditioned([](const Array& v, const Level&, double by, Array& out, Array& f) { out = v, f = Array::Constant(1, 2, by); }, 3.);
+  const auto whole = conditioned(
+      [](const Array& v, const Sigma&, double by, Array& out, Array& f) { out = v, f = Array::Constant(1, 2, by); },
+      3.);
   CHECK(feature(whole) == 3);
 }
 
@@ -447,14 +479,17 @@ TEST_CASE("a state of one number, fixed-size and float states through the adapto
   const auto narrow = [](double x, double sigma) { return x * 0.04 / (0.04 + sigma * sigma); };
   const auto wide = [](double x, double sigma) { return x / (1 + sigma * sigma); };
   const auto one = guided(from_x0(narrow, Ve{}), edm_preconditioned(wide), {.scale = 2, .sigma_high = 5});
-  const auto each = [](auto f) { return [f](const Array& x, double s) -> Array { return x.unaryExpr([&](double v) { return f(v, s); }); }; };
+  const auto each = [](auto f) {
+    return [f](const Array& x, double s) -> Array { return x.unaryExpr([&](double v) { return f(v, s); }); };
+  };
   const auto many = guided(from_x0(each(narrow), Ve{}), edm_preconditioned(each(wide)), {.scale = 2, .sigma_high = 5});
   const auto a = sample(Heun{}, one, karras({.steps = 5}), 0.7);
   const auto b = sample(Heun{}, many, karras({.steps = 5}), Array(Array::Constant(1, 1, 0.7)));
   CHECK(a.x == Approx(b.x(0, 0)).epsilon(1e-14));
   CHECK(a.total_evaluations == b.total_evaluations);
-  CHECK_THAT(message_of([&] { sample(Heun{}, guided(narrow, wide, {.scale = 2, .rescale = 1}), karras({.steps = 5}), 0.7); }),
-             Contains("GuidanceOptions::rescale is 1; allowed: 0 for a state whose algebra"));
+  CHECK_THAT(
+      message_of([&] { sample(Heun{}, guided(narrow, wide, {.scale = 2, .rescale = 1}), karras({.steps = 5}), 0.7); }),
+      Contains("GuidanceOptions::rescale is 1; allowed: 0 for a state whose algebra"));
 
   using Small = Eigen::Array<float, 3, 1>;
   const auto half = [](const Small& x, double) -> Small { return 0.5f * x; };
@@ -463,25 +498,29 @@ TEST_CASE("a state of one number, fixed-size and float states through the adapto
   CHECK(r.status == Status::complete);
   CHECK(r.total_evaluations == 8);
   const Small none = Small::Zero();
-  CHECK(sample(Euler{}, inpainted(half, none, none), karras({.steps = 4}), Small(1.f, -1.f, 0.5f)).status == Status::complete);
+  CHECK(sample(Euler{}, inpainted(half, none, none), karras({.steps = 4}), Small(1.f, -1.f, 0.5f)).status ==
+        Status::complete);
 }
 
 TEST_CASE("bad options of denoisers: one line that names the argument, the value and what is allowed") {
-  const auto d = [](const Array& x, const Level&) -> Array { return x; };
+  const auto d = [](const Array& x, const Sigma&) -> Array { return x; };
   CHECK_THAT(message_of([&] { edm_preconditioned(d, -1.); }), Contains("sigma_data is -1; allowed: positive numbers"));
-  CHECK_THAT(message_of([&] { from_v(d, VpLinear{.beta_min = 0}); }), Contains("VpLinear::beta_min is 0; allowed: positive"));
+  CHECK_THAT(message_of([&] { from_v(d, VpLinear{.beta_min = 0}); }),
+             Contains("VpLinear::beta_min is 0; allowed: positive"));
   CHECK_THAT(message_of([&] { from_v(d, VpLinear{.beta_max = 0.01}); }), Contains("VpLinear::beta_max is 0.01"));
   CHECK_THAT(message_of([&] { from_x0(d, VpCosine{.s = -1}); }), Contains("VpCosine::s is -1"));
   CHECK_THAT(message_of([&] { from_epsilon(d, Ve{0}); }), Contains("Ve::label_scale is 0"));
   CHECK_THAT(message_of([&] { from_flow(d, {.label_scale = -1000}); }), Contains("Flow::label_scale is -1000"));
   CHECK_THAT(message_of([&] { guided(d, d, {.scale = std::nan("")}); }), Contains("GuidanceOptions::scale is nan"));
-  CHECK_THAT(message_of([&] { guided(d, d, {.sigma_low = 2, .sigma_high = 1}); }), Contains("sigma_high is 1; allowed: numbers of sigma_low or more"));
+  CHECK_THAT(message_of([&] { guided(d, d, {.sigma_low = 2, .sigma_high = 1}); }),
+             Contains("sigma_high is 1; allowed: numbers of sigma_low or more"));
   CHECK_THAT(message_of([&] { guided_batch(d, {.rescale = 2}); }), Contains("rescale is 2; allowed: 0 to 1"));
   CHECK_THAT(message_of([&] { clamped(d, 1, -1); }), Contains("high is -1; allowed: numbers above low"));
-  CHECK_THAT(message_of([] { NoiseTable::linear(1e-4, 2, 10); }), Contains("beta 5 is") && Contains("allowed: numbers between 0 and 1"));
+  CHECK_THAT(message_of([] { NoiseTable::linear(1e-4, 2, 10); }),
+             Contains("beta 5 is") && Contains("allowed: numbers between 0 and 1"));
   CHECK_THAT(message_of([] { NoiseTable::cosine(1); }), Contains("the number of betas is 1; allowed: 2 or more"));
   const Array x = noise({1, 2}, 3);
-  CHECK_THAT(message_of([&] { at(inpainted(d, x, Array(Array::Ones(2, 2))), x, Level(1.)); }),
+  CHECK_THAT(message_of([&] { at(inpainted(d, x, Array(Array::Ones(2, 2))), x, Sigma(1.)); }),
              Contains("the shape of `mask` is 2 x 2; allowed: 3 x 2, or one column"));
 }
 
@@ -493,11 +532,13 @@ TEST_CASE("an analytic start by a denoiser that costs nothing") {
   const Options afs{.analytic_first_step = true};
   for (const auto& [label, solver] : test::configurations<Array>()) {
     INFO(label);
-    const auto plain = sample(solver, exact, schedule, z), started = sample(solver, with_start(exact, exact), schedule, z, afs);
+    const auto plain = sample(solver, exact, schedule, z),
+               started = sample(solver, with_analytic_first_step(exact, exact), schedule, z, afs);
     CHECK(largest(started.x - plain.x) <= 1e-12);
     CHECK(started.evaluations == plain.evaluations - 1);
-    CHECK(largest(sample(solver, clamped(with_start(exact, exact), -90, 90), schedule, z, afs).x - plain.x) <= 1e-12);
-    CHECK(largest(sample(solver, with_start(exact, other), schedule, z).x - plain.x) == 0);
-    CHECK(largest(sample(solver, with_start(exact, other), schedule, z, afs).x - plain.x) > 1e-8);
+    CHECK(largest(sample(solver, clamped(with_analytic_first_step(exact, exact), -90, 90), schedule, z, afs).x -
+                  plain.x) <= 1e-12);
+    CHECK(largest(sample(solver, with_analytic_first_step(exact, other), schedule, z).x - plain.x) == 0);
+    CHECK(largest(sample(solver, with_analytic_first_step(exact, other), schedule, z, afs).x - plain.x) > 1e-8);
   }
 }

@@ -43,14 +43,18 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::string network = (fs::path(FEWSTEP_SOURCE_DIR) / "tests/golden/edm_networks/ddpmpp_uncond.safetensors").string();
-const std::string labelled = (fs::path(FEWSTEP_SOURCE_DIR) / "tests/golden/edm_networks/ddpmpp_cond.safetensors").string();
-const std::string classifier = (fs::path(FEWSTEP_SOURCE_DIR) / "examples/models/fashion_mnist_classifier.safetensors").string();
+const std::string network =
+    (fs::path(FEWSTEP_SOURCE_DIR) / "tests/golden/edm_networks/ddpmpp_uncond.safetensors").string();
+const std::string labelled =
+    (fs::path(FEWSTEP_SOURCE_DIR) / "tests/golden/edm_networks/ddpmpp_cond.safetensors").string();
+const std::string classifier =
+    (fs::path(FEWSTEP_SOURCE_DIR) / "examples/models/fashion_mnist_classifier.safetensors").string();
 
 /// Images of noise in the format of Fashion-MNIST.
 void write_images(const fs::path& folder, const std::string& split, unsigned char count) {
   fs::create_directories(folder);
-  std::ofstream images(folder / (split + "-images-idx3-ubyte"), std::ios::binary), labels(folder / (split + "-labels-idx1-ubyte"), std::ios::binary);
+  std::ofstream images(folder / (split + "-images-idx3-ubyte"), std::ios::binary),
+      labels(folder / (split + "-labels-idx1-ubyte"), std::ios::binary);
   const auto put = [](std::ofstream& out, std::initializer_list<int> bytes) {
     for (const int b : bytes) out.put(static_cast<char>(b));
   };
@@ -69,7 +73,8 @@ Tensor last_floats(const std::string& bytes, std::size_t count) {
 }
 
 /// One line that has these words, and no success.
-void refused_by(const Scratch& scratch, const std::string& program, const std::string& arguments, const std::string& words) {
+void refused_by(const Scratch& scratch, const std::string& program, const std::string& arguments,
+                const std::string& words) {
   const auto outcome = scratch.run(program, arguments);
   INFO(outcome.text);
   CHECK(outcome.code > 0);
@@ -86,14 +91,17 @@ Tensor weights(std::int64_t count) { return resample(count, 0); }
 TEST_CASE("Frechet distance of samples whose moments are known") {
   torch::manual_seed(1);
   const Tensor z = torch::randn({200'000, 3}, torch::kFloat64);
-  const Tensor scale = torch::tensor({1., 2., 3.}, torch::kFloat64), shift = torch::tensor({0.5, 0., -1.}, torch::kFloat64);
+  const Tensor scale = torch::tensor({1., 2., 3.}, torch::kFloat64),
+               shift = torch::tensor({0.5, 0., -1.}, torch::kFloat64);
   const Moments base(z, weights(z.size(0))), other(z.flip({0}) * scale + shift, weights(z.size(0)));
   CHECK(std::abs(frechet(base, base)) < 1e-9);
   CHECK(frechet(base, other) == Approx(1.25 + 0 + 1 + 4).epsilon(0.02));  // |shift|^2 + sum (1 - scale)^2
   CHECK(frechet(base, other) == Approx(frechet(other, base)).epsilon(1e-9));
 
-  // Rotated, so that the covariances do not commute: a plane has a closed form, tr (C C')^(1/2) = sqrt(tr C C' + 2 sqrt(det C C')).
-  const Tensor a = torch::tensor({{2., 0.5}, {0.5, 1.}}, torch::kFloat64), b = torch::tensor({{1., -0.7}, {-0.7, 3.}}, torch::kFloat64);
+  // Rotated, so that the covariances do not commute: a plane has a closed form, tr (C C')^(1/2) = sqrt(tr C C' + 2
+  // sqrt(det C C')).
+  const Tensor a = torch::tensor({{2., 0.5}, {0.5, 1.}}, torch::kFloat64),
+               b = torch::tensor({{1., -0.7}, {-0.7, 3.}}, torch::kFloat64);
   Moments p(z.narrow(1, 0, 2), weights(z.size(0))), q = p;
   p.covariance = a;
   q.covariance = b;
@@ -110,7 +118,8 @@ TEST_CASE("weights stand for copies") {
   const Moments weighted(x, drawn), copied(copies, weights(50));
   CHECK((weighted.covariance - copied.covariance).abs().max().item<double>() < 1e-12);
   const Slices all(x), some(copies), other(x.flip({1}));
-  CHECK(sliced_wasserstein(all, drawn, other, weights(50)) == Approx(sliced_wasserstein(some, weights(50), other, weights(50))).epsilon(1e-6));
+  CHECK(sliced_wasserstein(all, drawn, other, weights(50)) ==
+        Approx(sliced_wasserstein(some, weights(50), other, weights(50))).epsilon(1e-6));
 }
 
 TEST_CASE("sliced Wasserstein distance of a set and its shifted copy") {
@@ -118,7 +127,8 @@ TEST_CASE("sliced Wasserstein distance of a set and its shifted copy") {
   const Tensor x = torch::randn({500, 2, 8}), shift = torch::zeros({2, 8});
   const Slices a(x, 2'000), b(x + 0.3, 2'000);
   CHECK(sliced_wasserstein(a, weights(500), a, weights(500)) == 0);
-  CHECK(sliced_wasserstein(a, weights(500), b, weights(500)) == Approx(0.3).epsilon(0.05));  // the shift's length / sqrt(16)
+  CHECK(sliced_wasserstein(a, weights(500), b, weights(500)) ==
+        Approx(0.3).epsilon(0.05));  // the shift's length / sqrt(16)
 }
 
 TEST_CASE("the margin of a mean is that of theory") {
@@ -140,7 +150,8 @@ TEST_CASE("the margin of a mean is that of theory") {
 TEST_CASE("no noise that something is fitted to is measured on") {
   std::set<std::uint64_t> seen;
   for (const std::int64_t seed : {0, 1, 2, 1'000'000})
-    for (const std::int64_t first : {std::int64_t{0}, std::int64_t{999'997}, validation_begins, validation_begins + 999'997})
+    for (const std::int64_t first :
+         {std::int64_t{0}, std::int64_t{999'997}, validation_begins, validation_begins + 999'997})
       for (const std::uint64_t n : training_numbers(seed, first, 3)) CHECK(seen.insert(n).second);
   for (const std::int64_t set : {1, 2, 499, 501, 900, 999})
     for (const std::int64_t first : {0, 999'997})
@@ -163,7 +174,9 @@ TEST_CASE("what calibrate sees of means and covariances is the Frechet distance"
   all.feature_weight = none.feature_weight = 0;
   all.moment_weight = 7;
   all.look_along(teacher);
-  const auto square = [&](const Sight& see) { return (see(student) - see(teacher)).square().sum(1).to(torch::kFloat64); };
+  const auto square = [&](const Sight& see) {
+    return (see(student) - see(teacher)).square().sum(1).to(torch::kFloat64);
+  };
   const Tensor moments = square(all) - square(none);
   const auto of = [&](const Tensor& x) { return Moments(learned->forward(x).feature, weights(400)); };
   const double distance = frechet(of(student), of(teacher));
@@ -175,21 +188,28 @@ TEST_CASE("evaluations handed out: the hardest get more, the easiest pay") {
   const auto numbers = [](double factor) { return factor * torch::arange(1, 11, torch::kFloat64); };
   const Way cheap{"cheap", 4, numbers(100)}, middle{"middle", 5, numbers(10)}, rich{"rich", 7, numbers(1)};
   const Tensor said = torch::arange(10, torch::kFloat64);
-  const Tensor out = handed_out(said, 0.2, cheap, middle, rich);  // two are hard, and two more evaluations for each cost one of four others
+  const Tensor out = handed_out(said, 0.2, cheap, middle,
+                                rich);  // two are hard, and two more evaluations for each cost one of four others
   for (const std::int64_t i : {0, 3}) CHECK(out[i].item<double>() == 100. * static_cast<double>(i + 1));
   for (const std::int64_t i : {4, 7}) CHECK(out[i].item<double>() == 10. * static_cast<double>(i + 1));
   for (const std::int64_t i : {8, 9}) CHECK(out[i].item<double>() == 1. * static_cast<double>(i + 1));
-  const Tensor rounded = handed_out(said, 0.1, Way{"cheap", 2, cheap.squares}, middle, Way{"rich", 7, rich.squares});  // two more, three saved: one pays
+  const Tensor rounded = handed_out(said, 0.1, Way{"cheap", 2, cheap.squares}, middle,
+                                    Way{"rich", 7, rich.squares});  // two more, three saved: one pays
   CHECK(rounded[0].item<double>() == 100.);
   CHECK(rounded[1].item<double>() == 20.);
   CHECK(torch::equal(handed_out(said, 0, cheap, middle, rich), middle.squares));
-  CHECK_THROWS_WITH(handed_out(said, 0.4, cheap, middle, rich), Catch::Contains("share is 0.4; allowed: 0 and what the others can pay for"));
-  CHECK_THROWS_WITH(handed_out(said, 0.1, middle, cheap, rich), Catch::Contains("the evaluations is 5, 4, 7; allowed: increasing ones"));
+  CHECK_THROWS_WITH(handed_out(said, 0.4, cheap, middle, rich),
+                    Catch::Contains("share is 0.4; allowed: 0 and what the others can pay for"));
+  CHECK_THROWS_WITH(handed_out(said, 0.1, middle, cheap, rich),
+                    Catch::Contains("the evaluations is 5, 4, 7; allowed: increasing ones"));
 
   // What follows from the columns is foretold, what does not is not, not even of rows that were seen.
   torch::manual_seed(3);
-  const Tensor x = torch::randn({800, 20}, torch::kFloat64), y = 5 + x.select(1, 0) - 2 * x.select(1, 7), noise = torch::randn({800}, torch::kFloat64);
-  const auto correlation = [](const Tensor& a, const Tensor& b) { return torch::corrcoef(torch::stack({a, b}))[0][1].item<double>(); };
+  const Tensor x = torch::randn({800, 20}, torch::kFloat64), y = 5 + x.select(1, 0) - 2 * x.select(1, 7),
+               noise = torch::randn({800}, torch::kFloat64);
+  const auto correlation = [](const Tensor& a, const Tensor& b) {
+    return torch::corrcoef(torch::stack({a, b}))[0][1].item<double>();
+  };
   CHECK(correlation(foretold(x, y), y) > 0.99);
   CHECK(foretold(x, y).mean().item<double>() == Approx(5).epsilon(0.05));
   CHECK(std::abs(correlation(foretold(x, noise), noise)) < 0.15);
@@ -212,8 +232,10 @@ TEST_CASE("a cache answers for the same description alone") {
 TEST_CASE("a resumed training equals one never stopped, and its teacher may come from the cache") {
   const Scratch scratch("train");
   for (const std::string loss : {"greedy", "end-to-end --teacher-steps 4"}) {
-    const std::string common = "--model '" + network + "' --solver ipndm --order 2 --steps 2 --afs --forget-analytic --ema 0.9 --batch 3 "
-                               "--validation 3 --scale-time 0.1 --loss " + loss;
+    const std::string common = "--model '" + network +
+                               "' --solver ipndm --order 2 --steps 2 --afs --forget-analytic --ema 0.9 --batch 3 "
+                               "--validation 3 --scale-time 0.1 --loss " +
+                               loss;
     const auto train = [&](const std::string& out, const std::string& more) {
       const auto done = scratch.run("train_amed", common + " --out " + out + ".safetensors " + more);
       INFO(done.text);
@@ -222,13 +244,15 @@ TEST_CASE("a resumed training equals one never stopped, and its teacher may come
     train("whole", "--trajectories 12 --cache cache");
     train("parts", "--trajectories 6");
     train("parts", "--trajectories 12 --cache cache");
-    const auto whole = io::read_safetensors(scratch.dir / "whole.safetensors"), parts = io::read_safetensors(scratch.dir / "parts.safetensors");
+    const auto whole = io::read_safetensors(scratch.dir / "whole.safetensors"),
+               parts = io::read_safetensors(scratch.dir / "parts.safetensors");
     REQUIRE(whole.tensors.size() > 8);
     for (const auto& [name, array] : whole.tensors) {
       INFO(name);
       CHECK((array.bytes == parts.tensors.at(name).bytes));
     }
-    const auto sampled = scratch.run("sample", "--model '" + network + "' --predictor whole.safetensors --seeds 0-1 --npy a.npy");
+    const auto sampled =
+        scratch.run("sample", "--model '" + network + "' --predictor whole.safetensors --seeds 0-1 --npy a.npy");
     INFO(sampled.text);
     CHECK(sampled.code == 0);
     CHECK(sampled.text.find("evaluations          3\n") != std::string::npos);
@@ -241,18 +265,24 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   const Scratch scratch("evaluate");
   write_images(scratch.dir / "data", "train", 40);
   write_images(scratch.dir / "data", "t10k", 40);
-  const auto trained = scratch.run("train_amed", "--model '" + network + "' --steps 2 --afs --trajectories 2 --batch 2 --validation 2 --out amed_3.safetensors");
+  const auto trained = scratch.run(
+      "train_amed",
+      "--model '" + network + "' --steps 2 --afs --trajectories 2 --batch 2 --validation 2 --out amed_3.safetensors");
   INFO(trained.text);
   REQUIRE(trained.code == 0);
-  const std::string rest = "--model '" + network + "' --cache cache --images 16 --selection-images 16 --seeds 1 --resamples 20 "
+  const std::string rest = "--model '" + network +
+                           "' --cache cache --images 16 --selection-images 16 --seeds 1 --resamples 20 "
                            "--solvers euler,ipndm --predictors amed_3.safetensors ";
-  const std::string measure = rest + "--data data --classifier '" + classifier + "' ", common = measure + "--reference-steps 6 ";
+  const std::string measure = rest + "--data data --classifier '" + classifier + "' ",
+                    common = measure + "--reference-steps 6 ";
   const auto first = scratch.run("evaluate", common + "--nfe 2,3 --worst worst.png --out first");
   INFO(first.text);
   REQUIRE(first.code == 0);
   const std::string csv = scratch.bytes("first.csv");
-  CHECK(std::count(csv.begin(), csv.end(), '\n') == 7);  // heading, reference, two classic solvers at 2 and 3, a predictor at 3
-  for (const char* words : {"\n6,reference,", "\n2,euler,", "\n3,ipndm,", "\n3,amed_3,"}) CHECK(csv.find(words) != std::string::npos);
+  CHECK(std::count(csv.begin(), csv.end(), '\n') ==
+        7);  // heading, reference, two classic solvers at 2 and 3, a predictor at 3
+  for (const char* words : {"\n6,reference,", "\n2,euler,", "\n3,ipndm,", "\n3,amed_3,"})
+    CHECK(csv.find(words) != std::string::npos);
   CHECK(scratch.bytes("worst.png").substr(1, 3) == "PNG");
   CHECK(first.text.find("| 3 | amed_3 | euler |") != std::string::npos);
   // What is printed of the best classic solver's distances is what the numbers say.
@@ -268,7 +298,8 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
     const std::size_t at = first.text.find(words);
     REQUIRE(at != std::string::npos);
     const double best = (std::min)(figure("3,euler", column), figure("3,ipndm", column)) - floor;
-    CHECK(std::stod(first.text.substr(at + words.size())) == Approx((figure("3,amed_3", column) - floor) / best).epsilon(0.01));
+    CHECK(std::stod(first.text.substr(at + words.size())) ==
+          Approx((figure("3,amed_3", column) - floor) / best).epsilon(0.01));
   };
   check_share("median", 7, 0);
   check_share("Frechet to reference above the reference's own", 5, figure("6,reference", 5));
@@ -276,12 +307,14 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   REQUIRE(again.code == 0);
   CHECK(scratch.bytes("again.csv") == csv);  // seconds included: nothing was sampled anew
 
-  const auto asked = scratch.run("evaluate", common + "--nfe 2 --settings 'euler, karras 7, 2 steps' 'ipndm 2, karras 5, 2 steps' --out asked");
+  const auto asked = scratch.run(
+      "evaluate", common + "--nfe 2 --settings 'euler, karras 7, 2 steps' 'ipndm 2, karras 5, 2 steps' --out asked");
   INFO(asked.text);
   CHECK(asked.code == 0);
   const std::string asked_csv = scratch.bytes("asked.csv");
   CHECK(std::count(asked_csv.begin(), asked_csv.end(), '\n') == 4);  // heading, reference, one row for each text
-  for (const char* words : {"2,euler,\"euler, karras 7, 2 steps\"", "2,ipndm,\"ipndm 2, karras 5, 2 steps\""}) CHECK(asked_csv.find(words) != std::string::npos);
+  for (const char* words : {"2,euler,\"euler, karras 7, 2 steps\"", "2,ipndm,\"ipndm 2, karras 5, 2 steps\""})
+    CHECK(asked_csv.find(words) != std::string::npos);
 
   // Chosen by the distance to the reference solution, which is itself among the settings.
   const auto nearest = scratch.run("evaluate", common + "--nfe 6 --choose images,distance --out nearest");
@@ -289,7 +322,8 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   CHECK(nearest.code == 0);
   const std::string nearest_csv = scratch.bytes("nearest.csv");
   CHECK(nearest_csv.find("\n6,ipndm,\"ipndm 4, karras 7, 6 steps\",") != std::string::npos);
-  CHECK(std::count(nearest_csv.begin(), nearest_csv.end(), '\n') <= 6);  // heading, reference, of each solver a row for each choice, if they are two
+  CHECK(std::count(nearest_csv.begin(), nearest_csv.end(), '\n') <=
+        6);  // heading, reference, of each solver a row for each choice, if they are two
 
   // Paired differences, as printed: of the same noise, so that of rms they are those of the rows.
   const std::string pairs = scratch.bytes("first_differences.csv");
@@ -300,7 +334,8 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   CHECK(std::stod(numbers_of_pair) == Approx(figure("3,amed_3", 9) - figure("3,euler", 9)).margin(5e-6));
 
   // A whole setting's text is that one alone; a part of several is all of them.
-  for (const auto& [text, rows] : {std::pair{"ipndm 2, karras 5, 3 steps, AFS", 1}, {"ipndm 2, karras 5, 3 steps", 2}}) {
+  for (const auto& [text, rows] :
+       {std::pair{"ipndm 2, karras 5, 3 steps, AFS", 1}, {"ipndm 2, karras 5, 3 steps", 2}}) {
     const auto some = scratch.run("evaluate", common + "--nfe 2 --settings '" + text + "' --out some");
     INFO(some.text);
     CHECK(some.code == 0);
@@ -318,7 +353,10 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   // Both solvers of the reference solution lead to the same one.
   std::vector<double> distances;
   for (const char* reference : {"ipndm", "heun"}) {
-    const auto some = scratch.run("evaluate", measure + "--nfe 2 --settings 'euler, karras 7, 2 steps' --out some --reference-steps 60 --reference " + reference);
+    const auto some = scratch.run(
+        "evaluate", measure +
+                        "--nfe 2 --settings 'euler, karras 7, 2 steps' --out some --reference-steps 60 --reference " +
+                        reference);
     INFO(some.text);
     CHECK(some.code == 0);
     const std::string line = scratch.bytes("some.csv"), words = "\n2,euler,\"euler, karras 7, 2 steps\",16,1,";
@@ -333,8 +371,11 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   CHECK(std::abs(distances[0] - distances[1]) < 0.005 * distances[0]);
 
   // Classic solvers may start elsewhere: another row, of another setting.
-  REQUIRE(scratch.run("gaussian_start", "--model '" + network + "' --images 2 --rank 1 --out start.safetensors").code == 0);
-  const auto started = scratch.run("evaluate", common + "--nfe 2 --settings 'ipndm 2, karras 5, 3 steps' --gaussian-start start.safetensors --out started");
+  REQUIRE(scratch.run("gaussian_start", "--model '" + network + "' --images 2 --rank 1 --out start.safetensors").code ==
+          0);
+  const auto started = scratch.run(
+      "evaluate",
+      common + "--nfe 2 --settings 'ipndm 2, karras 5, 3 steps' --gaussian-start start.safetensors --out started");
   INFO(started.text);
   CHECK(started.code == 0);
   CHECK(scratch.bytes("started.csv").find("3 steps, start ") != std::string::npos);
@@ -345,19 +386,30 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
     io::write_table(path, {tabulate(Ipndm{.order = 2}, karras({.steps = steps})), true});
   }
   for (const char* seed : {"1", "2"})
-    REQUIRE(scratch.run("train_amed", "--model '" + network + "' --solver ipndm --order 2 --steps 2 --trajectories 2 --batch 2 --validation 2 --seed " + seed + " --out plugin_" + seed + ".safetensors").code == 0);
-  const std::string spread = common + "--nfe 3,4,5 --by-difficulty --settings none --out spread --predictors ", usual = "| drawn by lot | 0.05 |", worst = "| those that end farthest | 0.2 |",
-                    features = "| foretold by the first evaluation's features too | 0.1 |", answers = "| foretold by all of its predictor's answers | 0.1 |",
+    REQUIRE(scratch
+                .run("train_amed",
+                     "--model '" + network +
+                         "' --solver ipndm --order 2 --steps 2 --trajectories 2 --batch 2 --validation 2 --seed " +
+                         seed + " --out plugin_" + seed + ".safetensors")
+                .code == 0);
+  const std::string spread = common + "--nfe 3,4,5 --by-difficulty --settings none --out spread --predictors ",
+                    usual = "| drawn by lot | 0.05 |", worst = "| those that end farthest | 0.2 |",
+                    features = "| foretold by the first evaluation's features too | 0.1 |",
+                    answers = "| foretold by all of its predictor's answers | 0.1 |",
                     differences = "| foretold by how far another predictor's differ | 0.2 |";
   for (const auto& [middle, more, words] : std::vector<std::tuple<std::string, std::string, std::vector<std::string>>>{
            {"table_4", ".json,table_5.json", {usual, features, worst}},
-           {"plugin_1", ".safetensors,table_5.json,plugin_2.safetensors", {usual, features, worst, answers, differences}}}) {
+           {"plugin_1",
+            ".safetensors,table_5.json,plugin_2.safetensors",
+            {usual, features, worst, answers, differences}}}) {
     const auto handed = scratch.run("evaluate", spread + middle + more);
     INFO(handed.text);
     CHECK(handed.code == 0);
-    CHECK(handed.text.find("table_5 for the hardest, amed_3 for the easiest, in all the evaluations of " + middle) != std::string::npos);
+    CHECK(handed.text.find("table_5 for the hardest, amed_3 for the easiest, in all the evaluations of " + middle) !=
+          std::string::npos);
     for (const std::string& row : {usual, features, worst, answers, differences})
-      CHECK((handed.text.find(row) != std::string::npos) == (std::find(words.begin(), words.end(), row) != words.end()));
+      CHECK((handed.text.find(row) != std::string::npos) ==
+            (std::find(words.begin(), words.end(), row) != words.end()));
   }
 
   const auto refused = [&](const std::string& arguments, const std::string& words) {
@@ -373,14 +425,18 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
 
 TEST_CASE("calibrate: ends are compared in a classifier's features too") {
   const Scratch scratch("calibrate_features");
-  const std::string plain = "--model '" + network + "' --steps 3 --images 12 --teacher-steps 2 --cache kept --shown 1 --iterations 1 ";
+  const std::string plain =
+      "--model '" + network + "' --steps 3 --images 12 --teacher-steps 2 --cache kept --shown 1 --iterations 1 ";
   const std::string features = plain + "--classifier '" + classifier + "' ";
   const auto fitted = [&](const std::string& command) {  // the distance at first, and the levels in the end
     const auto fit = scratch.run("calibrate", command + "--out table.json");
     INFO(fit.text);
     REQUIRE(fit.code == 0);
     double first = 0;
-    REQUIRE(std::sscanf(nlohmann::json::parse(scratch.bytes("table.json")).at("made").at("held_out_rms").get<std::string>().c_str(), "%lf at first", &first) == 1);
+    REQUIRE(
+        std::sscanf(
+            nlohmann::json::parse(scratch.bytes("table.json")).at("made").at("held_out_rms").get<std::string>().c_str(),
+            "%lf at first", &first) == 1);
     return std::pair{first, io::read_table(scratch.dir / "table.json").table.levels};
   };
   const auto square = [](double x) { return x * x; };
@@ -389,9 +445,11 @@ TEST_CASE("calibrate: ends are compared in a classifier's features too") {
   CHECK(with.second != without.second);
   CHECK(fitted(features + "--feature-weight 0 ") == without);
   CHECK(fitted(features + "--feature-weight 10 ") == with);
-  const auto twice = fitted(plain + "--classifier '" + classifier + "','" + classifier + "' ");  // features weigh twice as much: 10^2 of each
+  const auto twice = fitted(plain + "--classifier '" + classifier + "','" + classifier +
+                            "' ");  // features weigh twice as much: 10^2 of each
   CHECK(square(twice.first) - square(with.first) == Approx(square(with.first) - square(without.first)).epsilon(0.01));
-  CHECK(scratch.run("calibrate", plain + "--classifier '" + network + "' --out no.json").text.find("not a classifier of train_classifier") != std::string::npos);
+  CHECK(scratch.run("calibrate", plain + "--classifier '" + network + "' --out no.json")
+            .text.find("not a classifier of train_classifier") != std::string::npos);
   CHECK(scratch.run("calibrate", plain + "--feature-weight 2 --out no.json").code > 0);
   const std::string halves = features + "--batch 6 --held-out 0.5 ";  // moments are a batch's, so batches are whole
   CHECK(fitted(halves + "--moment-weight 5 ").first > fitted(halves).first);
@@ -405,7 +463,9 @@ TEST_CASE("calibrate: ends are compared in a classifier's features too") {
 
 TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   const Scratch scratch("calibrate");
-  const auto fitted = scratch.run("calibrate", "--model '" + network + "' --steps 3 --images 12 --iterations 1 --teacher-steps 2 --out table_2.json");
+  const auto fitted =
+      scratch.run("calibrate", "--model '" + network +
+                                   "' --steps 3 --images 12 --iterations 1 --teacher-steps 2 --out table_2.json");
   INFO(fitted.text);
   REQUIRE(fitted.code == 0);
   const io::TableFile table = io::read_table(scratch.dir / "table_2.json");
@@ -419,7 +479,8 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   CHECK(both.code > 0);
   CHECK_FALSE(fs::exists(scratch.dir / "b.npy"));
   // What a run that was stopped has reached is gone on from, under the same command alone.
-  const std::string command = "--model '" + network + "' --steps 3 --images 12 --iterations 2 --teacher-steps 2 --cache kept --out again.json";
+  const std::string command =
+      "--model '" + network + "' --steps 3 --images 12 --iterations 2 --teacher-steps 2 --cache kept --out again.json";
   REQUIRE(scratch.run("calibrate", command).code == 0);
   const auto whole = io::read_table(scratch.dir / "again.json").table;
   CHECK_FALSE(fs::exists(scratch.dir / "again.json.part"));
@@ -432,18 +493,35 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   CHECK(io::read_table(scratch.dir / "again.json").table.levels == whole.levels);
 
   // From where the steps are fitted it comes to the same end.
-  const std::string at_once = "--model '" + network + "' --steps 3 --images 12 --teacher-steps 2 --cache kept --iterations 0 --out steps.json";
+  const std::string at_once =
+      "--model '" + network + "' --steps 3 --images 12 --teacher-steps 2 --cache kept --iterations 0 --out steps.json";
   REQUIRE(scratch.run("calibrate", at_once).code == 0);
-  const auto made = nlohmann::json::parse(scratch.bytes("again.json")), steps = nlohmann::json::parse(scratch.bytes("steps.json"));
+  const auto made = nlohmann::json::parse(scratch.bytes("again.json")),
+             steps = nlohmann::json::parse(scratch.bytes("steps.json"));
   double at_first = 0, fitted_steps = 0, in_the_end = 0;
-  REQUIRE(std::sscanf(steps.at("made").at("held_out_rms").get<std::string>().c_str(), "%lf at first, %lf with steps fitted, %lf", &at_first, &fitted_steps, &in_the_end) == 3);
-  const double numbers = std::sqrt(static_cast<double>(load_unet(network)->config().img_channels)) * static_cast<double>(load_unet(network)->config().img_resolution);
-  const auto described = [&](const std::string& files) { return made.at("made").at("command").get<std::string>() + ", of " + files + " - -"; };
-  nlohmann::json part{{"command", described(hex(0))}, {"stage", 1}, {"before", at_first * numbers}, {"steps_fitted", fitted_steps * numbers},
-                            {"after", in_the_end * numbers}, {"damping", 1e-2}, {"usual", 1.}, {"median", 1.}, {"least", 1e9}, {"notes", nlohmann::json::array()}, {"table", steps}, {"best", steps}};
+  REQUIRE(std::sscanf(steps.at("made").at("held_out_rms").get<std::string>().c_str(),
+                      "%lf at first, %lf with steps fitted, %lf", &at_first, &fitted_steps, &in_the_end) == 3);
+  const double numbers = std::sqrt(static_cast<double>(load_unet(network)->config().img_channels)) *
+                         static_cast<double>(load_unet(network)->config().img_resolution);
+  const auto described = [&](const std::string& files) {
+    return made.at("made").at("command").get<std::string>() + ", of " + files + " - -";
+  };
+  nlohmann::json part{{"command", described(hex(0))},
+                      {"stage", 1},
+                      {"before", at_first * numbers},
+                      {"steps_fitted", fitted_steps * numbers},
+                      {"after", in_the_end * numbers},
+                      {"damping", 1e-2},
+                      {"usual", 1.},
+                      {"median", 1.},
+                      {"least", 1e9},
+                      {"notes", nlohmann::json::array()},
+                      {"table", steps},
+                      {"best", steps}};
   fs::remove(scratch.dir / "again.json");
   std::ofstream(scratch.dir / "again.json.part") << part;
-  CHECK(scratch.run("calibrate", command).text.find("or of other files") != std::string::npos);  // the model is another in the same place
+  CHECK(scratch.run("calibrate", command).text.find("or of other files") !=
+        std::string::npos);  // the model is another in the same place
   part["command"] = described(fingerprint(network));
   std::ofstream(scratch.dir / "again.json.part") << part;
   const auto resumed = scratch.run("calibrate", command);
@@ -452,26 +530,40 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   CHECK(io::read_table(scratch.dir / "again.json").table.levels == whole.levels);
 
   // It may start at levels of one's own, or at a table.
-  REQUIRE(scratch.run("calibrate", "--model '" + network + "' --levels 80,5,0.5,0.002 --images 12 --iterations 0 --teacher-steps 2 --out levels.json").code == 0);
+  REQUIRE(scratch
+              .run("calibrate",
+                   "--model '" + network +
+                       "' --levels 80,5,0.5,0.002 --images 12 --iterations 0 --teacher-steps 2 --out levels.json")
+              .code == 0);
   CHECK(io::read_table(scratch.dir / "levels.json").table.levels == std::vector<double>{80, 5, 0.5, 0.002});
-  REQUIRE(scratch.run("calibrate", "--model '" + network + "' --start table_2.json --images 12 --iterations 0 --teacher-steps 2 --out started.json").code == 0);
+  REQUIRE(scratch
+              .run("calibrate",
+                   "--model '" + network +
+                       "' --start table_2.json --images 12 --iterations 0 --teacher-steps 2 --out started.json")
+              .code == 0);
   CHECK(io::read_table(scratch.dir / "started.json").table.levels == table.table.levels);
   CHECK(scratch.run("calibrate", "--model '" + network + "' --start table_2.json --steps 4 --out no.json").code > 0);
 
   // AMED over a table that has not learnt anything is the table.
   io::TableFile even{tabulate(Ipndm{.order = 3}, karras({.steps = 4})), true};
-  even.table.rows[3].clock = 1.1;
+  even.table.rows[3].sigma_scale = 1.1;
   io::write_table(scratch.dir / "even.json", even);
-  const auto trained = scratch.run("train_amed", "--model '" + network + "' --table even.json --loss end-to-end --teacher-steps 4 --trajectories 2 --batch 2 --validation 2 "
-                                                 "--lr 1e-30 --scale-dir 0.05 --scale-time 0.05 --out over.safetensors");
+  const auto trained = scratch.run(
+      "train_amed",
+      "--model '" + network +
+          "' --table even.json --loss end-to-end --teacher-steps 4 --trajectories 2 --batch 2 --validation 2 "
+          "--lr 1e-30 --scale-dir 0.05 --scale-time 0.05 --out over.safetensors");
   INFO(trained.text);
   REQUIRE(trained.code == 0);
   const auto plain = scratch.run("sample", "--model '" + network + "' --table even.json --seeds 0-1 --npy plain.npy");
-  const auto over = scratch.run("sample", "--model '" + network + "' --predictor over.safetensors --seeds 0-1 --npy over.npy");
+  const auto over =
+      scratch.run("sample", "--model '" + network + "' --predictor over.safetensors --seeds 0-1 --npy over.npy");
   INFO(over.text);
   REQUIRE(over.code == 0);
   CHECK(over.text.find("evaluations          3\n") != std::string::npos);
-  const auto floats = [&](const std::string& name) { return last_floats(scratch.bytes(name), 2 * static_cast<std::size_t>(numbers * numbers)); };
+  const auto floats = [&](const std::string& name) {
+    return last_floats(scratch.bytes(name), 2 * static_cast<std::size_t>(numbers * numbers));
+  };
   CHECK((floats("plain.npy") - floats("over.npy")).abs().max().item<double>() < 1e-4);
   io::write_table(scratch.dir / "odd.json", {tabulate(Ipndm{.order = 3}, karras({.steps = 3})), true});
   const auto odd = scratch.run("train_amed", "--model '" + network + "' --table odd.json --out no.safetensors");
@@ -481,11 +573,15 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   // Guided pictures, those of one class or of none, and another teacher's, ask for another table each.
   std::set<std::vector<double>> weights;
   for (const char* of : {"", "--unlabelled ", "--guidance 3 ", "--classes 1 ", "--teacher ipndm "}) {
-    REQUIRE(scratch.run("calibrate", "--model '" + labelled + "' --steps 3 --images 12 --iterations 1 --teacher-steps 2 --out of.json " + of).code == 0);
+    REQUIRE(scratch
+                .run("calibrate", "--model '" + labelled +
+                                      "' --steps 3 --images 12 --iterations 1 --teacher-steps 2 --out of.json " + of)
+                .code == 0);
     weights.insert(io::read_table(scratch.dir / "of.json").table.rows[2].weights);
   }
   CHECK(weights.size() == 5);
-  for (const auto& [of, why] : {std::pair{"--classes 0,99", "error: classes is 99; allowed: 0 to "}, {"--classes 1 --unlabelled", "error: classes is given; allowed: without"},
+  for (const auto& [of, why] : {std::pair{"--classes 0,99", "error: classes is 99; allowed: 0 to "},
+                                {"--classes 1 --unlabelled", "error: classes is given; allowed: without"},
                                 {"--teacher none", "error: --teacher: solver is none; allowed: "}}) {
     const auto refused = scratch.run("calibrate", "--model '" + labelled + "' --images 12 --out no.json " + of);
     CHECK(refused.code > 0);
@@ -495,7 +591,8 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   CHECK(unguided.code > 0);
   CHECK(unguided.text == "error: guidance is 3; allowed: 1 where no class is asked for\n");
 
-  // A program that knows the network by a C interface alone, and is linked to no LibTorch, comes to the same as one on tensors.
+  // A program that knows the network by a C interface alone, and is linked to no LibTorch, comes to the same as one on
+  // tensors.
   const auto linked = [](const std::string& program) {
     const std::string path = std::string(std::getenv("FEWSTEP_EXAMPLES_BIN")) + "/" + program;
     std::ifstream in(path, std::ios::binary);
@@ -504,7 +601,8 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   };
   CHECK(linked("calibrate"));
   CHECK_FALSE(linked("calibrate_callable"));
-  const auto blind = scratch.run("calibrate_callable", "\"$FEWSTEP_EXAMPLES_BIN/libnetwork_c.so\" '" + network + "' blind.json 3 12 1 2 1");
+  const auto blind = scratch.run("calibrate_callable",
+                                 "\"$FEWSTEP_EXAMPLES_BIN/libnetwork_c.so\" '" + network + "' blind.json 3 12 1 2 1");
   INFO(blind.text);
   REQUIRE(blind.code == 0);
   const auto unet = load_unet(network);
@@ -514,18 +612,21 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   Eigen::ArrayXXf z = fewstep::noise<float>(seeds, c.img_channels * c.img_resolution * c.img_resolution);
   const torch::NoGradGuard no_grad;
   const Tensor same_noise = torch::from_blob(z.data(), {12, c.img_channels, c.img_resolution, c.img_resolution});
-  const Table seen = calibrate(bind_labels(unet), tabulate(Ipndm{.order = 3}, karras({.steps = 3})), std::vector<Tensor>{same_noise},
-                               {.iterations = 1, .tries = 1, .teacher_steps = 2}).table;
+  const Table seen = calibrate(bind_labels(unet), tabulate(Ipndm{.order = 3}, karras({.steps = 3})),
+                               std::vector<Tensor>{same_noise}, {.iterations = 1, .tries = 1, .teacher_steps = 2})
+                         .table;
   const Table unseen = io::read_table(scratch.dir / "blind.json").table;
   for (std::size_t i = 0; i < seen.rows.size(); ++i) {
     CHECK(unseen.levels[i] == Approx(seen.levels[i]).epsilon(1e-3));
-    CHECK(unseen.rows[i].clock == Approx(seen.rows[i].clock).epsilon(1e-3));
+    CHECK(unseen.rows[i].sigma_scale == Approx(seen.rows[i].sigma_scale).epsilon(1e-3));
     REQUIRE(unseen.rows[i].weights.size() == seen.rows[i].weights.size());
     for (std::size_t k = 0; k < seen.rows[i].weights.size(); ++k)
-      CHECK(unseen.rows[i].weights[k] == Approx(seen.rows[i].weights[k]).epsilon(1e-3).margin(1e-3 * (seen.levels[i] - seen.levels[i + 1])));
+      CHECK(unseen.rows[i].weights[k] ==
+            Approx(seen.rows[i].weights[k]).epsilon(1e-3).margin(1e-3 * (seen.levels[i] - seen.levels[i + 1])));
   }
   CHECK(scratch.run("calibrate_callable", "none.so '" + network + "' no.json").code > 0);
-  CHECK(scratch.run("calibrate_callable", "\"$FEWSTEP_EXAMPLES_BIN/libnetwork_c.so\" none.safetensors no.json").code > 0);
+  CHECK(scratch.run("calibrate_callable", "\"$FEWSTEP_EXAMPLES_BIN/libnetwork_c.so\" none.safetensors no.json").code >
+        0);
 
   const auto none = scratch.run("calibrate", "--model '" + network + "' --images 12 --teacher-steps 0 --out no.json");
   CHECK(none.code > 0);
@@ -543,13 +644,26 @@ TEST_CASE("calibrate: it begins at any solver whose table it can fit, and says b
   fs::create_directory(scratch.dir / "folder");
   std::ofstream(scratch.dir / "file") << "a";
   for (const auto& [given, words] : std::initializer_list<std::pair<std::string, std::string>>{
-           {"--solver dpmpp", "solver is dpmpp; allowed: one of slopes"}, {"--solver plms", "solver is plms; allowed: one of slopes"}, {"--order 2 --solver euler", "order is given; allowed: not with the solver euler"},
-           {"--batch 3", "batch is 3; allowed: multiples of the "}, {"--classes 0,1,2 --batch 4", "batch is 4; allowed: multiples of the 3 classes"},
-           {"--held-out 0.01", "held_out is 0.01; allowed: what leaves 2 or more of 6 trajectories"}, {"--held-out nan", "--held-out: is nan; allowed: finite numbers"},
-           {"--shown nan", "--shown: is nan; allowed"}, {"--ridge nan", "--ridge: is nan; allowed"}, {"--guidance nan", "--guidance: is nan"}, {"--history -1", "--history: Value -1 not in range"}, {"--steps 1", "steps is 1; allowed: 2 or more"}, {"--cache file", "file"}})
-    refused_by(scratch, "calibrate", "--model '" + labelled + "' --images 6 --iterations 0 --teacher-steps 2 --out no.json " + given, words);
-  for (const auto& [out, words] : std::initializer_list<std::pair<std::string, std::string>>{
-           {"none/no.json", "files in a folder that exists"}, {"folder", "files that end in .json"}, {"no.safetensors", "files that end in .json"}, {"folder/.json", "files that end in .json"}})
+           {"--solver dpmpp", "solver is dpmpp; allowed: one of slopes"},
+           {"--solver plms", "solver is plms; allowed: one of slopes"},
+           {"--order 2 --solver euler", "order is given; allowed: not with the solver euler"},
+           {"--batch 3", "batch is 3; allowed: multiples of the "},
+           {"--classes 0,1,2 --batch 4", "batch is 4; allowed: multiples of the 3 classes"},
+           {"--held-out 0.01", "held_out is 0.01; allowed: what leaves 2 or more of 6 trajectories"},
+           {"--held-out nan", "--held-out: is nan; allowed: finite numbers"},
+           {"--shown nan", "--shown: is nan; allowed"},
+           {"--ridge nan", "--ridge: is nan; allowed"},
+           {"--guidance nan", "--guidance: is nan"},
+           {"--history -1", "--history: Value -1 not in range"},
+           {"--steps 1", "steps is 1; allowed: 2 or more"},
+           {"--cache file", "file"}})
+    refused_by(scratch, "calibrate",
+               "--model '" + labelled + "' --images 6 --iterations 0 --teacher-steps 2 --out no.json " + given, words);
+  for (const auto& [out, words] :
+       std::initializer_list<std::pair<std::string, std::string>>{{"none/no.json", "files in a folder that exists"},
+                                                                  {"folder", "files that end in .json"},
+                                                                  {"no.safetensors", "files that end in .json"},
+                                                                  {"folder/.json", "files that end in .json"}})
     refused_by(scratch, "calibrate", few + "--out " + out, "out is " + out + "; allowed: " + words);
   fs::create_directory(scratch.dir / "folder.json");
   refused_by(scratch, "calibrate", few + "--out folder.json", "out is folder.json; allowed: files: this is a folder");
@@ -559,32 +673,41 @@ TEST_CASE("calibrate: it begins at any solver whose table it can fit, and says b
 TEST_CASE("gaussian_start: what a network says where noise hides all, for tables and classic solvers to start from") {
   const Scratch scratch("gaussian_start");
   const torch::NoGradGuard no_grad;
-  const auto made = scratch.run("gaussian_start", "--model '" + labelled + "' --images 5 --rank 0 --seed 2 --out start.safetensors");
+  const auto made =
+      scratch.run("gaussian_start", "--model '" + labelled + "' --images 5 --rank 0 --seed 2 --out start.safetensors");
   INFO(made.text);
   REQUIRE(made.code == 0);
   const auto unet = load_unet(labelled);
   const UnetConfig& c = unet->config();
   const GaussianStart start = read_gaussian_start(scratch.dir / "start.safetensors", c, torch::kCPU);
-  const Tensor noise = 80 * noise_of(training_numbers(2, 0, 6), c, torch::kCPU).narrow(0, 0, 5), level = torch::full({5}, 80., torch::kFloat64);
+  const Tensor noise = 80 * noise_of(training_numbers(2, 0, 6), c, torch::kCPU).narrow(0, 0, 5),
+               level = torch::full({5}, 80., torch::kFloat64);
   REQUIRE(start.means.size(0) == c.label_dim + 1);
-  const auto said = [&](const Tensor& row) { return unet->forward(noise, level, row.expand({5, -1})).denoised.mean(0); };
+  const auto said = [&](const Tensor& row) {
+    return unet->forward(noise, level, row.expand({5, -1})).denoised.mean(0);
+  };
   const Tensor second = said(class_rows(torch::tensor({1}), c.label_dim)), none = said(torch::zeros({1, c.label_dim}));
   CHECK((start.means[1] - second).abs().max().item<double>() < 1e-5);
   CHECK((start.means[c.label_dim] - none).abs().max().item<double>() < 1e-5);
 
   // It is the denoiser of that Gaussian: with all of the class, with none, and guided beyond it.
-  const auto round = [&](double variance) { return GaussianStart{start.means, start.directions, start.variances, variance}; };
+  const auto round = [&](double variance) {
+    return GaussianStart{start.means, start.directions, start.variances, variance};
+  };
   for (const double guidance : {1., 2.5}) {
     const auto free = round(0.25).denoiser(class_rows(torch::tensor({1, 1}), c.label_dim), guidance);
-    const Tensor x = noise.narrow(0, 0, 2), sigma = torch::tensor(0.5, torch::kFloat64), mean = none + guidance * (second - none);
+    const Tensor x = noise.narrow(0, 0, 2), sigma = torch::tensor(0.5, torch::kFloat64),
+                 mean = none + guidance * (second - none);
     CHECK((free(x, sigma) - (x + mean) / 2).abs().max().item<double>() < 1e-4);
   }
   const auto of_none = round(0).denoiser(torch::zeros({2, c.label_dim}), 1);
   CHECK((of_none(noise.narrow(0, 0, 2), level[0]) - none).abs().max().item<double>() < 1e-5);
   CHECK((round(0).denoiser({}, 1)(noise, level[0]) - none).abs().max().item<double>() < 1e-5);
 
-  // With directions: the denoiser of a Gaussian by its whole covariance C, D(x) = mean + C (C + sigma^2)^-1 (x - mean), guided as denoisers are.
-  const auto ranked = scratch.run("gaussian_start", "--model '" + labelled + "' --images 40 --rank 3 --seed 2 --sigma 2 --out ranked.safetensors");
+  // With directions: the denoiser of a Gaussian by its whole covariance C, D(x) = mean + C (C + sigma^2)^-1 (x - mean),
+  // guided as denoisers are.
+  const auto ranked = scratch.run(
+      "gaussian_start", "--model '" + labelled + "' --images 40 --rank 3 --seed 2 --sigma 2 --out ranked.safetensors");
   INFO(ranked.text);
   REQUIRE(ranked.code == 0);
   const GaussianStart wide = read_gaussian_start(scratch.dir / "ranked.safetensors", c, torch::kCPU);
@@ -592,44 +715,66 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   CHECK(wide.variances.max().item<double>() > 0);
   const Tensor at = noise.narrow(0, 0, 2) / 20;
   const auto by_covariance = [&](std::int64_t k) {
-    const Tensor mean = wide.means[k].flatten().to(torch::kFloat64), v = wide.directions[k].flatten(1).to(torch::kFloat64), one = torch::eye(mean.numel(), torch::kFloat64);
+    const Tensor mean = wide.means[k].flatten().to(torch::kFloat64),
+                 v = wide.directions[k].flatten(1).to(torch::kFloat64), one = torch::eye(mean.numel(), torch::kFloat64);
     const Tensor covariance = wide.variance * one + v.t().mm((wide.variances[k] - wide.variance).diag()).mm(v);
-    return mean + torch::linalg_solve(covariance + 4 * one, (at.flatten(1).to(torch::kFloat64) - mean).t()).t().mm(covariance);
+    return mean +
+           torch::linalg_solve(covariance + 4 * one, (at.flatten(1).to(torch::kFloat64) - mean).t()).t().mm(covariance);
   };
   for (const double guidance : {1., 2.5}) {
     const Tensor guided = by_covariance(c.label_dim) + guidance * (by_covariance(1) - by_covariance(c.label_dim));
-    const Tensor got = wide.denoiser(class_rows(torch::tensor({1, 1}), c.label_dim), guidance)(at, torch::tensor(2., torch::kFloat64));
+    const Tensor got =
+        wide.denoiser(class_rows(torch::tensor({1, 1}), c.label_dim), guidance)(at, torch::tensor(2., torch::kFloat64));
     CHECK((got.flatten(1) - guided).abs().max().item<double>() < 2e-3);  // the directions are rounded to half precision
-    const GaussianStart round_one{wide.means, wide.directions, torch::full_like(wide.variances, wide.variance), wide.variance};
-    const Tensor same = round_one.denoiser(class_rows(torch::tensor({1, 1}), c.label_dim), guidance)(at, torch::tensor(2., torch::kFloat64));
+    const GaussianStart round_one{wide.means, wide.directions, torch::full_like(wide.variances, wide.variance),
+                                  wide.variance};
+    const Tensor same = round_one.denoiser(class_rows(torch::tensor({1, 1}), c.label_dim), guidance)(
+        at, torch::tensor(2., torch::kFloat64));
     CHECK((same - got).abs().max().item<double>() > 1e-2);  // which the directions do not leave as it is
   }
 
   // A table fitted with it names it, and is sampled with it without being told.
   const std::string fit = "--model '" + labelled + "' --steps 3 --images 12 --teacher-steps 2 ";
-  const auto fitted = scratch.run("calibrate", fit + "--iterations 1 --gaussian-start start.safetensors --out table.json");
+  const auto fitted =
+      scratch.run("calibrate", fit + "--iterations 1 --gaussian-start start.safetensors --out table.json");
   INFO(fitted.text);
   REQUIRE(fitted.code == 0);
   const io::TableFile table = io::read_table(scratch.dir / "table.json");
   CHECK(table.start == "start.safetensors");
   CHECK(table.analytic_first_step);
-  REQUIRE(scratch.run("calibrate", "--model '" + labelled + "' --images 12 --teacher-steps 2 --iterations 0 --start table.json --out again.json").code == 0);
+  REQUIRE(
+      scratch
+          .run("calibrate", "--model '" + labelled +
+                                "' --images 12 --teacher-steps 2 --iterations 0 --start table.json --out again.json")
+          .code == 0);
   CHECK(io::read_table(scratch.dir / "again.json").start == "start.safetensors");
-  const auto sampled = scratch.run("sample", "--model '" + labelled + "' --table table.json --class 1 --seeds 3-4 --npy a.npy");
+  const auto sampled =
+      scratch.run("sample", "--model '" + labelled + "' --table table.json --class 1 --seeds 3-4 --npy a.npy");
   INFO(sampled.text);
   REQUIRE(sampled.code == 0);
   const Tensor rows = class_rows(torch::tensor({1, 1}), c.label_dim), z = noise_of({3, 4}, c, torch::kCPU);
-  const auto network_of_class = [&](const Tensor& x, const Tensor& sigma) { return unet->forward(x, sigma, rows).denoised; };
-  const Tensor x = sample(table.table, with_start(network_of_class, start.denoiser(rows, 1)), table.table.schedule(), z, {.analytic_first_step = true}).x;
-  CHECK((last_floats(scratch.bytes("a.npy"), static_cast<std::size_t>(x.numel())) - x.flatten()).abs().max().item<double>() < 1e-5);
-  const Tensor without = sample(table.table, network_of_class, table.table.schedule(), z, {.analytic_first_step = true}).x;
+  const auto network_of_class = [&](const Tensor& x, const Tensor& sigma) {
+    return unet->forward(x, sigma, rows).denoised;
+  };
+  const Tensor x = sample(table.table, with_analytic_first_step(network_of_class, start.denoiser(rows, 1)),
+                          table.table.schedule(), z, {.analytic_first_step = true})
+                       .x;
+  CHECK((last_floats(scratch.bytes("a.npy"), static_cast<std::size_t>(x.numel())) - x.flatten())
+            .abs()
+            .max()
+            .item<double>() < 1e-5);
+  const Tensor without =
+      sample(table.table, network_of_class, table.table.schedule(), z, {.analytic_first_step = true}).x;
   CHECK((without - x).abs().max().item<double>() > 1e-3);
 
-  const auto refused = [&](const std::string& program, const std::string& arguments, const std::string& words) { refused_by(scratch, program, arguments, words); };
+  const auto refused = [&](const std::string& program, const std::string& arguments, const std::string& words) {
+    refused_by(scratch, program, arguments, words);
+  };
   fs::create_directory(scratch.dir / "other");
   fs::copy(scratch.dir / "start.safetensors", scratch.dir / "other");
   refused("calibrate", fit + "--gaussian-start other/start.safetensors --out no.json", "files in the folder of --out");
-  refused("calibrate", fit + "--gaussian-start start.safetensors --without-afs --out no.json", "with an analytic first step");
+  refused("calibrate", fit + "--gaussian-start start.safetensors --without-afs --out no.json",
+          "with an analytic first step");
   refused("calibrate", "--model '" + network + "' --gaussian-start start.safetensors --out no.json", "another model's");
   const auto change = [&](const std::string& name, const Tensor& to) {
     auto file = io::load_tensors(scratch.dir / "ranked.safetensors");
@@ -647,7 +792,8 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
            {"variances", {}, "has one of directions and variances without the other"},
            {"variances", -many, "its variances are not numbers from 0"},
            {"variances", infinite, "its variances are not numbers from 0"},
-           {"variances", many.narrow(1, 0, 2).contiguous(), "its variances are not numbers from 0, one for each direction"},
+           {"variances", many.narrow(1, 0, 2).contiguous(),
+            "its variances are not numbers from 0, one for each direction"},
            {"variance", many, "its variance is not one number"},
            {"variance", infinite[0][0].clone(), "its variance is not one number"}}) {
     INFO(name);
@@ -656,12 +802,15 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   }
   fs::copy(labelled, scratch.dir / "network.safetensors");
   refused("calibrate", fit + "--gaussian-start network.safetensors --out no.json", "not a start of gaussian_start");
-  refused("train_amed", "--model '" + labelled + "' --table table.json --out no.safetensors", "with the start start.safetensors; allowed: ");
+  refused("train_amed", "--model '" + labelled + "' --table table.json --out no.safetensors",
+          "with the start start.safetensors; allowed: ");
   fs::remove(scratch.dir / "start.safetensors");
   refused("sample", "--model '" + labelled + "' --table table.json --npy no.npy", "start.safetensors");
   refused("gaussian_start", "--model '" + labelled + "' --images 5 --rank 5 --out no.safetensors", "rank");
-  refused("gaussian_start", "--model '" + labelled + "' --images 5 --out '" + labelled + "'", "another file than that which is read");
-  refused("gaussian_start", "--model '" + labelled + "' --sigma nan --out no.safetensors", "--sigma: is nan; allowed: finite numbers");
+  refused("gaussian_start", "--model '" + labelled + "' --images 5 --out '" + labelled + "'",
+          "another file than that which is read");
+  refused("gaussian_start", "--model '" + labelled + "' --sigma nan --out no.safetensors",
+          "--sigma: is nan; allowed: finite numbers");
   refused("gaussian_start", "--model none.safetensors --out no.safetensors", "none.safetensors");
 }
 
@@ -693,7 +842,8 @@ TEST_CASE("geometry: figures, their file and their picture") {
     shapes.insert(scratch.bytes("of.csv"));
   }
   CHECK(shapes.size() == 3);
-  CHECK(scratch.run("geometry", "--model '" + network + "' --guidance 3 --out no").text == "error: guidance is 3; allowed: 1 where no class is asked for\n");
+  CHECK(scratch.run("geometry", "--model '" + network + "' --guidance 3 --out no").text ==
+        "error: guidance is 3; allowed: 1 where no class is asked for\n");
   CHECK(scratch.run("geometry", "--model '" + network + "' --steps 2 --out no").code > 0);
   CHECK_FALSE(fs::exists(scratch.dir / "no.csv"));
 }
@@ -706,8 +856,11 @@ TEST_CASE("gits: levels for --levels") {
   const std::string last = made.text.substr(made.text.rfind('\n', made.text.size() - 2) + 1);
   CHECK(last.starts_with("80,"));
   CHECK(std::count(last.begin(), last.end(), ',') == 3);
-  const auto trained = scratch.run("train_amed", "--model '" + network + "' --afs --loss end-to-end --teacher-steps 4 --trajectories 2 --batch 2 --validation 2 "
-                                   "--out p.safetensors --levels " + last.substr(0, last.size() - 1));
+  const auto trained = scratch.run(
+      "train_amed", "--model '" + network +
+                        "' --afs --loss end-to-end --teacher-steps 4 --trajectories 2 --batch 2 --validation 2 "
+                        "--out p.safetensors --levels " +
+                        last.substr(0, last.size() - 1));
   INFO(trained.text);
   CHECK(trained.code == 0);
   const auto refused = scratch.run("gits", "--model '" + network + "' --student none");

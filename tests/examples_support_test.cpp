@@ -125,8 +125,9 @@ TEST_CASE("npy: a wrong shape or an impossible place leaves no file") {
   const std::vector<float> data(5);
   CHECK(refusal<std::invalid_argument>([&] { write_npy(scratch.dir / "a.npy", data, {2, 3}); }) ==
         "npy data has 5 numbers; its shape (2,3,) holds 6");
-  CHECK(refusal<std::runtime_error>([&] { write_npy(scratch.dir / "no" / "a.npy", data, {5}); })
-            .find("a.npy: cannot be written") != std::string::npos);
+  CHECK(refusal<std::runtime_error>([&] {
+          write_npy(scratch.dir / "no" / "a.npy", data, {5});
+        }).find("a.npy: cannot be written") != std::string::npos);
   CHECK(fs::is_empty(scratch.dir));
 }
 
@@ -235,6 +236,7 @@ TEST_CASE("progress: one line, its rate and the time left") {
   // Half was done by an earlier run: only the rest counts into the rate.
   CHECK(progress_line("training", 60000, 100000, "images", 10000, 20.0, "loss 0.18") ==
         "training [==============          ]  60%  500 images/s  1:20 left  loss 0.18");
-  CHECK(progress_line("x", 5, 5, "steps", 5, 3725.0, "") == "x [========================] 100%  0.00 steps/s  in 1:02:05");
+  CHECK(progress_line("x", 5, 5, "steps", 5, 3725.0, "") ==
+        "x [========================] 100%  0.00 steps/s  in 1:02:05");
   CHECK(progress_line("x", 0, 5, "steps", 0, 0.0, "") == "x [                        ]   0%");
 }

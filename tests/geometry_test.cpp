@@ -17,11 +17,13 @@ namespace {
 
 constexpr double turn = std::numbers::pi / 2;
 
-/// A batch of two along a curve of three numbers, in five dimensions: as it is, and turned, moved and three times as large.
+/// A batch of two along a curve of three numbers, in five dimensions: as it is, and turned, moved and three times as
+/// large.
 template <class Curve>
 std::vector<Array> along(Curve curve, int steps) {
   std::vector<Array> states;
-  const Eigen::MatrixXd axes = Eigen::HouseholderQR<Eigen::MatrixXd>(Eigen::MatrixXd::Random(5, 3)).householderQ() * Eigen::MatrixXd::Identity(5, 3);
+  const Eigen::MatrixXd axes = Eigen::HouseholderQR<Eigen::MatrixXd>(Eigen::MatrixXd::Random(5, 3)).householderQ() *
+                               Eigen::MatrixXd::Identity(5, 3);
   for (int i = 0; i <= steps; ++i) {
     const Eigen::Vector3d at = curve(static_cast<double>(i) / steps);
     Array x = Array::Zero(5, 2);
@@ -46,7 +48,8 @@ TEST_CASE("a line is straight") {
 TEST_CASE("an arc lies in a plane; its curvature is one over its radius") {
   const int steps = 40;
   const double radius = 2;
-  const Geometry g = geometry(along([&](double u) { return Eigen::Vector3d(radius * std::cos(turn * u), radius * std::sin(turn * u), 0); }, steps));
+  const Geometry g = geometry(along(
+      [&](double u) { return Eigen::Vector3d(radius * std::cos(turn * u), radius * std::sin(turn * u), 0); }, steps));
   CHECK(g.outside[0] > 0.01);
   CHECK(g.outside[1] < 1e-14);
   // The middle is radius - radius/sqrt(2) from the chord, which is radius sqrt(2) long.
@@ -54,7 +57,8 @@ TEST_CASE("an arc lies in a plane; its curvature is one over its radius") {
   CHECK(g.deviation.front() < 1e-7);
   CHECK(g.deviation.back() < 1e-7);
   const double segment = 2 * radius * std::sin(turn / steps / 2);
-  for (const double c : g.curvature) CHECK(c == Approx((turn / steps / segment + turn / steps / segment / 3) / 2));  // of both samples
+  for (const double c : g.curvature)
+    CHECK(c == Approx((turn / steps / segment + turn / steps / segment / 3) / 2));  // of both samples
 }
 
 TEST_CASE("a helix needs three directions; shares are those of its covariance") {
@@ -70,7 +74,8 @@ TEST_CASE("a helix needs three directions; shares are those of its covariance") 
 }
 
 TEST_CASE("few states, and states that do not move") {
-  CHECK(message_of([] { geometry(std::vector<Array>(2, Array::Zero(2, 1))); }) == "the number of states is 2; allowed: 3 or more");
+  CHECK(message_of([] { geometry(std::vector<Array>(2, Array::Zero(2, 1))); }) ==
+        "the number of states is 2; allowed: 3 or more");
   const Geometry still = geometry(std::vector<Array>(4, Array::Constant(3, 2, 5)));
   for (const double share : still.outside) CHECK(share == 0);
   for (const double d : still.deviation) CHECK(d == 0);

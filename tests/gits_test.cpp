@@ -48,7 +48,8 @@ TEST_CASE("GITS: the cheapest path among all, costs of straight and of bent traj
     CHECK(gits_path(detour, 2, 1) == std::vector<std::size_t>{0, i, 7});
   }
   for (const int steps : {0, 8})
-    CHECK(message_of([&] { gits_path(cost, steps, 1); }) == "GitsOptions::steps is " + std::to_string(steps) + "; allowed: 1 to the teacher's 7");
+    CHECK(message_of([&] { gits_path(cost, steps, 1); }) ==
+          "GitsOptions::steps is " + std::to_string(steps) + "; allowed: 1 to the teacher's 7");
 
   CHECK(GitsOptions{}.coefficient == 1.15);  // the published one
   CHECK(GitsOptions{}.steps == 5);
@@ -56,7 +57,8 @@ TEST_CASE("GITS: the cheapest path among all, costs of straight and of bent traj
   // Towards a constant image trajectories are straight: no long step costs anything.
   const Schedule fine = karras({.steps = 12});
   const Array x = Array::Random(2, 3) * 80;
-  const auto straight = course(Euler{}, [](const Array&, const Time<Array>&, Array& out) { out.setConstant(0.4); }, fine, x);
+  const auto straight =
+      course(Euler{}, [](const Array&, const Level<Array>&, Array& out) { out.setConstant(0.4); }, fine, x);
   REQUIRE(straight.states.size() == 13);
   REQUIRE(straight.slopes.size() == 12);
   for (const GitsCost kind : {GitsCost::deviation, GitsCost::l1, GitsCost::l2})
@@ -74,32 +76,37 @@ TEST_CASE("GITS: the cheapest path among all, costs of straight and of bent traj
     CHECK(a[0][12] > 0.1);
   }
   // A denoiser's own analytic start is the teacher's too, and its slope is told.
-  const auto started = with_start(laws::elementwise<Array>(peaks), [](const Array& v, const Time<Array>&, Array& out) { out = 0.1 * v + 0.3; });
+  const auto started = with_analytic_first_step(
+      laws::elementwise<Array>(peaks), [](const Array& v, const Level<Array>&, Array& out) { out = 0.1 * v + 0.3; });
   const Options free{.analytic_first_step = true};
   const auto own = course(Heun{}, started, fine, x, free);
   CHECK(own.slopes.size() == 12);
   CHECK((own.slopes[0] - (0.9 * x - 0.3) / fine[0]).abs().maxCoeff() < 1e-12);
   CHECK((own.states.back() - integrate(Heun{}, started, fine, x, free).x).abs().maxCoeff() == 0);
-  const auto nowhere = [](const Array&, const Time<Array>&, Array& out) { out.setConstant(NAN); };
+  const auto nowhere = [](const Array&, const Level<Array>&, Array& out) { out.setConstant(NAN); };
   CHECK(message_of([&] { course(Heun{}, nowhere, fine, x); }) == "the teacher's samples are not finite");
 
   const Schedule made = gits(Heun{}, laws::elementwise<Array>(peaks), fine, x, Ipndm{}, {.steps = 4});
   CHECK(made.steps() == 4);
   for (const double level : made) CHECK(std::find(fine.begin(), fine.end(), level) != fine.end());
-  const Schedule free_start = gits(Heun{}, laws::elementwise<Array>(peaks), fine, x, Ipndm{}, {.steps = 4, .analytic_first_step = true});
+  const Schedule free_start =
+      gits(Heun{}, laws::elementwise<Array>(peaks), fine, x, Ipndm{}, {.steps = 4, .analytic_first_step = true});
   CHECK(free_start.steps() >= 4);
   CHECK(free_start.steps() <= 5);
 
   // The level that is inserted is the one that brings the student nearest; where there is a single one, that.
   const auto teacher = course(Heun{}, laws::elementwise<Array>(peaks), fine, x, {.analytic_first_step = true});
   const auto ends_off = [&](const Schedule& schedule) {
-    const Array off = integrate(Ipndm{}, laws::elementwise<Array>(peaks), schedule, Array(x), {.analytic_first_step = true}).x - teacher.states.back();
+    const Array off =
+        integrate(Ipndm{}, laws::elementwise<Array>(peaks), schedule, Array(x), {.analytic_first_step = true}).x -
+        teacher.states.back();
     return off.square().colwise().sum().sqrt().sum();
   };
   for (const std::size_t second : {2u, 5u, 9u}) {
     const Schedule inserted = gits_insertion(teacher, laws::elementwise<Array>(peaks), fine, {0, second, 12}, Ipndm{});
     REQUIRE(inserted.steps() == 3);
     CHECK(inserted[2] == fine[second]);
-    for (std::size_t k = 1; k < second; ++k) CHECK(ends_off(inserted) <= ends_off(Schedule({fine[0], fine[k], fine[second], fine[12]})));
+    for (std::size_t k = 1; k < second; ++k)
+      CHECK(ends_off(inserted) <= ends_off(Schedule({fine[0], fine[k], fine[second], fine[12]})));
   }
 }

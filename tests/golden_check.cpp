@@ -1,5 +1,5 @@
-// golden_check DIR [--groups A,B] [--solvers euler,...] [--require-all] [--dump FILE]: recomputes the recorded vectors of DIR
-// (golden/README.md) and compares. The last line is `total: C cases, P passed, S skipped, F failed`.
+// golden_check DIR [--groups A,B] [--solvers euler,...] [--require-all] [--dump FILE]: recomputes the recorded vectors
+// of DIR (golden/README.md) and compares. The last line is `total: C cases, P passed, S skipped, F failed`.
 #include "support/golden.hpp"
 
 #include <fewstep/eigen.hpp>
@@ -53,12 +53,13 @@ class Bottleneck {
     bias_ = f.at("b").get<std::vector<double>>();
     for (const json& row : f.at("W")) weight_.push_back(row.get<std::vector<double>>());
   }
-  void operator()(const X& x, const Time<X>& sigma, X& out) const {
+  void operator()(const X& x, const Level<X>& sigma, X& out) const {
     out.resize(static_cast<Eigen::Index>(bias_.size()), x.cols());
     for (Eigen::Index b = 0; b < x.cols(); ++b)
       for (std::size_t i = 0; i < bias_.size(); ++i) {
         const Eigen::Map<const Eigen::ArrayXd> row(weight_[i].data(), x.rows());
-        out(static_cast<Eigen::Index>(i), b) = std::tanh((row * x.col(b)).sum() / std::sqrt(1 + sigma[b] * sigma[b]) + bias_[i]);
+        out(static_cast<Eigen::Index>(i), b) =
+            std::tanh((row * x.col(b)).sum() / std::sqrt(1 + sigma[b] * sigma[b]) + bias_[i]);
       }
   }
 
@@ -95,13 +96,14 @@ Outcome trajectory_case(const json& c, const json& problems, const AnySolver<X>&
   if (c.at("params").value("dynamic_thresholding", false)) options.thresholding = Thresholding{};
 
   std::vector<double> levels, states;
-  const auto denoise = [&](const X& x, const Time<X>& sigma, X& out, X& features) {
+  const auto denoise = [&](const X& x, const Level<X>& sigma, X& out, X& features) {
     for (Eigen::Index b = 0; b < x.cols(); ++b) levels.push_back(sigma[b]);
     exact(x, sigma, out);
     bottleneck(x, sigma, features);
   };
   const auto keep = [&](const X& x) { states.insert(states.end(), x.data(), x.data() + x.size()); };
-  const bool ends_alone = c.at("solver") == "unipc";  // between them the records have corrected states, a run predicted ones
+  const bool ends_alone =
+      c.at("solver") == "unipc";  // between them the records have corrected states, a run predicted ones
   X x = columns(c.at("latents")) * schedule[0];
   keep(x);
   const auto result = integrate(solver, denoise, schedule, x, options, [&](const Snapshot<X>& s) {
@@ -111,7 +113,8 @@ Outcome trajectory_case(const json& c, const json& problems, const AnySolver<X>&
 
   std::vector<double> recorded;  // one level per sample and call, where a record has one per call
   const auto record = [&](const std::vector<double>& call) {
-    for (Eigen::Index b = 0; b < x.cols(); ++b) recorded.push_back(call[call.size() == 1 ? 0 : static_cast<std::size_t>(b)]);
+    for (Eigen::Index b = 0; b < x.cols(); ++b)
+      recorded.push_back(call[call.size() == 1 ? 0 : static_cast<std::size_t>(b)]);
   };
   if (c.contains("eval_sigmas"))
     for (const double s : c.at("eval_sigmas")) record({s});
@@ -121,7 +124,8 @@ Outcome trajectory_case(const json& c, const json& problems, const AnySolver<X>&
   Outcome o;
   o.tolerance = c.at("tol");
   auto trajectory = c.at("trajectory").at("data").get<std::vector<double>>();
-  if (ends_alone) trajectory.erase(trajectory.begin() + x.size(), trajectory.end() - (options.final_denoise ? 2 : 1) * x.size());
+  if (ends_alone)
+    trajectory.erase(trajectory.begin() + x.size(), trajectory.end() - (options.final_denoise ? 2 : 1) * x.size());
   o.error = difference(states, trajectory, 1);
   o.dump = {{"shape", c.at("trajectory").at("shape")}, {"data", states}};
   const int nfe = c.at("nfe");
@@ -137,7 +141,8 @@ Outcome trajectory_case(const json& c, const json& problems, const AnySolver<X>&
 
 Outcome solver_case(const json& c, const json& problems) { return trajectory_case(c, problems, solver_of<X>(c)); }
 
-/// A teacher's trajectories, with and without an analytic start, the costs along them, and the schedules chosen by cost.
+/// A teacher's trajectories, with and without an analytic start, the costs along them, and the schedules chosen by
+/// cost.
 Outcome gits_case(const json& c, const json& problems) {
   const MixtureDenoiser exact(mixture(problems, c.at("problem")));
   const Schedule schedule(c.at("t_steps").get<std::vector<double>>());
@@ -150,17 +155,21 @@ Outcome gits_case(const json& c, const json& problems) {
     const double relative = error / tolerance.get<double>();
     if (!(relative <= o.error)) o.error = relative, o.note = what;
   };
-  const std::pair<const char*, GitsCost> costs[] = {{"dev", GitsCost::deviation}, {"l1", GitsCost::l1}, {"l2", GitsCost::l2}};
+  const std::pair<const char*, GitsCost> costs[] = {
+      {"dev", GitsCost::deviation}, {"l1", GitsCost::l1}, {"l2", GitsCost::l2}};
   for (const json& recorded : c.at("teacher_runs")) {
     const bool afs = recorded.at("afs");
     const Options options{.analytic_first_step = afs, .check = Check::off};
-    std::vector<Course<X>> made;
+    std::vector<TeacherTrajectory<X>> made;
     for (std::size_t k = 0; k < c.at("latents").size(); ++k) {
-      made.push_back(course(solver_of<X>(solver), exact, schedule, X(columns(c.at("latents")[k]) * schedule[0]), options));
-      for (const auto& [name, states] : {std::pair{"trajectory", &made.back().states}, std::pair{"directions", &made.back().slopes}}) {
+      made.push_back(
+          course(solver_of<X>(solver), exact, schedule, X(columns(c.at("latents")[k]) * schedule[0]), options));
+      for (const auto& [name, states] :
+           {std::pair{"trajectory", &made.back().states}, std::pair{"directions", &made.back().slopes}}) {
         std::vector<double> numbers;
         for (const X& x : *states) numbers.insert(numbers.end(), x.data(), x.data() + x.size());
-        check(difference(numbers, recorded.at(name)[k].at("data").get<std::vector<double>>(), 1), c.at("tol").at("state"), name);
+        check(difference(numbers, recorded.at(name)[k].at("data").get<std::vector<double>>(), 1),
+              c.at("tol").at("state"), name);
       }
     }
     std::map<std::string, std::vector<std::vector<double>>> matrices;
@@ -194,7 +203,8 @@ Outcome gits_case(const json& c, const json& problems) {
   return o;
 }
 
-/// A diffusers scheduler by its configuration. It keeps alpha x where this library keeps x, and Heun's and KDPM2's entries are half steps.
+/// A diffusers scheduler by its configuration. It keeps alpha x where this library keeps x, and Heun's and KDPM2's
+/// entries are half steps.
 Outcome diffusers_case(const json& c, const json& problems) {
   const MixtureDenoiser exact(mixture(problems, c.at("problem")));
   json config = c.at("config");
@@ -204,23 +214,29 @@ Outcome diffusers_case(const json& c, const json& problems) {
   const int steps = timesteps.value("num_inference_steps", static_cast<int>(sigmas.size()));
   const auto made = io::from_diffusers<X>(config, steps, timesteps.value("mu", 0.), sigmas);
 
-  const bool scaled = kind.starts_with("DPM") || kind.starts_with("UniPC") || kind.starts_with("DEIS") || kind.starts_with("DDIM") || kind.starts_with("IPNDM");
-  const bool flow = config.value("use_flow_sigmas", false), halves = kind.starts_with("Heun") || kind.starts_with("KDPM2");
-  const auto alpha = [&](double sigma) { return !scaled ? 1 : flow ? 1 / (1 + sigma) : 1 / std::sqrt(1 + sigma * sigma); };
+  const bool scaled = kind.starts_with("DPM") || kind.starts_with("UniPC") || kind.starts_with("DEIS") ||
+                      kind.starts_with("DDIM") || kind.starts_with("IPNDM");
+  const bool flow = config.value("use_flow_sigmas", false),
+             halves = kind.starts_with("Heun") || kind.starts_with("KDPM2");
+  const auto alpha = [&](double sigma) {
+    return !scaled ? 1 : flow ? 1 / (1 + sigma) : 1 / std::sqrt(1 + sigma * sigma);
+  };
 
   std::vector<double> levels, states, recorded_levels, recorded;
-  const auto denoise = [&](const X& x, const Time<X>& sigma, X& out) {
+  const auto denoise = [&](const X& x, const Level<X>& sigma, X& out) {
     levels.push_back(sigma.value());
     if (!made.native_flow) return exact(x, sigma, out);
-    const double t = (std::min)(sigma.value(), 1 - 1e-15);  // without signal the image is the mean: nearly so, just before
-    exact(X(x / (1 - t)), Time<X>(t / (1 - t)), out);
+    const double t =
+        (std::min)(sigma.value(), 1 - 1e-15);  // without signal the image is the mean: nearly so, just before
+    exact(X(x / (1 - t)), Level<X>(t / (1 - t)), out);
   };
   const auto keep = [&](const X& x, double level) {
     const X sample = alpha(level) * x;
     states.insert(states.end(), sample.data(), sample.data() + sample.size());
   };
   const X x0 = columns(c.at("initial_sample")) / alpha(made.schedule[0]);
-  const auto result = integrate(made.solver, denoise, made.schedule, x0, made.options, [&](const Snapshot<X>& s) { keep(s.x, s.to); });
+  const auto result =
+      integrate(made.solver, denoise, made.schedule, x0, made.options, [&](const Snapshot<X>& s) { keep(s.x, s.to); });
 
   const json& calls = c.at("model_calls");
   const std::size_t idle_first = made.options.analytic_first_step ? 1 : 0;
@@ -232,16 +248,19 @@ Outcome diffusers_case(const json& c, const json& problems) {
   const auto size = static_cast<std::size_t>(x0.size());
   for (std::size_t i = 0; i < result.steps; ++i) {
     const std::size_t entry = !halves ? i : (std::min)(2 * i + 1, trajectory.size() / size - 1);
-    recorded.insert(recorded.end(), trajectory.begin() + static_cast<std::ptrdiff_t>(entry * size), trajectory.begin() + static_cast<std::ptrdiff_t>((entry + 1) * size));
+    recorded.insert(recorded.end(), trajectory.begin() + static_cast<std::ptrdiff_t>(entry * size),
+                    trajectory.begin() + static_cast<std::ptrdiff_t>((entry + 1) * size));
   }
   const auto output = c.at("output").at("data").get<std::vector<double>>();
   Outcome o;
   o.tolerance = c.at("tol");
-  // Infinity, where this scheduler begins, is 1e8 here: what it gives for that is known to 1e-8 times the size of an image.
+  // Infinity, where this scheduler begins, is 1e8 here: what it gives for that is known to 1e-8 times the size of an
+  // image.
   if (kind == "IPNDMScheduler") o.tolerance = 1e-7;
   o.error = difference(states, recorded, 1);
   o.dump = {{"shape", {result.steps, size}}, {"data", states}};
-  if (!(difference({states.end() - static_cast<std::ptrdiff_t>(size), states.end()}, output, 1) <= o.tolerance)) o.error = infinity, o.note = "another end " + std::to_string(difference(states, recorded, 1));
+  if (!(difference({states.end() - static_cast<std::ptrdiff_t>(size), states.end()}, output, 1) <= o.tolerance))
+    o.error = infinity, o.note = "another end " + std::to_string(difference(states, recorded, 1));
   if (result.evaluations + made.idle_evaluations != c.at("nfe").get<int>()) {
     o.error = infinity;
     o.note = "NFE " + std::to_string(result.evaluations) + " and " + std::to_string(made.idle_evaluations) + " idle";
@@ -253,12 +272,13 @@ Outcome diffusers_case(const json& c, const json& problems) {
 
 Outcome predictor_case(const json& c, const json& predictors) {
   const AmedPredictor predictor(network_of(predictors, c.at("predictor")));
-  const Time<X> from(c.at("t_cur").get<double>()), to(c.at("t_next").get<double>());
+  const Level<X> from(c.at("t_cur").get<double>()), to(c.at("t_next").get<double>());
   const X features = columns(c.at("features"));
   Prediction<X> out;
   predictor(Step<X>{from, to, 0, 1}, &features, out);
   std::vector<double> computed, recorded;
-  for (const auto& [name, time] : {std::pair{"r", &out.ratio}, std::pair{"scale_dir", &out.direction}, std::pair{"scale_time", &out.clock}})
+  for (const auto& [name, time] : {std::pair{"r", &out.ratio}, std::pair{"scale_dir", &out.direction_scale},
+                                   std::pair{"scale_time", &out.sigma_scale}})
     if (c.at("outputs").contains(name))
       for (const double v : c.at("outputs").at(name)) {
         recorded.push_back(v);
@@ -267,7 +287,7 @@ Outcome predictor_case(const json& c, const json& predictors) {
   return {difference(computed, recorded, 1), c.at("tol"), {{"shape", {computed.size()}}, {"data", computed}}, {}};
 }
 
-/// The recorded names are those of the solver inside; direction and clock are checked by where they lead.
+/// The recorded names are those of the solver inside; direction and sigma_scale are checked by where they lead.
 Outcome amed_case(const json& c, const json& problems, const json& predictors) {
   const AmedPredictor p(network_of(predictors, c.at("predictor")));
   const std::string name = c.at("solver");
@@ -292,15 +312,17 @@ int main(int argc, char** argv) {
   bool require_all = false;
   CLI::App app{"Compares this library with recorded vectors."};
   app.add_option("DIR", dir, "folder of the vectors")->required()->check(CLI::ExistingDirectory);
-  app.add_option("--groups", groups, "groups to check")->delimiter(',')->check(CLI::IsMember({"A", "B", "C", "D", "E", "F"}));
+  app.add_option("--groups", groups, "groups to check")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"A", "B", "C", "D", "E", "F"}));
   app.add_option("--solvers", solvers, "only these, by their recorded names")->delimiter(',');
   app.add_flag("--require-all", require_all, "a skipped case is a failure");
   app.add_option("--dump", dump_file, "write what was computed, as JSON");
   CLI11_PARSE(app, argc, argv);
 
   try {
-    const std::map<std::string, std::string> files{{"A", "schedules"}, {"B", "solvers"},  {"C", "amed_solvers"},
-                                                   {"D", "training"},  {"E", "gits"},     {"F", "diffusers"}};
+    const std::map<std::string, std::string> files{{"A", "schedules"}, {"B", "solvers"}, {"C", "amed_solvers"},
+                                                   {"D", "training"},  {"E", "gits"},    {"F", "diffusers"}};
     const json problems = read_json(fs::path(dir) / "problems.json");
     json predictors;
     std::map<std::string, Tally> tallies;
@@ -315,8 +337,7 @@ int main(int argc, char** argv) {
           const Outcome o = compute();
           tally.worst = std::max(tally.worst, o.error);
           if (!dump_file.empty()) dump[name] = o.dump;
-          if (o.error <= o.tolerance)
-            ++tally.passed;
+          if (o.error <= o.tolerance) ++tally.passed;
           else
             std::printf("FAIL %s: error %.3g, tolerance %.3g %s\n", name.c_str(), o.error, o.tolerance, o.note.c_str());
         } catch (const Skip& skip) {
@@ -352,7 +373,8 @@ int main(int argc, char** argv) {
       }
       if (group == "C") {
         const json outputs = read_json(fs::path(dir) / "predictor_outputs.json");
-        for (const json& c : outputs.at("cases")) run("predictor", c.at("name"), [&] {
+        for (const json& c : outputs.at("cases"))
+          run("predictor", c.at("name"), [&] {
 #ifdef FEWSTEP_TORCH
             return worse(predictor_case(c, predictors), tensor_predictor_case(c, predictors));
 #else

@@ -18,7 +18,8 @@ namespace {
 using torch::Tensor;
 
 Tensor tensor(const json& t) {
-  return torch::tensor(t.at("data").get<std::vector<double>>(), torch::kFloat64).view(t.at("shape").get<std::vector<std::int64_t>>());
+  return torch::tensor(t.at("data").get<std::vector<double>>(), torch::kFloat64)
+      .view(t.at("shape").get<std::vector<std::int64_t>>());
 }
 std::vector<double> numbers(const Tensor& t) {
   const Tensor plain = t.detach().to(torch::kFloat64).contiguous();
@@ -60,11 +61,11 @@ struct Recorded {
   std::int64_t batch;
   void operator()(const Step<Tensor>& n, const Tensor* features, Prediction<Tensor>& out) const {
     inner(n, features, out);
-    for (Time<Tensor>* t : {&out.ratio, &out.direction, &out.clock})
+    for (Level<Tensor>* t : {&out.ratio, &out.direction_scale, &out.sigma_scale})
       if (t->per_sample()) {
         const Tensor each = t->each().expand({batch}).clone();
         each.retain_grad();
-        *t = Time<Tensor>(each);
+        *t = Level<Tensor>(each);
       }
     *answers = out;
   }
@@ -89,11 +90,12 @@ json solver_record(const json& c, const std::string& role) {
 
 Outcome tensor_predictor_case(const json& c, const json& predictors) {
   const Tensor features = tensor(c.at("features"));
-  const Time<Tensor> from(c.at("t_cur").get<double>()), to(c.at("t_next").get<double>());
+  const Level<Tensor> from(c.at("t_cur").get<double>()), to(c.at("t_next").get<double>());
   Prediction<Tensor> out;
   predictor_of(predictors, c.at("predictor"))(Step<Tensor>{from, to, 0, 1}, &features, out);
   Outcome o{0, c.at("tol"), {}, {}};
-  for (const auto& [name, time] : {std::pair{"r", &out.ratio}, std::pair{"scale_dir", &out.direction}, std::pair{"scale_time", &out.clock}})
+  for (const auto& [name, time] : {std::pair{"r", &out.ratio}, std::pair{"scale_dir", &out.direction_scale},
+                                   std::pair{"scale_time", &out.sigma_scale}})
     if (c.at("outputs").contains(name)) {
       const auto recorded = c.at("outputs").at(name).get<std::vector<double>>();
       const Tensor got = algebra<Tensor>::native(*time, features).expand({features.size(0)});
@@ -109,13 +111,15 @@ Outcome tensor_amed_case(const json& c, const json& problems, const json& predic
   if (c.at("params").value("dynamic_thresholding", false)) options.thresholding = Thresholding{};
   const Tensor x = tensor(c.at("latents")) * schedule[0];
   std::vector<Tensor> states{x};
-  const auto result = integrate(plugged(c.at("solver"), c, predictor_of(predictors, c.at("predictor"))), problem, schedule, x, options,
-                                [&](const Snapshot<Tensor>& s) { states.push_back(s.x.clone()); });
+  const auto result =
+      integrate(plugged(c.at("solver"), c, predictor_of(predictors, c.at("predictor"))), problem, schedule, x, options,
+                [&](const Snapshot<Tensor>& s) { states.push_back(s.x.clone()); });
   if (options.final_denoise) states.push_back(result.x);
   const torch::NoGradGuard no_grad;
   for (Tensor& s : states) algebra<Tensor>::release(s);
   Outcome o{difference(torch::stack(states), c.at("trajectory"), 1), c.at("tol"), {}, {}};
-  if (result.evaluations != c.at("nfe").get<int>()) o.error = infinity, o.note = "NFE " + std::to_string(result.evaluations);
+  if (result.evaluations != c.at("nfe").get<int>())
+    o.error = infinity, o.note = "NFE " + std::to_string(result.evaluations);
   return o;
 }
 
@@ -151,15 +155,16 @@ Outcome training_case(const json& c, const json& problems, const json& predictor
   for (Tensor p : fixed.parameters()) p.requires_grad_();
   Prediction<Tensor> answers;
   const Recorded recorded{fixed, &answers, starts[0].size(0)};
-  greedy_pass(plugged(student, solver_record(c, "sampler_stu"), recorded), problem, schedule, options, starts[0], teacher, restart,
-              [&](const GreedyStep& step) {
+  greedy_pass(plugged(student, solver_record(c, "sampler_stu"), recorded), problem, schedule, options, starts[0],
+              teacher, restart, [&](const GreedyStep& step) {
                 const json& want = c.at("one_pass").at(step.index);
                 const std::string at = "step " + std::to_string(step.index) + ": ";
                 for (Tensor p : fixed.parameters()) p.mutable_grad() = Tensor();
                 step.loss.backward();
                 note(difference(step.before, want.at("tensor_in"), 1), "state", at + "start");
                 note(difference(step.after, want.at("student_out"), 1), "state", at + "end");
-                const double loss = step.loss.item<double>() * static_cast<double>(starts[0].size(0)), recorded_loss = want.at("loss_sum");
+                const double loss = step.loss.item<double>() * static_cast<double>(starts[0].size(0)),
+                             recorded_loss = want.at("loss_sum");
                 note(std::abs(loss - recorded_loss) / recorded_loss, "loss_rel", at + "loss");
                 std::vector<double> got, expected;
                 const auto compare = [&](const Tensor& g, const std::vector<double>& w) {
@@ -171,12 +176,14 @@ Outcome training_case(const json& c, const json& problems, const json& predictor
                   double most = 0;
                   for (const double w : expected) most = std::max(most, std::abs(w));
                   double worst = got.size() == expected.size() ? 0 : infinity;
-                  for (std::size_t i = 0; i < got.size() && worst < infinity; ++i) worst = std::max(worst, std::abs(got[i] - expected[i]));
+                  for (std::size_t i = 0; i < got.size() && worst < infinity; ++i)
+                    worst = std::max(worst, std::abs(got[i] - expected[i]));
                   note(worst / most, "grad_rel_to_max", at + what);
                   got.clear(), expected.clear();
                 };
-                for (const auto& [name, time] : {std::pair{"grad_r", &answers.ratio}, std::pair{"grad_scale_dir", &answers.direction},
-                                                 std::pair{"grad_scale_time", &answers.clock}})
+                for (const auto& [name, time] :
+                     {std::pair{"grad_r", &answers.ratio}, std::pair{"grad_scale_dir", &answers.direction_scale},
+                      std::pair{"grad_scale_time", &answers.sigma_scale}})
                   if (!want.at(name).is_null()) {
                     compare(time->each().grad(), want.at(name).get<std::vector<double>>());
                     finish(name);
@@ -185,7 +192,8 @@ Outcome training_case(const json& c, const json& problems, const json& predictor
                 AmedNetwork shape = fixed.network();
                 AmedNetwork::for_each_layer(shape, [&](const std::string& layer, AmedNetwork::Layer&) {
                   for (const char* part : {"weight", "bias"})
-                    compare(fixed.parameters()[k++].grad(), want.at("grads").at(layer).at(part).at("data").get<std::vector<double>>());
+                    compare(fixed.parameters()[k++].grad(),
+                            want.at("grads").at(layer).at(part).at("data").get<std::vector<double>>());
                 });
                 finish("gradients");
               });
@@ -197,16 +205,19 @@ Outcome training_case(const json& c, const json& problems, const json& predictor
   const AnySolver<Tensor> solver = plugged(student, solver_record(c, "sampler_stu"), trained);
   for (std::size_t batch = 0; batch < starts.size(); ++batch) {
     const json& want = adam.at("iterations").at(batch);
-    greedy_pass(solver, problem, schedule, options, starts[batch], teacher_of(starts[batch]), restart, [&](const GreedyStep& step) {
-      const double loss = step.loss.item<double>() * static_cast<double>(starts[batch].size(0)), recorded_loss = want.at("losses").at(step.index);
-      note(std::abs(loss - recorded_loss) / recorded_loss, "loss_rel", "training loss");
-      optimizer.step(step.loss);
-    });
+    greedy_pass(solver, problem, schedule, options, starts[batch], teacher_of(starts[batch]), restart,
+                [&](const GreedyStep& step) {
+                  const double loss = step.loss.item<double>() * static_cast<double>(starts[batch].size(0)),
+                               recorded_loss = want.at("losses").at(step.index);
+                  note(std::abs(loss - recorded_loss) / recorded_loss, "loss_rel", "training loss");
+                  optimizer.step(step.loss);
+                });
     std::size_t k = 0;
     AmedNetwork shape = trained.network();
     AmedNetwork::for_each_layer(shape, [&](const std::string& layer, AmedNetwork::Layer&) {
       for (const char* part : {"weight", "bias"}) {
-        const Tensor error = (trained.parameters()[k++].detach() - tensor(want.at("params").at(layer).at(part))).abs().max();
+        const Tensor error =
+            (trained.parameters()[k++].detach() - tensor(want.at("params").at(layer).at(part))).abs().max();
         note(error.item<double>(), "params_abs", "parameters after batch " + std::to_string(batch));
       }
     });

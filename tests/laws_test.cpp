@@ -16,15 +16,18 @@ struct FromFeatures {
   static constexpr bool per_sample = true;
   template <class X>
   void operator()(const Step<X>&, const Features<X>* features, Prediction<X>& out) const {
-    if (!features) return void(out.ratio = Time<X>(0.5));
+    if (!features) return void(out.ratio = Level<X>(0.5));
     auto& each = out.ratio.each(features->cols());
-    for (Eigen::Index b = 0; b < features->cols(); ++b) each[b] = 0.5 + 0.4 * std::tanh(static_cast<double>(features->col(b).sum()));
+    for (Eigen::Index b = 0; b < features->cols(); ++b)
+      each[b] = 0.5 + 0.4 * std::tanh(static_cast<double>(features->col(b).sum()));
   }
 };
 
-static_assert(Amed<Euler, FromFeatures>::per_sample && DpmSolver2<FromFeatures>::per_sample && !AmedSolver<>::per_sample);
+static_assert(Amed<Euler, FromFeatures>::per_sample && DpmSolver2<FromFeatures>::per_sample &&
+              !AmedSolver<>::per_sample);
 
-/// A predictor of the published architecture with weights out of a formula, for as many features as the batch has numbers.
+/// A predictor of the published architecture with weights out of a formula, for as many features as the batch has
+/// numbers.
 AmedPredictor predictor(std::size_t features) {
   double seed = 0;
   const auto layer = [&](std::size_t out, std::size_t in, double scale = 1) {
@@ -38,12 +41,12 @@ AmedPredictor predictor(std::size_t features) {
 
 /// Euler's method that in some of its steps asks the model once more.
 struct Uneven {
-  Target target() const { return Target::slope; }
+  static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 2; }
   static constexpr std::size_t more(std::size_t left) { return left % 5 % 2; }
-  int evaluations(std::size_t& kept, std::size_t left, bool remember) const {
-    kept += remember;
-    return 1 + static_cast<int>(more(left));
+  int evaluations(StepCount& at) const {
+    at.kept += at.remember;
+    return 1 + static_cast<int>(more(at.steps_left));
   }
   template <State X>
   struct Memory {
@@ -51,17 +54,20 @@ struct Uneven {
     void detach() {}
   };
   template <State X>
-  Memory<X> memory(const X& x) const { return {algebra<X>::like(x)}; }
+  Memory<X> memory(const X& x) const {
+    return {algebra<X>::like(x)};
+  }
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& m0, M& model, Memory<X>& m) const {
     if (more(n.count - n.index)) model(x, n.to, m.spare);
-    combine(x, times(n.from, n.to), [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; }, x, m0);
+    combine(x, levels(n.from, n.to), [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; }, x, m0);
   }
 };
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("laws", "", Eigen::ArrayXXd, Eigen::ArrayXXf, (Eigen::Array<double, 4, 2>), (Eigen::Array<float, 3, 1>)) {
+TEMPLATE_TEST_CASE("laws", "", Eigen::ArrayXXd, Eigen::ArrayXXf, (Eigen::Array<double, 4, 2>),
+                   (Eigen::Array<float, 3, 1>)) {
   using X = TestType;
   test::hold(laws::check_denoiser<X>(laws::elementwise<X>(laws::TwoPeaks{})));
   test::hold_for_every_solver<X>();
@@ -78,7 +84,9 @@ TEST_CASE("the laws, every solver as its own type") {
 }
 
 TEST_CASE("extrapolation gains an order") {
-  const auto order = [](const auto& solver) { return laws::order(solver, laws::TwoPeaks{}, laws::grids()[0], laws::Start::exact); };
+  const auto order = [](const auto& solver) {
+    return laws::order(solver, laws::TwoPeaks{}, laws::grids()[0], laws::Start::exact);
+  };
   CHECK(order(Richardson{Euler{}, 1}) == Approx(2).margin(0.2));
   CHECK(order(Richardson{Heun{}, 2}) == Approx(3).margin(0.2));
   CHECK(order(Richardson{SinglestepDpm{.order = 2, .r1 = 0.5}, 2}) == Approx(3).margin(0.2));

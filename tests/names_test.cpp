@@ -17,15 +17,22 @@ TEST_CASE("the names of other programs") {
     CHECK(describe(c.solver, c.settings) == description);
     make_solver<double>(c.solver, c.settings);
   };
-  const char *dpmpp_2m = "dpmpp: order 2, form data, lower_order_final true", *lms = "ipndm_v: order 4, form noise, variable sigma, lower_order_final false";
-  for (const char* name : {"dpmpp_2m", "dpm++2m", "DPM++ 2M", "DPM++ 2M Karras", "sample_dpmpp_2m", "DPMSolverMultistepScheduler", "DPMSolverMultistep"}) is(name, dpmpp_2m);
-  for (const char* name : {"lms", "k_lms", "LMS Karras", "LMSDiscreteScheduler", "sample_lms", "deis_rhoab"}) is(name, lms);
-  for (const char* name : {"euler", "Euler", "k_euler", "ddim", "DDIMScheduler", "FlowMatchEulerDiscreteScheduler"}) is(name, "euler");
+  const char *dpmpp_2m = "dpmpp: order 2, form data, lower_order_final true",
+             *lms = "ipndm_v: order 4, form noise, variable sigma, lower_order_final false";
+  for (const char* name : {"dpmpp_2m", "dpm++2m", "DPM++ 2M", "DPM++ 2M Karras", "sample_dpmpp_2m",
+                           "DPMSolverMultistepScheduler", "DPMSolverMultistep"})
+    is(name, dpmpp_2m);
+  for (const char* name : {"lms", "k_lms", "LMS Karras", "LMSDiscreteScheduler", "sample_lms", "deis_rhoab"})
+    is(name, lms);
+  for (const char* name : {"euler", "Euler", "k_euler", "ddim", "DDIMScheduler", "FlowMatchEulerDiscreteScheduler"})
+    is(name, "euler");
   for (const char* name : {"heun", "HeunDiscreteScheduler", "sample_heun"}) is(name, "heun");
-  for (const char* name : {"dpm2", "dpm_2", "DPM2 Karras", "KDPM2DiscreteScheduler", "dpm"}) is(name, "dpm2: ratio 0.5");
+  for (const char* name : {"dpm2", "dpm_2", "DPM2 Karras", "KDPM2DiscreteScheduler", "dpm"})
+    is(name, "dpm2: ratio 0.5");
   for (const char* name : {"plms", "PLMS"}) is(name, "plms");
   for (const char* name : {"pndm", "PNDMScheduler"}) is(name, "pndm");
-  for (const char* name : {"uni_pc", "UniPC", "uni_pc_bh2"}) is(name, "unipc: order 3, form data, variant bh2, lower_order_final true, uncorrected 0");
+  for (const char* name : {"uni_pc", "UniPC", "uni_pc_bh2"})
+    is(name, "unipc: order 3, form data, variant bh2, lower_order_final true, uncorrected 0");
   is("dpmpp_3m", "dpmpp: order 3, form data, lower_order_final true");
   is("dpmpp_2s", "dpm_singlestep: order 2, form data, r1 0.5, r2 0.666667");
   is("res_multistep", "res: order 2, form data, variable log_sigma, lower_order_final false");
@@ -34,7 +41,8 @@ TEST_CASE("the names of other programs") {
   CHECK(solver_by_name("DPM++ 2M Karras").schedule == "karras");
   CHECK(solver_by_name("DPM++ 2M Exponential").schedule == "log_uniform");
   CHECK(solver_by_name("DPM++ 2M").schedule == std::nullopt);
-  for (const char* name : {"euler_a", "Euler a", "dpmpp_sde", "dpmpp_2m_sde", "DPM++ 2S a", "lcm", "tcd", "er_sde", "sa_solver", "restart", "euler_cfg_pp", "sample_euler_ancestral"}) {
+  for (const char* name : {"euler_a", "Euler a", "dpmpp_sde", "dpmpp_2m_sde", "DPM++ 2S a", "lcm", "tcd", "er_sde",
+                           "sa_solver", "restart", "euler_cfg_pp", "sample_euler_ancestral"}) {
     INFO(name);
     CHECK_THAT(message_of([&] { solver_by_name(name); }), Catch::Contains("adds noise"));
   }
@@ -42,7 +50,8 @@ TEST_CASE("the names of other programs") {
   for (const auto& alias : detail::solver_aliases()) make_solver<double>(alias.solver, alias.settings);
 
   near(schedule_by_name("Exponential", {.steps = 4}), log_uniform({.steps = 4}).levels());
-  near(schedule_by_name("kl_optimal", {.steps = 4, .end = End::zero}), kl_optimal({.steps = 4, .end = End::zero}).levels());
+  near(schedule_by_name("kl_optimal", {.steps = 4, .end = End::zero}),
+       kl_optimal({.steps = 4, .end = End::zero}).levels());
   near(schedule_by_name("time_quadratic", {.steps = 4}), time_uniform({.steps = 4, .rho = 2}).levels());
   near(schedule_by_name("SGM Uniform", {.steps = 4}, &table), sgm_uniform(table, 4).levels());
   near(schedule_by_name("beta", {.steps = 4}, &table), beta_quantiles(table, 4).levels());
@@ -54,9 +63,14 @@ TEST_CASE("the names of other programs") {
 // What it makes of good configurations, golden_check compares with diffusers' own runs (group F).
 TEST_CASE("a diffusers configuration: what it says, and refusals that name the setting") {
   using nlohmann::json;
-  const auto made = io::from_diffusers<double>({{"_class_name", "DPMSolverMultistepScheduler"}, {"beta_start", 0.00085}, {"beta_end", 0.012},
-                                                {"beta_schedule", "scaled_linear"}, {"use_karras_sigmas", true}, {"prediction_type", "v_prediction"},
-                                                {"trained_betas", nullptr}}, 20);
+  const auto made = io::from_diffusers<double>({{"_class_name", "DPMSolverMultistepScheduler"},
+                                                {"beta_start", 0.00085},
+                                                {"beta_end", 0.012},
+                                                {"beta_schedule", "scaled_linear"},
+                                                {"use_karras_sigmas", true},
+                                                {"prediction_type", "v_prediction"},
+                                                {"trained_betas", nullptr}},
+                                               20);
   CHECK(made.schedule.steps() == 20);
   CHECK(made.schedule[20] == 0);
   CHECK(made.predicts == io::Predicts::v);
@@ -65,13 +79,21 @@ TEST_CASE("a diffusers configuration: what it says, and refusals that name the s
     config["_class_name"] = kind;
     return message_of([&] { io::from_diffusers<double>(config, 10); });
   };
-  CHECK_THAT(refusal({}, "DPMSolverMultistepSheduler"), Catch::Contains("_class_name is DPMSolverMultistepSheduler") && Catch::Contains("did you mean DPMSolverMultistepScheduler?"));
-  CHECK(refusal({{"algorithm_type", "sde-dpmsolver++"}}) == "algorithm_type is sde-dpmsolver++; allowed here: dpmsolver++, dpmsolver");
+  CHECK_THAT(refusal({}, "DPMSolverMultistepSheduler"),
+             Catch::Contains("_class_name is DPMSolverMultistepSheduler") &&
+                 Catch::Contains("did you mean DPMSolverMultistepScheduler?"));
+  CHECK(refusal({{"algorithm_type", "sde-dpmsolver++"}}) ==
+        "algorithm_type is sde-dpmsolver++; allowed here: dpmsolver++, dpmsolver");
   CHECK(refusal({{"solver_order", "two"}}) == "solver_order is \"two\", of another type than expected");
-  CHECK(refusal({{"timestep_spacing", "even"}}) == "timestep_spacing is even; allowed here: linspace, leading, trailing");
-  CHECK_THAT(refusal({{"clip_sample", true}, {"timestep_spacing", "linspace"}}, "DDIMScheduler"), Catch::Contains("clip_sample is true"));
-  CHECK(refusal({{"invert_sigmas", true}}, "FlowMatchEulerDiscreteScheduler") == "invert_sigmas is true; allowed here: false");
+  CHECK(refusal({{"timestep_spacing", "even"}}) ==
+        "timestep_spacing is even; allowed here: linspace, leading, trailing");
+  CHECK_THAT(refusal({{"clip_sample", true}, {"timestep_spacing", "linspace"}}, "DDIMScheduler"),
+             Catch::Contains("clip_sample is true"));
+  CHECK(refusal({{"invert_sigmas", true}}, "FlowMatchEulerDiscreteScheduler") ==
+        "invert_sigmas is true; allowed here: false");
   CHECK_THAT(refusal({{"solver_order", 7}}), Catch::Contains("order is 7; allowed: 1 to 3"));
-  CHECK_THAT(refusal({{"disable_corrector", {3}}}, "UniPCMultistepScheduler"), Catch::Contains("disable_corrector is a list with 3"));
-  CHECK(message_of([] { io::from_diffusers<double>({{"_class_name", "EulerDiscreteScheduler"}}, 0); }) == "num_inference_steps is 0; allowed: 1 or more");
+  CHECK_THAT(refusal({{"disable_corrector", {3}}}, "UniPCMultistepScheduler"),
+             Catch::Contains("disable_corrector is a list with 3"));
+  CHECK(message_of([] { io::from_diffusers<double>({{"_class_name", "EulerDiscreteScheduler"}}, 0); }) ==
+        "num_inference_steps is 0; allowed: 1 or more");
 }

@@ -1,5 +1,5 @@
-// order_table [README.md]: measures the order of every solver and prints the README's two tables; given the README, fails
-// where what it declares is more than 0.2 off, or a solver has no row.
+// order_table [README.md]: measures the order of every solver and prints the README's two tables; given the README,
+// fails where what it declares is more than 0.2 off, or a solver has no row.
 #include "support/configurations.hpp"
 
 #include <fewstep/laws/order.hpp>
@@ -55,11 +55,13 @@ int differences(const std::string& page, const std::string& head, const std::vec
   std::istringstream every(page.substr(at + head.size()));
   std::size_t declared_rows = 0;
   for (std::string line; std::getline(every, line) && line.rfind('|', 0) == 0;) ++declared_rows;
-  if (declared_rows != rows.size()) std::fprintf(stderr, "%zu rows declared, %zu solvers\n", declared_rows, rows.size()), ++wrong;
+  if (declared_rows != rows.size())
+    std::fprintf(stderr, "%zu rows declared, %zu solvers\n", declared_rows, rows.size()), ++wrong;
   for (const Row& row : rows) {
     std::istringstream table(page.substr(at + head.size()));
     std::string line, name = "| " + row.solver + " |";
-    while (std::getline(table, line) && line.rfind('|', 0) == 0 && line.rfind(name, 0) != 0) {}
+    while (std::getline(table, line) && line.rfind('|', 0) == 0 && line.rfind(name, 0) != 0) {
+    }
     bool good = line.rfind(name, 0) == 0;
     std::istringstream cells(good ? line.substr(name.size()) : "");
     for (const double measured : row.orders) {
@@ -84,7 +86,8 @@ int main(int argc, char** argv) {
     if (!file || page.empty()) return std::fprintf(stderr, "error: %s cannot be read\n", argv[1]), 1;
   }
   int wrong = 0;
-  for (const auto& [name, problem] : {std::pair{"two peaks", laws::TwoPeaks{}}, std::pair{"Gaussian", laws::TwoPeaks{.peak = 0}}}) {
+  for (const auto& [name, problem] :
+       {std::pair{"two peaks", laws::TwoPeaks{}}, std::pair{"Gaussian", laws::TwoPeaks{.peak = 0}}}) {
     const auto rows = measure(problem);
     std::printf("%s", head(name).c_str());
     for (const Row& row : rows) std::printf("%s\n", text(row).c_str());

@@ -36,13 +36,15 @@ struct Doubt {
 
 template <>
 struct fewstep::algebra<Poses> {
-  using time = Levels;
+  using level = Levels;
   using features = Doubt;
   struct inference {
     explicit inference(bool) {}
   };
   static void validate(const Poses& p) { require(!p.x.empty(), "the number of robots", p.x.size(), "1 or more"); }
-  static Poses like(const Poses& p) { return {std::vector<double>(p.x.size()), std::vector<double>(p.x.size()), std::vector<double>(p.x.size())}; }
+  static Poses like(const Poses& p) {
+    return {std::vector<double>(p.x.size()), std::vector<double>(p.x.size()), std::vector<double>(p.x.size())};
+  }
   static void fit(Levels& t, const Poses& p) { t.each.reserve(p.x.size()); }
   static bool is_one(const Levels& t) { return t.each.size() == 1 && t.each[0] == 1; }
   static void detach(auto&) {}
@@ -69,12 +71,16 @@ struct fewstep::algebra<Poses> {
     for (std::size_t b = 0; b < n; ++b) out.each[b] = f(t[b]...);
   }
   static void combine(Poses& out, const auto& at, auto weights, const auto&... v) {
-    std::apply([&](const auto&... t) {
-      for (std::size_t b = 0; b < out.x.size(); ++b)
-        std::apply([&](const auto&... w) {
-          for (std::size_t k = 0; k < 3; ++k) (*out.parts()[k])[b] = (term(w, (*v.parts()[k])[b]) + ...);
-        }, weights(t[b]...));
-    }, at);
+    std::apply(
+        [&](const auto&... t) {
+          for (std::size_t b = 0; b < out.x.size(); ++b)
+            std::apply(
+                [&](const auto&... w) {
+                  for (std::size_t k = 0; k < 3; ++k) (*out.parts()[k])[b] = (term(w, (*v.parts()[k])[b]) + ...);
+                },
+                weights(t[b]...));
+        },
+        at);
   }
   static double term(unit_t, double v) { return v; }
   static double term(double w, double v) { return w * v; }
@@ -115,19 +121,24 @@ using test::hold;
 
 /// Adams-Bashforth of second order with the true weights of unequal steps.
 struct AdamsBashforth2 {
-  static constexpr Target target() { return Target::slope; }
+  static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 1; }
   template <State X>
-  History<X> memory(const X& x) const { return {x, 1}; }
+  History<X> memory(const X& x) const {
+    return {x, 1};
+  }
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& d, M&, History<X>& past) const {
     if (past.size() == 0)
-      combine(x, times(n.from, n.to), [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; }, x, d);
+      combine(x, levels(n.from, n.to), [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; }, x, d);
     else
-      combine(x, times(past.time(0), n.from, n.to), [](const auto& p, const auto& t, const auto& s) {
-        const auto h = s - t, tilt = h * h / (2. * (t - p));
-        return std::tuple{unit, h + tilt, -1. * tilt};
-      }, x, d, past[0]);
+      combine(
+          x, levels(past.level(0), n.from, n.to),
+          [](const auto& p, const auto& t, const auto& s) {
+            const auto h = s - t, tilt = h * h / (2. * (t - p));
+            return std::tuple{unit, h + tilt, -1. * tilt};
+          },
+          x, d, past[0]);
     past.push(d, n);
   }
 };
@@ -161,7 +172,7 @@ struct Depot {
 
 struct Shared {  // all its runs remember in one place
   inline static double last = 0;
-  static constexpr Target target() { return Target::slope; }
+  static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 1; }
   NoMemory memory(const double&) const { return {}; }
   void step(const Step<double>& n, double& x, double& d, auto&, NoMemory&) const {
@@ -171,7 +182,7 @@ struct Shared {  // all its runs remember in one place
 };
 
 struct Twice {  // evaluates the left end again
-  static constexpr Target target() { return Target::slope; }
+  static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 2; }
   NoMemory memory(const double&) const { return {}; }
   void step(const Step<double>& n, double& x, double& d, auto& model, NoMemory&) const {
@@ -181,10 +192,12 @@ struct Twice {  // evaluates the left end again
 };
 
 struct Squared {  // weights that depend on the data
-  static constexpr Target target() { return Target::slope; }
+  static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 1; }
   NoMemory memory(const double&) const { return {}; }
-  void step(const Step<double>& n, double& x, double& d, auto&, NoMemory&) const { x += (n.to - n.from) * d * (1 + 1e-3 * d); }
+  void step(const Step<double>& n, double& x, double& d, auto&, NoMemory&) const {
+    x += (n.to - n.from) * d * (1 + 1e-3 * d);
+  }
 };
 
 struct Hoarder {  // remembers what it should not
@@ -192,7 +205,7 @@ struct Hoarder {  // remembers what it should not
     double slope = 0;
     void detach() {}
   };
-  static constexpr Target target() { return Target::slope; }
+  static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 1; }
   Past memory(const double&) const { return {}; }
   void step(const Step<double>& n, double& x, double& d, auto&, Past& past) const {
@@ -202,7 +215,7 @@ struct Hoarder {  // remembers what it should not
 };
 
 struct Leader {  // takes the first robot's levels for everyone's
-  static constexpr Target target() { return Target::slope; }
+  static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 1; }
   NoMemory memory(const Poses&) const { return {}; }
   void step(const Step<Poses>& n, Poses& x, Poses& d, auto&, NoMemory&) const {
@@ -219,7 +232,9 @@ bool broken(const std::vector<laws::Verdict>& verdicts, std::string_view law) {
 
 }  // namespace
 
-TEST_CASE("an own state obeys the laws of an algebra, and every solver its own on it") { test::hold_for_every_solver<Poses>(); }
+TEST_CASE("an own state obeys the laws of an algebra, and every solver its own on it") {
+  test::hold_for_every_solver<Poses>();
+}
 
 TEST_CASE("an own solver: laws and order") {
   hold(laws::check<Poses>(AdamsBashforth2{}));
@@ -238,10 +253,13 @@ TEST_CASE("an own predictor obeys the laws inside any solver") {
 TEST_CASE("an own denoiser obeys its laws, and its features reach the predictor") {
   hold(laws::check_denoiser<Poses>(Depot{}));
   const Poses start{{80, -80, 3}, {10, 200, -9}, {-70, 1, 2}};
-  const auto at_depot = sample(Amed{AdamsBashforth2{}, ByDoubt{}}, Depot{}, karras({.steps = 40, .end = End::zero}), start).x;
-  const auto half = sample(Amed{AdamsBashforth2{}, FixedRatio{0.5}}, Depot{}, karras({.steps = 40, .end = End::zero}), start).x;
+  const auto at_depot =
+      sample(Amed{AdamsBashforth2{}, ByDoubt{}}, Depot{}, karras({.steps = 40, .end = End::zero}), start).x;
+  const auto half =
+      sample(Amed{AdamsBashforth2{}, FixedRatio{0.5}}, Depot{}, karras({.steps = 40, .end = End::zero}), start).x;
   CHECK(at_depot.x[0] != half.x[0]);
-  CHECK(std::abs(at_depot.x[0] - (1 + 0.3 * 80)) < 0.5);  // noise of one standard deviation is one standard deviation of data
+  CHECK(std::abs(at_depot.x[0] - (1 + 0.3 * 80)) <
+        0.5);  // noise of one standard deviation is one standard deviation of data
 }
 
 TEST_CASE("the laws see what is broken") {

@@ -1,5 +1,5 @@
-// Every solver of the list, plain and plugged, on every schedule: what must hold whatever the settings. On states that are one
-// number, where it takes no time; laws_test.cpp says that other states do the same.
+// Every solver of the list, plain and plugged, on every schedule: what must hold whatever the settings. On states that
+// are one number, where it takes no time; laws_test.cpp says that other states do the same.
 #include "support/catch.hpp"
 #include "support/configurations.hpp"
 
@@ -15,13 +15,13 @@ using namespace fewstep;
 namespace {
 
 /// 1e-13 of |x|. A solver that takes a slope at the low end of a step divides the rounding of x by that level, which no
-/// arrangement of the sum undoes: visible only where one step spans more than three decades. Polynomials of degree 4 through
-/// levels far apart multiply rounding.
+/// arrangement of the sum undoes: visible only where one step spans more than three decades. Polynomials of degree 4
+/// through levels far apart multiply rounding.
 double tolerance(const std::string& label, const AnySolver<double>& solver, const Schedule& s) {
   double widest = 1;
   for (std::size_t i = 0; i < s.steps(); ++i)
     if (s[i + 1] > 0) widest = std::max(widest, s[i] / s[i + 1]);
-  const bool corrects = label.starts_with("unipc") && solver.target() == Target::slope;
+  const bool corrects = label.starts_with("unipc") && target_of(solver) == Target::slope;
   const double extrapolation = label.find(" 5") != label.npos ? 100 : 1;
   const double by_low_end = corrects ? 1e-14 * widest : solver.evaluations() > 1 ? 1e-16 * widest : 0;
   return std::max(1e-13, by_low_end) * extrapolation;
@@ -63,10 +63,8 @@ TEST_CASE("constant denoiser: exact, evaluations as declared") {
     const auto r = integrate(solver, denoise, s, x0);
     CHECK(r.status == Status::complete);
     CHECK(r.evaluations == evaluations(solver, s));
-    if (end == End::zero)
-      CHECK(r.x == c);
-    else
-      CHECK(std::abs(r.x - (c + s[s.steps()] / s[0] * (x0 - c))) <= tolerance(label, solver, s) * std::abs(x0));
+    if (end == End::zero) CHECK(r.x == c);
+    else CHECK(std::abs(r.x - (c + s[s.steps()] / s[0] * (x0 - c))) <= tolerance(label, solver, s) * std::abs(x0));
 
     const Options afs{.analytic_first_step = true, .final_denoise = end != End::zero};
     const auto free_start = integrate(solver, denoise, s, x0, afs);
@@ -80,7 +78,8 @@ TEST_CASE("two peaks: finite after every step, evaluations as declared, with and
   const laws::TwoPeaks problem;
   const auto denoise = [&](double x, double sigma) { return problem(x, sigma); };
   for_each_case([&](const std::string&, const AnySolver<double>& solver, const Schedule& s, End) {
-    for (const Options& start : {Options{}, Options{.analytic_first_step = true}, Options{.analytic_first_step = true, .analytic_in_history = false}}) {
+    for (const Options& start : {Options{}, Options{.analytic_first_step = true},
+                                 Options{.analytic_first_step = true, .analytic_in_history = false}}) {
       Options o = start;
       o.check = Check::every_step;
       const auto r = sample(solver, denoise, s, 0.7, o);
@@ -104,13 +103,16 @@ TEST_CASE("sub-ranges: the first steps equal the whole run's, the rest a run of 
       const auto begin = integrate(solver, denoise, s, x0, {.last_step = k});
       CHECK(begin.x == run.x);
       Run copy(run);
-      while (run.advance()) {}
-      while (copy.advance()) {}
+      while (run.advance()) {
+      }
+      while (copy.advance()) {
+      }
       CHECK(run.x == whole);
       CHECK(copy.x == whole);
 
       const auto rest = integrate(solver, denoise, s, begin.x, {.first_step = k});
-      CHECK(rest.x == integrate(solver, denoise, Schedule({s.begin() + static_cast<std::ptrdiff_t>(k), s.end()}), begin.x).x);
+      CHECK(rest.x ==
+            integrate(solver, denoise, Schedule({s.begin() + static_cast<std::ptrdiff_t>(k), s.end()}), begin.x).x);
       CHECK(begin.evaluations == evaluations(solver, s, {.last_step = k}));
       CHECK(rest.evaluations == evaluations(solver, s, {.first_step = k}));
     }
@@ -129,7 +131,8 @@ TEST_CASE("an analytic start kept out of the history: the rest is a run of its o
     Run run(solver, denoise, s, 56., forgetful);
     run.advance();
     const double rest = integrate(solver, denoise, s, run.x, {.first_step = 1}).x;
-    while (run.advance()) {}
+    while (run.advance()) {
+    }
     CHECK(run.x == rest);
     multistep += integrate(solver, denoise, s, 56., {.analytic_first_step = true}).x != rest;
   });

@@ -40,9 +40,10 @@ std::vector<float> numbers(const std::string& npy) {
 
 TEST_CASE("sample writes what was asked for, and says what it took") {
   const Scratch scratch;
-  const auto done = scratch.sample("--model '" + grey +
-                                   "' --solver ipndm --order 3 --steps 4 --afs --seeds 0-4 --batch 2 --out a.png --npy a.npy "
-                                   "--trajectory t.npy");
+  const auto done =
+      scratch.sample("--model '" + grey +
+                     "' --solver ipndm --order 3 --steps 4 --afs --seeds 0-4 --batch 2 --out a.png --npy a.npy "
+                     "--trajectory t.npy");
   INFO(done.text);
   REQUIRE(done.code == 0);
   for (const char* words : {"evaluations          3\n", "seconds ", "images per second ", "outside the network "})
@@ -75,18 +76,22 @@ TEST_CASE("guidance goes past the class by its scale, at twice the evaluations")
     const auto done = scratch.sample("--model '" + rgb + "' --seeds 0-2 --solver euler --steps 1 --npy a.npy " + of);
     INFO(done.text);
     REQUIRE(done.code == 0);
-    CHECK((done.text.find("evaluations          2\n") != std::string::npos) == (of.find("--guidance") != std::string::npos));
+    CHECK((done.text.find("evaluations          2\n") != std::string::npos) ==
+          (of.find("--guidance") != std::string::npos));
     return numbers(scratch.bytes("a.npy"));
   };
   const auto none = drawn(""), class_3 = drawn("--class 3"), guided = drawn("--class 3 --guidance 2.5");
   REQUIRE(none != class_3);
-  for (std::size_t i = 0; i < none.size(); ++i) REQUIRE(std::abs(none[i] + 2.5f * (class_3[i] - none[i]) - guided[i]) < 1e-3f);
+  for (std::size_t i = 0; i < none.size(); ++i)
+    REQUIRE(std::abs(none[i] + 2.5f * (class_3[i] - none[i]) - guided[i]) < 1e-3f);
 }
 
 TEST_CASE("a predictor's file says how to sample, and a model that does not fit is refused") {
   const Scratch scratch;
   using Layer = fewstep::AmedNetwork::Layer;
-  const auto zeros = [](std::size_t out, std::size_t in) { return Layer{std::vector<double>(out * in), std::vector<double>(out)}; };
+  const auto zeros = [](std::size_t out, std::size_t in) {
+    return Layer{std::vector<double>(out * in), std::vector<double>(out)};
+  };
   fewstep::io::AmedFile file;
   file.network = {zeros(8, 64), zeros(4, 8), zeros(4, 4), {1, 0.01}, zeros(1, 12), {}, {}};
   file.schedule_settings.steps = 3;
@@ -109,12 +114,15 @@ TEST_CASE("a predictor's file says how to sample, and a model that does not fit 
     CHECK(std::count(failed.text.begin(), failed.text.end(), '\n') == 1);
     CHECK_FALSE(fs::exists(scratch.dir / "no.npy"));
   };
-  refused("--model '" + rgb + "' --predictor p.safetensors", "error: predictor is p.safetensors for data of 1 x 32 x 32; allowed: predictors for this model's data, 3 x 32 x 32");
+  refused("--model '" + rgb + "' --predictor p.safetensors",
+          "error: predictor is p.safetensors for data of 1 x 32 x 32; allowed: predictors for this model's data, 3 x "
+          "32 x 32");
   refused("--model '" + grey + "' --predictor p.safetensors --steps 4", "--predictor excludes --steps");
   refused("--model '" + grey + "' --predictor '" + grey + "'", "not a time predictor");
   file.network = {zeros(8, 16), zeros(4, 8), zeros(4, 4), {1, 0.01}, zeros(1, 12), {}, {}};
   fewstep::io::write_amed(scratch.dir / "p.safetensors", file);
-  refused("--model '" + grey + "' --predictor p.safetensors", "error: predictor is p.safetensors for 16 features; allowed: predictors for this model's 64");
+  refused("--model '" + grey + "' --predictor p.safetensors",
+          "error: predictor is p.safetensors for 16 features; allowed: predictors for this model's 64");
 }
 
 TEST_CASE("sample computes in the types it offers") {
@@ -202,7 +210,8 @@ TEST_CASE("a damaged model is refused") {
 
 TEST_CASE("the shipped model: clothes on an empty frame, of the class asked for, and more steps come nearer") {
   const Scratch scratch;
-  const std::string shipped = "--model '" + std::string(FEWSTEP_SOURCE_DIR) + "/examples/models/fashion_mnist.safetensors' --seeds 0-7 ";
+  const std::string shipped =
+      "--model '" + std::string(FEWSTEP_SOURCE_DIR) + "/examples/models/fashion_mnist.safetensors' --seeds 0-7 ";
   const auto draw = [&](const std::string& arguments) {
     const auto done = scratch.sample(shipped + arguments + " --npy a.npy");
     INFO(done.text);
@@ -237,5 +246,6 @@ TEST_CASE("the shipped model: clothes on an empty frame, of the class asked for,
     return std::sqrt(sum / static_cast<double>(a.size()));
   };
   CHECK(distance(draw("--class 8 --solver dpmpp --steps 16")) < distance(draw("--class 8 --solver dpmpp --steps 5")));
-  CHECK(distance(draw("--class 8 --solver ipndm --order 3 --steps 5")) < distance(draw("--class 8 --solver euler --steps 5")));
+  CHECK(distance(draw("--class 8 --solver ipndm --order 3 --steps 5")) <
+        distance(draw("--class 8 --solver euler --steps 5")));
 }

@@ -1,6 +1,7 @@
 // Schedules over training steps, of flows and as published.
 #include "support/levels.hpp"
 
+#include <fewstep/schedules.hpp>
 #include <fewstep/schedules/flow.hpp>
 #include <fewstep/schedules/published.hpp>
 #include <fewstep/schedules/training_steps.hpp>
@@ -28,21 +29,25 @@ TEST_CASE("training steps: linspace, leading, trailing") {
   CHECK(training_steps(1000, {.steps = 2, .spacing = Spacing::linspace}) == V{999, 0});
   CHECK(training_steps(1000, {.steps = 1, .spacing = Spacing::linspace}) == V{0});  // as numpy has it
   CHECK(training_steps(1000, {.steps = 5, .spacing = Spacing::linspace, .rounded = false})[1] == Approx(749.25));
-  CHECK(training_steps(1000, {.steps = 5, .spacing = Spacing::linspace, .spare_last = true}) == V{999, 799, 599, 400, 200});
+  CHECK(training_steps(1000, {.steps = 5, .spacing = Spacing::linspace, .spare_last = true}) ==
+        V{999, 799, 599, 400, 200});
   CHECK(training_steps(1000, {.steps = 5, .spacing = Spacing::leading}) == V{800, 600, 400, 200, 0});
   CHECK(training_steps(1000, {.steps = 3, .spacing = Spacing::leading, .offset = 1}) == V{667, 334, 1});
-  CHECK(training_steps(1000, {.steps = 4, .spacing = Spacing::leading, .offset = 1, .spare_last = true}) == V{801, 601, 401, 201});
+  CHECK(training_steps(1000, {.steps = 4, .spacing = Spacing::leading, .offset = 1, .spare_last = true}) ==
+        V{801, 601, 401, 201});
   CHECK(training_steps(1000, {.steps = 5, .spacing = Spacing::trailing}) == V{999, 799, 599, 399, 199});
   CHECK(training_steps(10, {.steps = 10, .spacing = Spacing::trailing}) == V{9, 8, 7, 6, 5, 4, 3, 2, 1, 0});
   for (const int steps : {0, 1001})
-    CHECK(message_of([&] { training_steps(1000, {.steps = steps}); }) == "steps is " + std::to_string(steps) + "; allowed: 1 to 1000");
+    CHECK(message_of([&] { training_steps(1000, {.steps = steps}); }) ==
+          "steps is " + std::to_string(steps) + "; allowed: 1 to 1000");
 }
 
 TEST_CASE("levels between training steps") {
   CHECK(level_at(table, 999) == Approx(14.6146412293).epsilon(1e-9));  // Stable Diffusion's ends
   CHECK(level_at(table, 0) == Approx(0.0291671582).epsilon(1e-8));
   CHECK(level_at(table, 10.25) == Approx(0.75 * at(10) + 0.25 * at(11)).epsilon(1e-13));
-  CHECK(level_at(table, 10.25, Between::log_sigma) == Approx(std::pow(at(10), 0.75) * std::pow(at(11), 0.25)).epsilon(1e-13));
+  CHECK(level_at(table, 10.25, Between::log_sigma) ==
+        Approx(std::pow(at(10), 0.75) * std::pow(at(11), 0.25)).epsilon(1e-13));
   const NoiseTable silent = table.with_zero_terminal_snr();
   CHECK(silent.sigma_max() == Approx(4096).epsilon(1e-6));
   CHECK(silent.sigma_min() == Approx(table.sigma_min()).epsilon(1e-12));
@@ -60,11 +65,12 @@ TEST_CASE("ComfyUI's schedulers") {
   near(normal(table, 3), {at(999), level_at(table, 499.5, Between::log_sigma), at(0), 0});
   near(sgm_uniform(table, 3), {at(999), at(666), at(333), 0});
   std::vector<double> quantiles;
-  for (const double share : {1., 0.75, 0.5, 0.25}) quantiles.push_back(at(std::nearbyint(boost::math::ibeta_inv(0.6, 0.6, share) * 999)));
+  for (const double share : {1., 0.75, 0.5, 0.25})
+    quantiles.push_back(at(std::nearbyint(boost::math::ibeta_inv(0.6, 0.6, share) * 999)));
   quantiles.push_back(0);
   near(beta_quantiles(table, 4), quantiles);
   CHECK(beta_quantiles(table, 2, 0.6, 40)[0] == at(999));  // the highest, however few lie there
-  CHECK(beta_quantiles(table, 999).steps() < 999);  // steps that coincide are one
+  CHECK(beta_quantiles(table, 999).steps() < 999);         // steps that coincide are one
   for (const double a : {0.3, 0.6, 1., 2.5})
     for (const double b : {0.4, 0.6, 3.})
       for (const double x : {1e-6, 0.1, 0.5, 0.9, 0.999}) {
@@ -76,7 +82,8 @@ TEST_CASE("ComfyUI's schedulers") {
 TEST_CASE("schedules by formula") {
   for (int i = 1; i < 4; ++i) {
     const double u = i / 4.;
-    CHECK(kl_optimal({.steps = 4})[static_cast<std::size_t>(i)] == Approx(std::tan((1 - u) * std::atan(80.) + u * std::atan(0.002))).epsilon(1e-12));
+    CHECK(kl_optimal({.steps = 4})[static_cast<std::size_t>(i)] ==
+          Approx(std::tan((1 - u) * std::atan(80.) + u * std::atan(0.002))).epsilon(1e-12));
     CHECK(polyexponential({.steps = 4, .rho = 2})[static_cast<std::size_t>(i)] ==
           Approx(std::exp((1 - u) * (1 - u) * std::log(80 / 0.002) + std::log(0.002))).epsilon(1e-12));
   }
@@ -94,19 +101,25 @@ TEST_CASE("times of flows") {
   CHECK(resolution_shift(4096) == Approx(std::exp(1.15)));
   CHECK(message_of([] { flow_times({.steps = 3, .shift = 0}); }) == "shift is 0; allowed: positive numbers");
   CHECK(message_of([] { flow_times({.steps = 3, .first = 1.2}); }) == "first is 1.2; allowed: numbers above 0, to 1");
-  CHECK(message_of([] { flow_times({.steps = 3, .first = 0.5, .last = 0.5}); }) == "last is 0.5; allowed: 0 and numbers below first");
+  CHECK(message_of([] { flow_times({.steps = 3, .first = 0.5, .last = 0.5}); }) ==
+        "last is 0.5; allowed: 0 and numbers below first");
   CHECK(message_of([] { flow_times({.steps = 3, .terminal = 1}); }) == "terminal is 1; allowed: 0 and numbers below 1");
 }
 
 TEST_CASE("published lists, stretched") {
-  near(align_your_steps("svd", 10, End::sigma_min), {700, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.034, 0.002});
-  near(align_your_steps("sd1", 10, End::sigma_min), {14.6146412293, 6.4745760956, 3.8636745985, 2.6946151520, 1.8841921177, 1.3943805092,
-                                                     0.9642583904, 0.6523686016, 0.3977456272, 0.1515232662, 0.0291671582});
-  near(align_your_steps("sdxl", 10, End::sigma_min), {14.6146412293, 6.3184485287, 3.7681790315, 2.1811480769, 1.3405244945, 0.8620721141,
-                                                      0.5550693289, 0.3798540708, 0.2332364134, 0.1114188177, 0.0291671582});
+  near(align_your_steps("svd", 10, End::sigma_min),
+       {700, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.034, 0.002});
+  near(align_your_steps("sd1", 10, End::sigma_min),
+       {14.6146412293, 6.4745760956, 3.8636745985, 2.6946151520, 1.8841921177, 1.3943805092, 0.9642583904, 0.6523686016,
+        0.3977456272, 0.1515232662, 0.0291671582});
+  near(align_your_steps("sdxl", 10, End::sigma_min),
+       {14.6146412293, 6.3184485287, 3.7681790315, 2.1811480769, 1.3405244945, 0.8620721141, 0.5550693289, 0.3798540708,
+        0.2332364134, 0.1114188177, 0.0291671582});
   CHECK(align_your_steps("sd1")[10] == 0);
-  near(align_your_steps("sdxl", 5, End::sigma_min), {14.6146412293, 3.7681790315, 1.3405244945, 0.5550693289, 0.2332364134, 0.0291671582});
-  CHECK(align_your_steps("sdxl", 20, End::sigma_min)[1] == Approx(std::sqrt(14.6146412293 * 6.3184485287)).epsilon(1e-12));
+  near(align_your_steps("sdxl", 5, End::sigma_min),
+       {14.6146412293, 3.7681790315, 1.3405244945, 0.5550693289, 0.2332364134, 0.0291671582});
+  CHECK(align_your_steps("sdxl", 20, End::sigma_min)[1] ==
+        Approx(std::sqrt(14.6146412293 * 6.3184485287)).epsilon(1e-12));
   CHECK_THAT(message_of([] { align_your_steps("sd2"); }), Catch::Contains("sd1, sdxl, svd"));
   near(stretched({8, 2, 1}, 4), {8, 4, 2, std::sqrt(2), 1});
   CHECK_THAT(message_of([] { stretched({2, 1, 0}, 4); }), Catch::Contains("last level is 0"));

@@ -1,12 +1,13 @@
-// Tables of a solver's numbers: most solvers are one, AdaSDE's published one is, and files of anyone's making are refused by what is wrong in them.
+// Tables of a solver's numbers: most solvers are one, AdaSDE's published one is, and files of anyone's making are
+// refused by what is wrong in them.
 #include "support/catch.hpp"
 #include "support/laws.hpp"
 #include "support/types.hpp"
 
 #include <fewstep/eigen/laws.hpp>
+#include <fewstep/fitting/tabulate.hpp>
 #include <fewstep/io/amed_file.hpp>
 #include <fewstep/io/table_file.hpp>
-#include <fewstep/fitting/tabulate.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -32,7 +33,9 @@ const MixtureDenoiser& mixture = test::plane;
 struct Third {
   static constexpr bool per_sample = true;
   template <class X>
-  void operator()(const Step<X>&, const Features<X>*, Prediction<X>& out) const { out.ratio.each(3).setConstant(1. / 3); }
+  void operator()(const Step<X>&, const Features<X>*, Prediction<X>& out) const {
+    out.ratio.each(3).setConstant(1. / 3);
+  }
 };
 /// Heun's method, but that the guess is made with the slope before: no table's midpoint.
 struct Late {
@@ -40,7 +43,7 @@ struct Late {
     double slope = 0;
     void detach() {}
   };
-  static constexpr Target target() { return Target::slope; }
+  static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 2; }
   Before memory(const double&) const { return {}; }
   template <class M>
@@ -67,44 +70,54 @@ TEST_CASE("every solver whose midpoints do not wait for each other is a table") 
         INFO(label << ", " << name << ", " << steps << " steps");
         const Schedule schedule = make(steps, End::sigma_min);
         if (label.starts_with("pndm")) {  // its midpoints wait for each other
-          CHECK_THAT(message_of([&] { tabulate(solver, schedule); }), Catch::Contains("allowed: 0, as a table's midpoints"));
+          CHECK_THAT(message_of([&] { tabulate(solver, schedule); }),
+                     Catch::Contains("allowed: 0, as a table's midpoints"));
           continue;
         }
         const Table table = tabulate(solver, schedule);
-        const auto plain = sample(solver, denoise, schedule, 0.7), tabled = sample(table, denoise, table.schedule(), 0.7);
+        const auto plain = sample(solver, denoise, schedule, 0.7),
+                   tabled = sample(table, denoise, table.schedule(), 0.7);
         CHECK(tabled.evaluations == plain.evaluations);
-        const double widest = name == "huge and tiny" ? 1e-6 : 1e-9;  // weights of slopes at low levels are sums of large numbers
+        const double widest =
+            name == "huge and tiny" ? 1e-6 : 1e-9;  // weights of slopes at low levels are sums of large numbers
         CHECK(std::abs(tabled.x - plain.x) <= widest * std::max(1., std::abs(plain.x)));
         const Options afs{.analytic_first_step = true};
-        CHECK(std::abs(sample(table, denoise, table.schedule(), 0.7, afs).x - sample(solver, denoise, schedule, 0.7, afs).x) <= widest * 10);
+        CHECK(std::abs(sample(table, denoise, table.schedule(), 0.7, afs).x -
+                       sample(solver, denoise, schedule, 0.7, afs).x) <= widest * 10);
         ++tables;
       }
   CHECK(tables > 500);
-  // A step uses the targets that its solver does, however long the run: what rounding leaves of the others is no weight.
-  const Table one = tabulate(Dpmpp{.order = 1}, karras({.steps = 30})), three = tabulate(SinglestepDpm{.order = 3}, karras({.steps = 30}));
+  // A step uses the targets that its solver does, however long the run: what rounding leaves of the others is no
+  // weight.
+  const Table one = tabulate(Dpmpp{.order = 1}, karras({.steps = 30})),
+              three = tabulate(SinglestepDpm{.order = 3}, karras({.steps = 30}));
   for (const Table::Row& row : one.rows) CHECK(row.weights.size() == 1);
   for (const Table::Row& row : three.rows) CHECK(row.weights.size() <= 3);
   CHECK(tabulate(Late{}, karras({.steps = 1})).rows[0].midpoints.size() == 1);
-  CHECK_THAT(message_of([&] { tabulate(Late{}, karras({.steps = 2})); }), Catch::Contains("the weight of the solver's evaluation 0 in state 3 is "));
+  CHECK_THAT(message_of([&] { tabulate(Late{}, karras({.steps = 2})); }),
+             Catch::Contains("the weight of the solver's evaluation 0 in state 3 is "));
 }
 
 TEST_CASE("AMED with constants is a table: AdaSDE's published numbers") {
-  // For CIFAR-10 at 5 and 9 evaluations: ratios, clocks and directions, the former from its last log line. Its noise is left out, which
-  // no solver of the flow has: gamma, by which it raises levels, is below 0.001 at 5 evaluations.
+  // For CIFAR-10 at 5 and 9 evaluations: ratios, clocks and directions, the former from its last log line. Its noise is
+  // left out, which no solver of the flow has: gamma, by which it raises levels, is below 0.001 at 5 evaluations.
   struct Published {
-    std::vector<double> ratio, clock, direction;
+    std::vector<double> ratio, sigma_scale, direction;
   };
   const laws::TwoPeaks peaks;
   const auto denoise = [&](double x, double sigma) { return peaks(x, sigma); };
-  for (const auto& [ratio, clock, direction] : {Published{{0.2477, 0.3878, 0.1563}, {0.808, 0.961, 0.926}, {0.999, 1.004, 1.001}},
-                                                Published{{0.149, 0.458, 0.555, 0.487, 0.166}, {0.802, 1.005, 1.012, 0.971, 0.857}, {0.999, 0.997, 1.011, 1.025, 1.020}}}) {
+  for (const auto& [ratio, sigma_scale, direction] :
+       {Published{{0.2477, 0.3878, 0.1563}, {0.808, 0.961, 0.926}, {0.999, 1.004, 1.001}},
+        Published{{0.149, 0.458, 0.555, 0.487, 0.166},
+                  {0.802, 1.005, 1.012, 0.971, 0.857},
+                  {0.999, 0.997, 1.011, 1.025, 1.020}}}) {
     const std::size_t steps = ratio.size();
     TablePredictor published;
-    for (std::size_t i = 0; i < steps; ++i) published.rows.push_back({ratio[i], direction[i], clock[i]});
+    for (std::size_t i = 0; i < steps; ++i) published.rows.push_back({ratio[i], direction[i], sigma_scale[i]});
     const Schedule schedule = time_uniform({.steps = static_cast<int>(steps)});
     const Table table = tabulate(AmedSolver{published}, schedule);
     REQUIRE(table.rows.size() == 2 * steps);
-    for (std::size_t i = 0; i < steps; ++i) CHECK(table.rows[2 * i + 1].clock == Approx(clock[i]));
+    for (std::size_t i = 0; i < steps; ++i) CHECK(table.rows[2 * i + 1].sigma_scale == Approx(sigma_scale[i]));
     for (const bool afs : {false, true})
       for (const double z : {-1.3, 0.2, 0.9}) {
         double x = schedule[0] * z;  // by hand, from the published form
@@ -112,7 +125,7 @@ TEST_CASE("AMED with constants is a table: AdaSDE's published numbers") {
           const double t = schedule[i], s = schedule[i + 1], mid = std::pow(s, ratio[i]) * std::pow(t, 1 - ratio[i]);
           const double slope = afs && i == 0 ? x / std::sqrt(1 + t * t) : (x - peaks(x, t)) / t;
           const double y = x + (mid - t) * slope;
-          x += direction[i] * (s - t) * (y - peaks(y, clock[i] * mid)) / mid;
+          x += direction[i] * (s - t) * (y - peaks(y, sigma_scale[i] * mid)) / mid;
         }
         const Options options{.analytic_first_step = afs};
         const auto tabled = sample(table, denoise, table.schedule(), z, options);
@@ -126,7 +139,9 @@ TEST_CASE("AMED with constants is a table: AdaSDE's published numbers") {
 namespace {
 /// One that goes back to older slopes, one of images, which does too, and one with midpoints.
 std::vector<std::pair<std::string, Table>> kinds_of_table(const Schedule& schedule) {
-  return {{"iPNDM's", tabulate(Ipndm{.order = 3}, schedule)}, {"DPM-Solver++'s", tabulate(Dpmpp{}, schedule)}, {"Heun's", tabulate(Heun{}, schedule)}};
+  return {{"iPNDM's", tabulate(Ipndm{.order = 3}, schedule)},
+          {"DPM-Solver++'s", tabulate(Dpmpp{}, schedule)},
+          {"Heun's", tabulate(Heun{}, schedule)}};
 }
 }  // namespace
 
@@ -134,15 +149,20 @@ TEMPLATE_TEST_CASE("the laws hold for a table on as many steps as it has", "", d
   using X = TestType;
   for (const auto& [name, table] : kinds_of_table(laws::detail::grid())) {
     INFO(name);
-    test::hold({{"purity", laws::purity<X>(table)}, {"batch", laws::batch<X>(table)}, {"levels", laws::levels<X>(table)},
-                {"exactness", laws::exactness<X>(table)}, {"weights alone", laws::weights_alone<X>(table)}, {"resume", laws::resume<X>(table)},
+    test::hold({{"purity", laws::purity<X>(table)},
+                {"batch", laws::batch<X>(table)},
+                {"levels", laws::per_sample_levels<X>(table)},
+                {"exactness", laws::exactness<X>(table)},
+                {"weights alone", laws::weights_alone<X>(table)},
+                {"resume", laws::resume<X>(table)},
                 {"backends", laws::backends<X>(table, table)}});
   }
   for (const auto& [name, table] : kinds_of_table(karras({.steps = 4}))) {
     INFO(name);
     CHECK(laws::count<X>(table) == "");
   }
-  // Two laws keep the analytic slope out of the history, without which no table is run that goes back to it. `detach` is of gradients.
+  // Two laws keep the analytic slope out of the history, without which no table is run that goes back to it. `detach`
+  // is of gradients.
   CHECK(laws::forgetting<X>(tabulate(Heun{}, laws::detail::grid())) == "");
   CHECK(laws::wrapping<X>(tabulate(Heun{}, karras({.steps = 12}))) == "");
 }
@@ -152,13 +172,17 @@ TEST_CASE("a table is not run without what its rows go back to") {
   const auto refusal = [&](const auto& solver, const Schedule& schedule, const Options& options) {
     return message_of([&] { sample(solver, mixture, schedule, z, options); });
   };
-  const Table slopes = tabulate(Ipndm{.order = 3}, karras({.steps = 4})), images = tabulate(Dpmpp{.order = 2}, karras({.steps = 4}));
-  const std::string forgotten = "the number of targets kept before Table::rows[1] is 0; allowed: 1 or more: start at the first level, and keep the analytic slope in the history";
+  const Table slopes = tabulate(Ipndm{.order = 3}, karras({.steps = 4})),
+              images = tabulate(Dpmpp{.order = 2}, karras({.steps = 4}));
+  const std::string forgotten =
+      "the number of targets kept before Table::rows[1] is 0; allowed: 1 or more: start at the first level, and keep "
+      "the analytic slope in the history";
   const Options forget{.analytic_first_step = true, .analytic_in_history = false};
   CHECK(refusal(slopes, slopes.schedule(), forget) == forgotten);
   CHECK(refusal(images, images.schedule(), forget) == forgotten);
-  CHECK(refusal(over_table(slopes, FixedRatio{}), every_second_level(slopes), forget) == forgotten);
-  CHECK_THAT(refusal(slopes, slopes.schedule(), {.first_step = 2}), Catch::Contains("kept before Table::rows[2] is 0; allowed: 2 or more"));
+  CHECK(refusal(corrected_table(slopes, FixedRatio{}), every_second_level(slopes), forget) == forgotten);
+  CHECK_THAT(refusal(slopes, slopes.schedule(), {.first_step = 2}),
+             Catch::Contains("kept before Table::rows[2] is 0; allowed: 2 or more"));
   // Where rows have what they need, they may be gone through from anywhere.
   Table late = slopes;
   late.rows[2].weights.resize(1);
@@ -172,8 +196,12 @@ TEST_CASE("on other levels a table of slopes is what its weights mean there") {
   const Schedule own = karras({.steps = 4}), other = log_uniform({.steps = 4});
   const Array z = cloud(1, 3);
   const Table table = tabulate(Ipndm{.order = 3}, own);
-  CHECK((sample(table, mixture, other, z).x - sample(Ipndm{.order = 3}, mixture, other, z).x).abs().maxCoeff() <= 1e-12);
-  CHECK((sample(Amed{table, Third{}}, mixture, time_uniform({.steps = 2}), z).x - sample(Amed{Ipndm{.order = 3}, Third{}}, mixture, time_uniform({.steps = 2}), z).x).abs().maxCoeff() <= 1e-12);
+  CHECK((sample(table, mixture, other, z).x - sample(Ipndm{.order = 3}, mixture, other, z).x).abs().maxCoeff() <=
+        1e-12);
+  CHECK((sample(Amed{table, Third{}}, mixture, time_uniform({.steps = 2}), z).x -
+         sample(Amed{Ipndm{.order = 3}, Third{}}, mixture, time_uniform({.steps = 2}), z).x)
+            .abs()
+            .maxCoeff() <= 1e-12);
   // Images have weights that do not: the numbers stay.
   const Table images = tabulate(Dpmpp{.order = 1}, own);
   const auto constant = [](double, double) { return 0.3; };
@@ -187,32 +215,36 @@ TEST_CASE("on other levels a table of slopes is what its weights mean there") {
 
 TEST_CASE("AMED over a table: nothing corrected, the table; corrected, odds and factors") {
   Table table = tabulate(Ipndm{.order = 3}, karras({.steps = 6}));
-  for (std::size_t i = 0; i < 6; ++i) table.rows[i].clock = 1 + 0.02 * static_cast<double>(i), table.rows[i].weights[0] *= 1.03;
+  for (std::size_t i = 0; i < 6; ++i)
+    table.rows[i].sigma_scale = 1 + 0.02 * static_cast<double>(i), table.rows[i].weights[0] *= 1.03;
   const Array z = cloud(1, 3);
   const Schedule schedule = every_second_level(table);
   REQUIRE(schedule.steps() == 3);
   for (const bool afs : {false, true}) {
     const Options options{.analytic_first_step = afs};
     const auto plain = sample(table, mixture, table.schedule(), z, options);
-    const auto plugged = sample(over_table(table, FixedRatio{0.5}), mixture, schedule, z, options);
+    const auto plugged = sample(corrected_table(table, FixedRatio{0.5}), mixture, schedule, z, options);
     CHECK((plain.x - plugged.x).abs().maxCoeff() <= 1e-12);
     CHECK(plugged.evaluations == plain.evaluations);
   }
   const Step<double> n{4., 1., 1, 2};
   Prediction<double> out;
   const TablePredictor before{{{}, {0.25, 1.1, 0.9}}}, correction{{{}, {0.6, 1.2, 0.8}}};
-  Around{before, correction}(n, static_cast<const Features<double>*>(nullptr), out);
+  CorrectedPredictor{before, correction}(n, static_cast<const Features<double>*>(nullptr), out);
   CHECK(out.ratio == Approx(1. / 3));  // odds of 1/3 and 3/2
-  CHECK(out.direction == Approx(1.32));
-  CHECK(out.clock == Approx(0.72));
-  Around{before, FixedRatio{}}(n, static_cast<const Features<double>*>(nullptr), out);
+  CHECK(out.direction_scale == Approx(1.32));
+  CHECK(out.sigma_scale == Approx(0.72));
+  CorrectedPredictor{before, FixedRatio{}}(n, static_cast<const Features<double>*>(nullptr), out);
   CHECK(out.ratio == Approx(0.25));
 
   table.rows.pop_back();
   table.levels.pop_back();
-  CHECK_THAT(message_of([&] { over_table(table, FixedRatio{}); }), Catch::Contains("number of rows of Table is 5; allowed: even numbers"));
-  CHECK_THAT(message_of([&] { Around{FixedRatio{2}, FixedRatio{}}.validate(); }), Catch::Contains("FixedRatio::ratio is 2"));
-  CHECK_THAT(message_of([&] { Around{FixedRatio{}, FixedRatio{3}}.validate(); }), Catch::Contains("FixedRatio::ratio is 3"));
+  CHECK_THAT(message_of([&] { corrected_table(table, FixedRatio{}); }),
+             Catch::Contains("number of rows of Table is 5; allowed: even numbers"));
+  CHECK_THAT(message_of([&] { CorrectedPredictor{FixedRatio{2}, FixedRatio{}}.validate(); }),
+             Catch::Contains("FixedRatio::ratio is 2"));
+  CHECK_THAT(message_of([&] { CorrectedPredictor{FixedRatio{}, FixedRatio{3}}.validate(); }),
+             Catch::Contains("FixedRatio::ratio is 3"));
 }
 
 TEST_CASE("midpoints side by side: Heun's method, the midpoint rule, and evaluations in all and in turn") {
@@ -227,7 +259,8 @@ TEST_CASE("midpoints side by side: Heun's method, the midpoint rule, and evaluat
   const Array z = cloud(1, 3);
   for (const bool afs : {false, true}) {
     const Options options{.analytic_first_step = afs};
-    const auto one = sample(Heun{}, mixture, schedule, z, options), other = sample(heun, mixture, schedule, z, options), two = sample(both, mixture, schedule, z, options);
+    const auto one = sample(Heun{}, mixture, schedule, z, options), other = sample(heun, mixture, schedule, z, options),
+               two = sample(both, mixture, schedule, z, options);
     CHECK((one.x - other.x).abs().maxCoeff() <= 1e-12);
     CHECK(one.evaluations == other.evaluations);
     CHECK(other.evaluations == evaluations(heun, schedule, options));
@@ -242,18 +275,28 @@ TEST_CASE("midpoints side by side: Heun's method, the midpoint rule, and evaluat
     CHECK(row.weights.size() == 1);
     REQUIRE(row.midpoints.size() == 1);
     const Table::Midpoint &m = row.midpoints[0], &by_hand = hand.midpoints[0];
-    for (const auto& [got, want] : {std::pair{row.weights[0], hand.weights[0]}, {row.carry, hand.carry}, {row.clock, hand.clock}, {m.level, by_hand.level},
-                                    {m.reach, by_hand.reach}, {m.weight, by_hand.weight}, {m.carry, by_hand.carry}, {m.clock, by_hand.clock}})
+    for (const auto& [got, want] : {std::pair{row.weights[0], hand.weights[0]},
+                                    {row.carry, hand.carry},
+                                    {row.sigma_scale, hand.sigma_scale},
+                                    {m.level, by_hand.level},
+                                    {m.reach, by_hand.reach},
+                                    {m.weight, by_hand.weight},
+                                    {m.carry, by_hand.carry},
+                                    {m.sigma_scale, by_hand.sigma_scale}})
       CHECK(got == Approx(want).epsilon(1e-12));
   }
-  CHECK_THAT(message_of([&] { tabulate(Richardson{Heun{}, 2}, schedule); }), Catch::Contains("allowed: 0, as a table's midpoints"));
-  CHECK_THAT(message_of([&] { tabulate(Richardson{SinglestepDpm{.order = 2}, 2}, schedule); }), Catch::Contains("less than the level before it"));
-  // What is asked of one step: it adds itself to what is kept; of a schedule that is too long, which step() refuses, no row is read.
-  std::size_t kept = 2;
-  CHECK(both.evaluations(kept, 1, true) == 3);
-  CHECK(kept == 3);
-  CHECK(both.evaluations(kept, 5, false) == 1);
-  CHECK(kept == 3);
+  CHECK_THAT(message_of([&] { tabulate(Richardson{Heun{}, 2}, schedule); }),
+             Catch::Contains("allowed: 0, as a table's midpoints"));
+  CHECK_THAT(message_of([&] { tabulate(Richardson{SinglestepDpm{.order = 2}, 2}, schedule); }),
+             Catch::Contains("less than the level before it"));
+  // What is asked of one step: it adds itself to what is kept; of a schedule that is too long, which step() refuses, no
+  // row is read.
+  StepCount at{.kept = 2, .steps_left = 1, .remember = true};
+  CHECK(both.evaluations(at) == 3);
+  CHECK(at.kept == 3);
+  at = {.kept = 3, .steps_left = 5, .remember = false};
+  CHECK(both.evaluations(at) == 1);
+  CHECK(at.kept == 3);
   // One step of it is the mean of one step of each.
   const Schedule step({schedule[0], schedule[1]});
   Table one = both;
@@ -275,11 +318,17 @@ TEST_CASE("midpoints side by side: Heun's method, the midpoint rule, and evaluat
 
   const auto path = std::filesystem::temp_directory_path() / "fewstep_midpoints_test.json";
   io::write_table(path, {both});
-  CHECK((sample(io::read_table(path).table, mixture, schedule, z).x - sample(both, mixture, schedule, z).x).abs().maxCoeff() == 0);
+  CHECK((sample(io::read_table(path).table, mixture, schedule, z).x - sample(both, mixture, schedule, z).x)
+            .abs()
+            .maxCoeff() == 0);
   std::filesystem::remove(path);
-  for (const auto& [change, text] : {std::pair<Table::Midpoint, const char*>{{0, 1, 1}, "midpoints.level is 0"}, {{1, NAN, 1}, "midpoints' weights is nan"},
-                                     {{1, 1, INFINITY}, "midpoints' weights is inf"}, {{1, 1, 1, NAN}, "midpoints' weights is nan"}, {{1, 1, 1, 1, -1}, "midpoints.clock is -1"},
-                                     {{1e-300, 1, 1, 1, 1e-300}, "midpoints.clock times the level is 0"}, {{1e300, 1, 1, 1, 1e300}, "midpoints.clock times the level is inf"}}) {
+  for (const auto& [change, text] : {std::pair<Table::Midpoint, const char*>{{0, 1, 1}, "midpoints.level is 0"},
+                                     {{1, NAN, 1}, "midpoints' weights is nan"},
+                                     {{1, 1, INFINITY}, "midpoints' weights is inf"},
+                                     {{1, 1, 1, NAN}, "midpoints' weights is nan"},
+                                     {{1, 1, 1, 1, -1}, "midpoints.sigma_scale is -1"},
+                                     {{1e-300, 1, 1, 1, 1e-300}, "midpoints.sigma_scale times the level is 0"},
+                                     {{1e300, 1, 1, 1, 1e300}, "midpoints.sigma_scale times the level is inf"}}) {
     Table bad = both;
     bad.rows[1].midpoints[0] = change;
     CHECK_THAT(message_of([&] { bad.validate(); }), Catch::Contains(std::string("rows[1].") + text));
@@ -293,35 +342,46 @@ TEST_CASE("a table that is none is refused by row and number") {
     return message_of([&] { t.validate(); });
   };
   CHECK_THAT(refusal([](Table& t) { t.rows.clear(); }), Catch::Contains("number of rows of Table is 0"));
-  CHECK_THAT(refusal([](Table& t) { t.levels.pop_back(); }), Catch::Contains("number of levels of Table is 3; allowed: 4"));
+  CHECK_THAT(refusal([](Table& t) { t.levels.pop_back(); }),
+             Catch::Contains("number of levels of Table is 3; allowed: 4"));
   CHECK_THAT(refusal([](Table& t) { t.levels = {1, 2, 3, 4}; }), Catch::Contains("increasing"));
-  CHECK(refusal([](Table& t) { t.levels.back() = 0; }) == "Table's last level is 0; allowed: positive numbers: the step to 0 is the model's own");
+  CHECK(refusal([](Table& t) { t.levels.back() = 0; }) ==
+        "Table's last level is 0; allowed: positive numbers: the step to 0 is the model's own");
   CHECK_THAT(refusal([](Table& t) { t.rows[1].carry = NAN; }), Catch::Contains("rows[1].carry is nan"));
   CHECK_THAT(refusal([](Table& t) { t.rows[0].carry = NAN; }), Catch::Contains("rows[0].carry is nan"));
   CHECK(Table::Row{}.carry == 1);
-  CHECK(Table::Row{}.clock == 1);
+  CHECK(Table::Row{}.sigma_scale == 1);
   CHECK(Table{}.evaluations() == 1);
-  CHECK(tabulate(Euler{}, karras({.steps = 3})).clock(3) == 1);
-  CHECK_THAT(refusal([](Table& t) { t.rows[2].clock = 0; }), Catch::Contains("rows[2].clock is 0"));
-  CHECK(refusal([](Table& t) { t.rows[1].clock = 1e308; }) == "Table::rows[1].clock times the level is inf; allowed: positive and finite numbers");
-  CHECK_THAT(refusal([](Table& t) { t.rows[2].clock = 5e-324; }), Catch::Contains("rows[2].clock times the level is 0"));
-  CHECK_THAT(refusal([](Table& t) { t.rows[0].weights = {1, 2}; }), Catch::Contains("rows[0].weights is 2; allowed: 1 to 1"));
-  CHECK_THAT(refusal([](Table& t) { t.rows[2].weights.clear(); }), Catch::Contains("rows[2].weights is 0; allowed: 1 to 3"));
+  CHECK(tabulate(Euler{}, karras({.steps = 3})).sigma_scale(3) == 1);
+  CHECK_THAT(refusal([](Table& t) { t.rows[2].sigma_scale = 0; }), Catch::Contains("rows[2].sigma_scale is 0"));
+  CHECK(refusal([](Table& t) { t.rows[1].sigma_scale = 1e308; }) ==
+        "Table::rows[1].sigma_scale times the level is inf; allowed: positive and finite numbers");
+  CHECK_THAT(refusal([](Table& t) { t.rows[2].sigma_scale = 5e-324; }),
+             Catch::Contains("rows[2].sigma_scale times the level is 0"));
+  CHECK_THAT(refusal([](Table& t) { t.rows[0].weights = {1, 2}; }),
+             Catch::Contains("rows[0].weights is 2; allowed: 1 to 1"));
+  CHECK_THAT(refusal([](Table& t) { t.rows[2].weights.clear(); }),
+             Catch::Contains("rows[2].weights is 0; allowed: 1 to 3"));
   CHECK_THAT(refusal([](Table& t) { t.rows[1].weights[0] = INFINITY; }), Catch::Contains("rows[1].weights is inf"));
   // Each row may go back to all before it, and what it goes back to is kept: there is an end to both.
   for (const int rows : {1'000, 1'001}) {
-    const Table many{.levels = log_uniform({.steps = rows}).levels(), .rows = std::vector<Table::Row>(static_cast<std::size_t>(rows), {.weights = {-1e-3}})};
-    CHECK(message_of([&] { many.validate(); }) == (rows == 1'000 ? "nothing was thrown" : "the number of rows of Table is 1001; allowed: 1 to 1000"));
+    const Table many{.levels = log_uniform({.steps = rows}).levels(),
+                     .rows = std::vector<Table::Row>(static_cast<std::size_t>(rows), {.weights = {-1e-3}})};
+    CHECK(message_of([&] { many.validate(); }) ==
+          (rows == 1'000 ? "nothing was thrown" : "the number of rows of Table is 1001; allowed: 1 to 1000"));
   }
   CHECK(refusal([](Table& t) { t.rows[1].midpoints.assign(64, {1, 1, 1}); }) == "nothing was thrown");
-  CHECK(refusal([](Table& t) { t.rows[1].midpoints.assign(65, {1, 1, 1}); }) == "the number of Table::rows[1].midpoints is 65; allowed: 0 to 64");
+  CHECK(refusal([](Table& t) { t.rows[1].midpoints.assign(65, {1, 1, 1}); }) ==
+        "the number of Table::rows[1].midpoints is 65; allowed: 0 to 64");
   const Table t = tabulate(Euler{}, karras({.steps = 3}));
-  CHECK_THAT(message_of([&] { sample(t, mixture, karras({.steps = 4}), cloud(1, 2)); }), Catch::Contains("number of steps is 4; allowed: 3"));
+  CHECK_THAT(message_of([&] { sample(t, mixture, karras({.steps = 4}), cloud(1, 2)); }),
+             Catch::Contains("number of steps is 4; allowed: 3"));
 }
 
 TEST_CASE("tables as files") {
   const auto path = std::filesystem::temp_directory_path() / "fewstep_table_test.json";
-  const Table table = tabulate(Amed{Ipndm{.order = 3}, TablePredictor{{{0.3, 1.02, 0.9}, {0.4, 0.99, 1.1}}}}, karras({.steps = 2}));
+  const Table table =
+      tabulate(Amed{Ipndm{.order = 3}, TablePredictor{{{0.3, 1.02, 0.9}, {0.4, 0.99, 1.1}}}}, karras({.steps = 2}));
   io::write_table(path, {table, true, {{"command", "none"}}});
   const io::TableFile read = io::read_table(path);
   CHECK(read.analytic_first_step);
@@ -329,7 +389,7 @@ TEST_CASE("tables as files") {
   CHECK(read.table.levels == table.levels);
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     CHECK(read.table.rows[i].weights == table.rows[i].weights);
-    CHECK(read.table.rows[i].clock == table.rows[i].clock);
+    CHECK(read.table.rows[i].sigma_scale == table.rows[i].sigma_scale);
     CHECK(read.table.rows[i].carry == table.rows[i].carry);
   }
   const auto refusal = [&](const std::string& text) {
@@ -344,8 +404,11 @@ TEST_CASE("tables as files") {
   const std::string head = R"({"format": "fewstep solver table 1", "afs": false, "target": )";
   CHECK_THAT(refusal(head + R"("noise"})"), Catch::Contains("target is noise; allowed: slope, denoised"));
   CHECK_THAT(refusal(head + R"("slope"})"), Catch::Contains("levels"));
-  CHECK_THAT(refusal(head + R"("slope", "levels": [2, 1], "rows": [{"carry": 1, "weights": [], "clock": 1}]})"), Catch::Contains("weights is 0"));
-  CHECK_THAT(refusal(head + R"("slope", "levels": [2, 1], "rows": [{"carry": "one", "weights": [1], "clock": 1}]})"), Catch::Contains("rows[0].carry is one; allowed: numbers"));
+  CHECK_THAT(refusal(head + R"("slope", "levels": [2, 1], "rows": [{"carry": 1, "weights": [], "sigma_scale": 1}]})"),
+             Catch::Contains("weights is 0"));
+  CHECK_THAT(
+      refusal(head + R"("slope", "levels": [2, 1], "rows": [{"carry": "one", "weights": [1], "sigma_scale": 1}]})"),
+      Catch::Contains("rows[0].carry is one; allowed: numbers"));
   // A start of its own is a file beside the table's, and no other.
   CHECK(read.start.empty());
   // A path that is no UTF-8 stands in what made it: replaced, not refused.
@@ -356,10 +419,13 @@ TEST_CASE("tables as files") {
   CHECK(io::read_table(path).analytic_first_step);
   for (const std::string start : {"", "..", "../start.safetensors", "/start.safetensors", "folder/"}) {
     const std::string words = "afs is " + start + "; allowed: true, false, or the name of a file beside the table's";
-    CHECK_THAT(refusal(R"({"format": "fewstep solver table 1", "target": "slope", "afs": ")" + start + "\"}"), Catch::Contains(words));
-    if (!start.empty()) CHECK_THAT(message_of([&] { io::write_table(path, {table, true, {}, start}); }), Catch::Contains(words));
+    CHECK_THAT(refusal(R"({"format": "fewstep solver table 1", "target": "slope", "afs": ")" + start + "\"}"),
+               Catch::Contains(words));
+    if (!start.empty())
+      CHECK_THAT(message_of([&] { io::write_table(path, {table, true, {}, start}); }), Catch::Contains(words));
   }
-  CHECK_THAT(refusal(R"({"format": "fewstep solver table 1", "target": "slope", "afs": 1})"), Catch::Contains("afs is 1; allowed: true, false, or the name of"));
+  CHECK_THAT(refusal(R"({"format": "fewstep solver table 1", "target": "slope", "afs": 1})"),
+             Catch::Contains("afs is 1; allowed: true, false, or the name of"));
   std::filesystem::remove(path);
   CHECK_THAT(message_of([&] { io::read_table(path); }), Catch::Contains("cannot be read"));
 }
@@ -376,12 +442,16 @@ TEST_CASE("files that are not as they are written") {
     return message.starts_with(file) ? message.substr(file.size()) : message;
   };
   // A table of one row with these parts in it.
-  const auto with = [](const std::string& more, const std::string& rows = "", const std::string& row = "", const std::string& levels = "[2, 1]", const std::string& made = "{}") {
-    return R"({"format": "fewstep solver table 1", "made": )" + made + R"(, "target": "slope", "afs": false, "levels": )" + levels + R"(, "rows": )" +
-           (rows.empty() ? R"([{"carry": 1, "weights": [-1], "clock": 1)" + row + "}]" : rows) + more + "}";
+  const auto with = [](const std::string& more, const std::string& rows = "", const std::string& row = "",
+                       const std::string& levels = "[2, 1]", const std::string& made = "{}") {
+    return R"({"format": "fewstep solver table 1", "made": )" + made +
+           R"(, "target": "slope", "afs": false, "levels": )" + levels + R"(, "rows": )" +
+           (rows.empty() ? R"([{"carry": 1, "weights": [-1], "sigma_scale": 1)" + row + "}]" : rows) + more + "}";
   };
   REQUIRE(told(with("")) == "nothing was thrown");
-  REQUIRE(told(with("", "", R"(, "midpoints": [{"level": 1, "reach": -1, "weight": 0, "carry": 1, "clock": 1}])")) == "nothing was thrown");
+  REQUIRE(
+      told(with("", "", R"(, "midpoints": [{"level": 1, "reach": -1, "weight": 0, "carry": 1, "sigma_scale": 1}])")) ==
+      "nothing was thrown");
   CHECK(refusal(with("", R"({"0": 1})")) == "rows is object; allowed: array");
   CHECK(refusal(with("", "null")) == "rows is null; allowed: array");
   CHECK(refusal(with("", "[1]")) == "rows[0] is number; allowed: object");
@@ -389,29 +459,44 @@ TEST_CASE("files that are not as they are written") {
   CHECK(refusal(with("", "", R"(, "midpoints": null)")) == "rows[0].midpoints is null; allowed: array");
   CHECK(refusal(with("", "", R"(, "midpoints": {})")) == "rows[0].midpoints is object; allowed: array");
   CHECK(refusal(with("", "", R"(, "midpoints": [[]])")) == "rows[0].midpoints[0] is array; allowed: object");
-  CHECK(refusal(with("", "", R"(, "midpoint": [])")) == "a key of rows[0] is midpoint; allowed: carry, weights, clock, midpoints");
-  CHECK(refusal(with("", "", R"(, "midpoints": [{"levels": 1}])")) == "a key of rows[0].midpoints[0] is levels; allowed: level, reach, weight, carry, clock");
-  CHECK(refusal(with("", "", R"(, "midpoints": [{"level": 1, "reach": -1, "weight": 0, "carry": true, "clock": 1}])")) == "rows[0].midpoints[0].carry is true; allowed: numbers");
-  CHECK(refusal(with("", "", R"(, "midpoints": [{"level": 1}])")) == "rows[0].midpoints[0].reach is missing; allowed: a value");
-  CHECK(refusal(with("", R"([{"carry": 1, "weights": [-1, null], "clock": 1}])")) == "rows[0].weights[1] is null; allowed: numbers");
-  CHECK(refusal(with("", R"([{"carry": 1, "weights": [-1]}])")) == "rows[0].clock is missing; allowed: a value");
+  CHECK(refusal(with("", "", R"(, "midpoint": [])")) ==
+        "a key of rows[0] is midpoint; allowed: carry, weights, sigma_scale, midpoints");
+  CHECK(refusal(with("", "", R"(, "midpoints": [{"levels": 1}])")) ==
+        "a key of rows[0].midpoints[0] is levels; allowed: level, reach, weight, carry, sigma_scale");
+  CHECK(refusal(with("", "",
+                     R"(, "midpoints": [{"level": 1, "reach": -1, "weight": 0, "carry": true, "sigma_scale": 1}])")) ==
+        "rows[0].midpoints[0].carry is true; allowed: numbers");
+  CHECK(refusal(with("", "", R"(, "midpoints": [{"level": 1}])")) ==
+        "rows[0].midpoints[0].reach is missing; allowed: a value");
+  CHECK(refusal(with("", R"([{"carry": 1, "weights": [-1, null], "sigma_scale": 1}])")) ==
+        "rows[0].weights[1] is null; allowed: numbers");
+  CHECK(refusal(with("", R"([{"carry": 1, "weights": [-1]}])")) == "rows[0].sigma_scale is missing; allowed: a value");
   CHECK(refusal(with("", "", "", R"([2, "x"])")) == "levels[1] is x; allowed: numbers");
   CHECK(refusal(with(R"(, "\u001b[2J": 1)")).find('\x1b') == std::string::npos);
-  CHECK(refusal(with(R"(, "steps": 1)")) == "a key of the table is steps; allowed: format, made, target, afs, levels, rows");
+  CHECK(refusal(with(R"(, "steps": 1)")) ==
+        "a key of the table is steps; allowed: format, made, target, afs, levels, rows");
   CHECK(refusal(with(R"(, "rows": [])")) == "rows is given twice; allowed: once");
-  CHECK(refusal(with("", "", R"(, "clock": 1)")) == "clock is given twice; allowed: once");
+  CHECK(refusal(with("", "", R"(, "sigma_scale": 1)")) == "sigma_scale is given twice; allowed: once");
   CHECK_THAT(refusal(with("", "", "", "[2, 1]", "[]")), Catch::Contains("type must be object, but is array"));
-  CHECK(refusal(R"({"format": "fewstep solver table 2"})") == "format is fewstep solver table 2; allowed: fewstep solver table 1, the version that this library reads");
-  for (const char* none : {"[]", "1", R"({"format": 1})", R"({"format": "fewstep amed predictor 1"})"}) CHECK_THAT(refusal(none), Catch::StartsWith("not a solver table"));
+  CHECK(refusal(R"({"format": "fewstep solver table 2"})") ==
+        "format is fewstep solver table 2; allowed: fewstep solver table 1, the version that this library reads");
+  for (const char* none : {"[]", "1", R"({"format": 1})", R"({"format": "fewstep amed predictor 1"})"})
+    CHECK_THAT(refusal(none), Catch::StartsWith("not a solver table"));
 
   // Nested so deep that a call for each level would not return.
   const std::size_t deep = 200'000;
   const std::string nest = std::string(deep, '[') + std::string(deep, ']');
-  const std::string places[] = {with("", nest), with("", "", R"(, "midpoints": )" + nest), with("", "", R"(, "a": )" + nest), with("", "", "", nest),
-                                with("", "", "", "[2, 1]", nest), with(R"(, "a": )" + nest), nest};
+  const std::string places[] = {with("", nest),
+                                with("", "", R"(, "midpoints": )" + nest),
+                                with("", "", R"(, "a": )" + nest),
+                                with("", "", "", nest),
+                                with("", "", "", "[2, 1]", nest),
+                                with(R"(, "a": )" + nest),
+                                nest};
   for (const std::string& text : places) {
     CHECK(refusal(text) == "the depth of nesting is 16; allowed: less than 16");
-    CHECK(message_of([&] { io::table_from_json(nlohmann::json::parse(text)); }).size() < 200);  // parsed by others, as a part of more
+    CHECK(message_of([&] { io::table_from_json(nlohmann::json::parse(text)); }).size() <
+          200);  // parsed by others, as a part of more
   }
   std::string objects;
   for (int i = 0; i < 16; ++i) objects += R"({"a": )";
@@ -442,15 +527,23 @@ TEST_CASE("files that are not as they are written") {
     return message_of([&] { io::read_amed(predictor); });
   };
   const std::string at = predictor.string() + ": ";
-  CHECK(changed("format", [](std::string& text) { text.back() = '2'; }) == at + "format is fewstep amed predictor 2; allowed: fewstep amed predictor 1, the version that this library reads");
-  CHECK(changed("settings", [](std::string& text) { text.insert(1, R"("steps": 1, )"); }) == at + "steps is given twice; allowed: once");
-  CHECK(changed("settings", [](std::string& text) { text.replace(text.find(R"("bh1")"), 5, "null"); }) == "nothing was thrown");
-  CHECK(changed("settings", [&](std::string& text) { text.replace(text.find(R"("bh1")"), 5, nest); }) == at + "the depth of nesting is 16; allowed: less than 16");
+  CHECK(
+      changed("format", [](std::string& text) { text.back() = '2'; }) ==
+      at +
+          "format is fewstep amed predictor 2; allowed: fewstep amed predictor 1, the version that this library reads");
+  CHECK(changed("settings", [](std::string& text) { text.insert(1, R"("steps": 1, )"); }) ==
+        at + "steps is given twice; allowed: once");
+  CHECK(changed("settings", [](std::string& text) { text.replace(text.find(R"("bh1")"), 5, "null"); }) ==
+        "nothing was thrown");
+  CHECK(changed("settings", [&](std::string& text) { text.replace(text.find(R"("bh1")"), 5, nest); }) ==
+        at + "the depth of nesting is 16; allowed: less than 16");
 
   // So is the header around it.
   const std::string header = R"({"a": {"dtype": "F64", "shape": )" + nest + R"(, "data_offsets": [0, 8]}})";
   const std::uint64_t length = header.size();
-  std::ofstream(predictor, std::ios::binary).write(reinterpret_cast<const char*>(&length), sizeof length) << header << "12345678";
-  CHECK(message_of([&] { io::read_safetensors(predictor); }).find("the header nests deeper than tensors do") != std::string::npos);
+  std::ofstream(predictor, std::ios::binary).write(reinterpret_cast<const char*>(&length), sizeof length)
+      << header << "12345678";
+  CHECK(message_of([&] { io::read_safetensors(predictor); }).find("the header nests deeper than tensors do") !=
+        std::string::npos);
   std::filesystem::remove(predictor);
 }

@@ -21,10 +21,10 @@ using torch::Tensor;
 
 namespace {
 
-Tensor levels(double a, double b) { return torch::tensor({a, b}, torch::kFloat64); }
+Tensor two_levels(double a, double b) { return torch::tensor({a, b}, torch::kFloat64); }
 
 template <class D>
-Tensor denoised(const D& denoise, const Tensor& x, const Time<Tensor>& sigma) {
+Tensor denoised(const D& denoise, const Tensor& x, const Level<Tensor>& sigma) {
   Tensor out, features;
   fewstep::detail::denoise(denoise, x, sigma, out, features);
   return out;
@@ -32,8 +32,12 @@ Tensor denoised(const D& denoise, const Tensor& x, const Time<Tensor>& sigma) {
 
 struct PerSample {
   static constexpr bool per_sample = true;
-  void operator()(const Step<Array>&, const Eigen::ArrayXXd*, Prediction<Array>& out) const { out.ratio.each(2) << 0.3, 0.6; }
-  void operator()(const Step<Tensor>&, const Tensor*, Prediction<Tensor>& out) const { out.ratio = Time<Tensor>(levels(0.3, 0.6)); }
+  void operator()(const Step<Array>&, const Eigen::ArrayXXd*, Prediction<Array>& out) const {
+    out.ratio.each(2) << 0.3, 0.6;
+  }
+  void operator()(const Step<Tensor>&, const Tensor*, Prediction<Tensor>& out) const {
+    out.ratio = Level<Tensor>(two_levels(0.3, 0.6));
+  }
 };
 
 using Network = std::function<Tensor(const Tensor&, const Tensor&)>;
@@ -53,8 +57,12 @@ Network network(Process process, double label_scale, Of of) {
 
 const auto noise_of = [](const Tensor& x, const Tensor& d, const Tensor& s, const Tensor&) { return (x - d) / s; };
 const auto clean_of = [](const Tensor&, const Tensor& d, const Tensor&, const Tensor&) { return d; };
-const auto v_of = [](const Tensor& x, const Tensor& d, const Tensor& s, const Tensor& a) { return a * (x - d) / s - a * s * d; };
-const auto velocity_of = [](const Tensor& x, const Tensor& d, const Tensor& s, const Tensor&) { return (x - d) / s - d; };
+const auto v_of = [](const Tensor& x, const Tensor& d, const Tensor& s, const Tensor& a) {
+  return a * (x - d) / s - a * s * d;
+};
+const auto velocity_of = [](const Tensor& x, const Tensor& d, const Tensor& s, const Tensor&) {
+  return (x - d) / s - d;
+};
 
 /// A table as a network meets it: by the numbers of its labels.
 struct Looked {
@@ -70,7 +78,7 @@ struct Looked {
 
 struct Variant {
   std::string name;
-  std::function<void(const Tensor&, const Time<Tensor>&, Tensor&)> denoise;
+  std::function<void(const Tensor&, const Level<Tensor>&, Tensor&)> denoise;
 };
 
 std::vector<Variant> forms() {
@@ -78,7 +86,8 @@ std::vector<Variant> forms() {
   const VpLinear vp{.label_scale = 999};
   const TensorMixtureDenoiser exact(test::mixture());
   const Network raw = [exact](const Tensor& in, const Tensor& label) {
-    const Tensor s = torch::exp(4 * label), column = s.reshape({-1, 1}), total = column * column + 0.25, x = in * torch::sqrt(total);
+    const Tensor s = torch::exp(4 * label), column = s.reshape({-1, 1}), total = column * column + 0.25,
+                 x = in * torch::sqrt(total);
     return (exact(x, s) - 0.25 / total * x) * torch::sqrt(total) / (0.5 * column);
   };
   return {{"epsilon, linear", from_epsilon(network(vp, 999, noise_of), vp)},
@@ -105,8 +114,8 @@ TEST_CASE("every form of model on tensors is the denoiser on Eigen arrays") {
   // Levels t of the flow itself: x_t = x/(1 + sigma).
   const auto native = from_flow_native(network(Flow{}, 1, velocity_of));
   const TensorMixtureDenoiser on_tensors(test::mixture());
-  const Tensor t = levels(0.7, 0.2), x = tensor(z);
-  CHECK(distance(denoised(native, x, Time<Tensor>(t)), on_tensors(x / (1 - t.view({2, 1})), t / (1 - t))) < 1e-12);
+  const Tensor t = two_levels(0.7, 0.2), x = tensor(z);
+  CHECK(distance(denoised(native, x, Level<Tensor>(t)), on_tensors(x / (1 - t.view({2, 1})), t / (1 - t))) < 1e-12);
 }
 
 TEST_CASE("float32 states stay float32 and labels float64, shared and per sample") {
@@ -125,9 +134,15 @@ TEST_CASE("float32 states stay float32 and labels float64, shared and per sample
   check([](const auto& n) { return from_epsilon(n, Discrete{NoiseTable::scaled_linear(0.00085, 0.012, 1000)}); });
   check([](const auto& n) { return from_v(n, VpCosine{}); });
   check([](const auto& n) { return from_flow(n); });
-  check([](const auto& n) { return clamped(guided(from_x0(n, Ve{}), n, {.scale = 3, .sigma_high = 5, .rescale = 0.5}), -1, 1); });
-  check([](const auto& n) { return inpainted(guided_batch(n, {.scale = 3}), torch::zeros({1, 4}), torch::ones({2, 4}, torch::kFloat64)); });
-  check([](const auto& n) { return classifier_guided(n, [](const Tensor& x, const Tensor&) { return -x.square().sum(1); }); });
+  check([](const auto& n) {
+    return clamped(guided(from_x0(n, Ve{}), n, {.scale = 3, .sigma_high = 5, .rescale = 0.5}), -1, 1);
+  });
+  check([](const auto& n) {
+    return inpainted(guided_batch(n, {.scale = 3}), torch::zeros({1, 4}), torch::ones({2, 4}, torch::kFloat64));
+  });
+  check([](const auto& n) {
+    return classifier_guided(n, [](const Tensor& x, const Tensor&) { return -x.square().sum(1); });
+  });
 }
 
 TEST_CASE("guidance, clamping and inpainting agree with Eigen; a doubled batch with two calls") {
@@ -136,40 +151,46 @@ TEST_CASE("guidance, clamping and inpainting agree with Eigen; a doubled batch w
   const auto in_eigen = guided(MixtureDenoiser(one), MixtureDenoiser(two), options);
   const TensorMixtureDenoiser c(one), u(two);
   const auto on_tensors = guided(c, u, options);
-  const auto batch = guided_batch([&](const Tensor& x, const Tensor& sigma) {
-    CHECK(x.size(0) == 4);
-    const auto half = [&](std::int64_t i) { return sigma.dim() == 0 ? sigma : sigma.narrow(0, 2 * i, 2); };
-    return std::pair(torch::cat({u(x.narrow(0, 0, 2), half(0)), c(x.narrow(0, 2, 2), half(1))}), torch::arange(4));
-  }, options);
+  const auto batch = guided_batch(
+      [&](const Tensor& x, const Tensor& sigma) {
+        CHECK(x.size(0) == 4);
+        const auto half = [&](std::int64_t i) { return sigma.dim() == 0 ? sigma : sigma.narrow(0, 2 * i, 2); };
+        return std::pair(torch::cat({u(x.narrow(0, 0, 2), half(0)), c(x.narrow(0, 2, 2), half(1))}), torch::arange(4));
+      },
+      options);
   const Array x = noise({1, 2}, 3) * 3;
-  const auto eigen_at = [&](const auto& d, const Time<Array>& sigma) {
+  const auto eigen_at = [&](const auto& d, const Level<Array>& sigma) {
     Array out(3, 2);
     d(x, sigma, out);
     return tensor(out);
   };
-  Time<Array> each(0.);
+  Level<Array> each(0.);
   each.each(2) << 2., 5.;
-  for (const auto& [e, t] : {std::pair{Time<Array>(2.), Time<Tensor>(2.)}, std::pair{Time<Array>(5.), Time<Tensor>(5.)},
-                             std::pair{each, Time<Tensor>(levels(2, 5))}}) {
+  for (const auto& [e, t] :
+       {std::pair{Level<Array>(2.), Level<Tensor>(2.)}, std::pair{Level<Array>(5.), Level<Tensor>(5.)},
+        std::pair{each, Level<Tensor>(two_levels(2, 5))}}) {
     CHECK(distance(denoised(on_tensors, tensor(x), t), eigen_at(in_eigen, e)) < 1e-13);
     CHECK(distance(denoised(batch, tensor(x), t), eigen_at(in_eigen, e)) < 1e-13);
   }
   Tensor out, features;
-  batch(tensor(x), Time<Tensor>(2.), out, features);
+  batch(tensor(x), Level<Tensor>(2.), out, features);
   CHECK(torch::equal(features, torch::tensor({2, 3})));  // the conditional half's
-  const auto total = [&](const auto& d) { return sample(Heun{}, d, karras({.steps = 4}), tensor(x)).total_evaluations; };
+  const auto total = [&](const auto& d) {
+    return sample(Heun{}, d, karras({.steps = 4}), tensor(x)).total_evaluations;
+  };
   CHECK(total(batch) == 16);
   CHECK(total(guided(c, u, {.scale = 2})) == 16);
   CHECK(total(guided(c, u, {.scale = 2, .sigma_high = 0.5})) < 16);
 
   const Array known = Array::Constant(3, 1, 0.4), mask = Array::Constant(3, 1, 0.25);
-  CHECK(distance(denoised(inpainted(clamped(u, -0.2, 0.3), tensor(known), tensor(mask)), tensor(x), Time<Tensor>(2.)),
-                 eigen_at(inpainted(clamped(MixtureDenoiser(two), -0.2, 0.3), known, mask), Time<Array>(2.))) < 1e-15);
-  CHECK_THROWS_WITH(denoised(inpainted(u, tensor(known), torch::ones({2, 4})), tensor(x), Time<Tensor>(2.)),
+  CHECK(distance(denoised(inpainted(clamped(u, -0.2, 0.3), tensor(known), tensor(mask)), tensor(x), Level<Tensor>(2.)),
+                 eigen_at(inpainted(clamped(MixtureDenoiser(two), -0.2, 0.3), known, mask), Level<Array>(2.))) < 1e-15);
+  CHECK_THROWS_WITH(denoised(inpainted(u, tensor(known), torch::ones({2, 4})), tensor(x), Level<Tensor>(2.)),
                     Catch::Contains("the shape of `mask` is [2, 4]; allowed:"));
   // A constant image has no deviation to match.
   const auto flat = [](const Tensor& v, const Tensor&) { return torch::ones_like(v); };
-  CHECK(torch::equal(denoised(guided(flat, flat, {.scale = 2, .rescale = 1}), tensor(x), Time<Tensor>(2.)), torch::ones({2, 3}, torch::kFloat64)));
+  CHECK(torch::equal(denoised(guided(flat, flat, {.scale = 2, .rescale = 1}), tensor(x), Level<Tensor>(2.)),
+                     torch::ones({2, 3}, torch::kFloat64)));
 }
 
 TEST_CASE("an exact classifier's gradient turns the denoiser of all data into that of one class") {
@@ -185,9 +206,12 @@ TEST_CASE("an exact classifier's gradient turns the denoiser of all data into th
   const auto pushed = classifier_guided(TensorMixtureDenoiser(all), log_probability);
   const TensorMixtureDenoiser want(one);
   const Tensor x = tensor(noise({1, 2}, 3) * 2);
-  for (const double sigma : {0.1, 1., 10.}) CHECK(distance(denoised(pushed, x, Time<Tensor>(sigma)), want(x, torch::tensor(sigma, torch::kFloat64))) < 1e-10);
-  CHECK(distance(denoised(pushed, x, Time<Tensor>(levels(0.5, 4))), want(x, levels(0.5, 4))) < 1e-10);
-  const auto run = [&](const auto& denoise, const Options& o = {}) { return sample(DpmSolver2{PerSample{}}, denoise, karras({.steps = 6}), x, o).x; };
+  for (const double sigma : {0.1, 1., 10.})
+    CHECK(distance(denoised(pushed, x, Level<Tensor>(sigma)), want(x, torch::tensor(sigma, torch::kFloat64))) < 1e-10);
+  CHECK(distance(denoised(pushed, x, Level<Tensor>(two_levels(0.5, 4))), want(x, levels(0.5, 4))) < 1e-10);
+  const auto run = [&](const auto& denoise, const Options& o = {}) {
+    return sample(DpmSolver2{PerSample{}}, denoise, karras({.steps = 6}), x, o).x;
+  };
   CHECK(distance(run(pushed), run(want)) < 1e-10);  // under inference mode
   CHECK_FALSE(run(pushed).is_inference());
   CHECK_THROWS_AS(classifier_guided(want, log_probability, std::nan("")), std::invalid_argument);
@@ -219,7 +243,7 @@ TEST_CASE("a TorchScript module with its bottleneck as second output") {
   const auto denoise = from_epsilon(network, VpLinear{});
   const Tensor x = tensor_noise({1, 2}, {4});
   Tensor out, features;
-  CHECK(fewstep::detail::denoise(denoise, x, Time<Tensor>(2.), out, features));
+  CHECK(fewstep::detail::denoise(denoise, x, Level<Tensor>(2.), out, features));
   const Tensor input = x / std::sqrt(5.);
   CHECK(distance(features, 0.5 * input.mean(1)) < 1e-6);
   CHECK(distance(out, x - 2 * 0.5 * input) < 1e-6);

@@ -18,11 +18,11 @@ struct PerSample {
   static constexpr bool per_sample = true;
   void operator()(const Step<Array>&, const Eigen::ArrayXXd*, Prediction<Array>& out) const {
     out.ratio.each(2) << 0.3, 0.6;
-    out.clock.each(2) << 1, 0.9;
-    out.direction.each(2) << 1, 1.02;
+    out.sigma_scale.each(2) << 1, 0.9;
+    out.direction_scale.each(2) << 1, 1.02;
   }
   void operator()(const Step<Tensor>&, const Tensor*, Prediction<Tensor>& out) const {
-    const auto time = [](double a, double b) { return Time<Tensor>(torch::tensor({a, b}, torch::kFloat64)); };
+    const auto time = [](double a, double b) { return Level<Tensor>(torch::tensor({a, b}, torch::kFloat64)); };
     out = {time(0.3, 0.6), time(1, 1.02), time(1, 0.9)};
   }
 };
@@ -31,7 +31,7 @@ struct PerSample {
 struct FromFeatures {
   [[maybe_unused]] static constexpr bool per_sample = true;
   void operator()(const Step<Tensor>&, const Tensor* features, Prediction<Tensor>& out) const {
-    out.ratio = features ? Time<Tensor>(0.5 + 0.4 * features->sum(1).tanh()) : Time<Tensor>(0.5);
+    out.ratio = features ? Level<Tensor>(0.5 + 0.4 * features->sum(1).tanh()) : Level<Tensor>(0.5);
   }
 };
 
@@ -39,7 +39,9 @@ struct FromFeatures {
 struct Learned {
   static constexpr bool per_sample = true;
   Tensor ratio;
-  void operator()(const Step<Tensor>&, const Tensor*, Prediction<Tensor>& out) const { out.ratio = Time<Tensor>(ratio); }
+  void operator()(const Step<Tensor>&, const Tensor*, Prediction<Tensor>& out) const {
+    out.ratio = Level<Tensor>(ratio);
+  }
 };
 
 }  // namespace
@@ -59,7 +61,9 @@ TEST_CASE("both backends agree in double, every solver, shared levels") {
   for (std::size_t i = 0; i < arrays.size(); ++i)
     for (const bool afs : {false, true}) {
       INFO(arrays[i].label << (afs ? " with AFS" : ""));
-      const Options o{.analytic_first_step = afs, .final_denoise = afs, .thresholding = Thresholding{.quantile = 0.7, .floor = 0.9}};
+      const Options o{.analytic_first_step = afs,
+                      .final_denoise = afs,
+                      .thresholding = Thresholding{.quantile = 0.7, .floor = 0.9}};
       const auto a = sample(arrays[i].solver, eigen, karras({.steps = 6}), z, o);
       const auto b = sample(tensors[i].solver, exact, karras({.steps = 6}), tensor(z), o);
       CHECK(distance(tensor(a.x), b.x) < 1e-12);
@@ -68,8 +72,10 @@ TEST_CASE("both backends agree in double, every solver, shared levels") {
 }
 
 TEST_CASE("both backends agree with per-sample levels") {
-  const auto a = sample(DpmSolver2{PerSample{}}, MixtureDenoiser(test::mixture()), karras({.steps = 6}), noise({1, 2}, 4));
-  const auto b = sample(DpmSolver2{PerSample{}}, TensorMixtureDenoiser(test::mixture()), karras({.steps = 6}), tensor(noise({1, 2}, 4)));
+  const auto a =
+      sample(DpmSolver2{PerSample{}}, MixtureDenoiser(test::mixture()), karras({.steps = 6}), noise({1, 2}, 4));
+  const auto b = sample(DpmSolver2{PerSample{}}, TensorMixtureDenoiser(test::mixture()), karras({.steps = 6}),
+                        tensor(noise({1, 2}, 4)));
   CHECK(distance(tensor(a.x), b.x) < 1e-12);
 }
 
@@ -106,7 +112,9 @@ TEST_CASE("states keep their dtype; low precision stays near double") {
       CHECK(sample(entry.make({}), seen_type, karras({.steps = 5}), z.to(type)).x.scalar_type() == type);
     });
     CHECK(sample(DpmSolver2{PerSample{}}, seen_type, karras({.steps = 5}), z.to(type)).x.scalar_type() == type);
-    const auto low = [&](const Tensor& x, const Tensor& s) { return exact(x.to(torch::kFloat64), s).to(x.scalar_type()); };
+    const auto low = [&](const Tensor& x, const Tensor& s) {
+      return exact(x.to(torch::kFloat64), s).to(x.scalar_type());
+    };
     CHECK(distance(sample(Dpmpp{}, low, karras({.steps = 6}), z.to(type)).x.to(torch::kFloat64), want) < slack);
   }
 }
@@ -138,17 +146,21 @@ TEST_CASE("no gradients unless wanted, and the result is an ordinary tensor eith
 }
 
 TEST_CASE("a level for all goes where those per sample are: gradients do not pass from one device to another") {
-  const auto there = torch::TensorOptions(torch::kMeta).dtype(torch::kFloat64);  // a device without numbers, on every machine
-  const Time<Tensor> shared(2.), each(torch::empty({3}, there));
-  Time<Tensor> out(0.);
+  const auto there =
+      torch::TensorOptions(torch::kMeta).dtype(torch::kFloat64);  // a device without numbers, on every machine
+  const Level<Tensor> shared(2.), each(torch::empty({3}, there));
+  Level<Tensor> out(0.);
   algebra<Tensor>::map(out, [](const auto& a, const auto&) { return a; }, shared, each);
   CHECK(out.each().device().is_meta());
   Tensor moved;
   bool seen = false;
-  combine(moved, times(shared, each), [&](const auto& a, const auto& b) {
-    if constexpr (std::is_same_v<std::decay_t<decltype(a)>, Tensor>) seen = a.device().is_meta();
-    return std::tuple{a * b};
-  }, torch::empty({3, 4}, there));
+  combine(
+      moved, levels(shared, each),
+      [&](const auto& a, const auto& b) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(a)>, Tensor>) seen = a.device().is_meta();
+        return std::tuple{a * b};
+      },
+      torch::empty({3, 4}, there));
   CHECK(seen);
   CHECK(moved.device().is_meta());
 }
@@ -195,6 +207,6 @@ TEST_CASE("mixtures with full covariances agree between backends") {
   const GaussianMixture m{{0.4, 0.6}, {{1, -1}, {-0.5, 0.5}}, {}, {{2, 0.6, 0.6, 1}, {0.5, -0.2, -0.2, 0.3}}};
   const Array x = noise({1, 2, 3}, 2);
   Array want(2, 3);
-  MixtureDenoiser{m}(x, Time<Array>(0.7), want);
+  MixtureDenoiser{m}(x, Level<Array>(0.7), want);
   CHECK(distance(TensorMixtureDenoiser(m)(tensor(x), torch::tensor(0.7, torch::kFloat64)), tensor(want)) < 1e-12);
 }

@@ -1,9 +1,9 @@
-// unet_check DIR: every network in DIR (name.safetensors with a name.json of recorded inputs and outputs) must load whole
-// and reproduce the recorded outputs to 1e-4 of their largest value.
+// unet_check DIR: every network in DIR (name.safetensors with a name.json of recorded inputs and outputs) must load
+// whole and reproduce the recorded outputs to 1e-4 of their largest value.
 #include "../examples/commands/support/unet.hpp"
 
-#include <nlohmann/json.hpp>
 #include <torch/torch.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -50,7 +50,8 @@ bool check(const fs::path& record_path, const fs::path& weights_path) {
     const auto network = load_unet(weights_path);
     const torch::Tensor sigma = torch::tensor(record.at("sigma").get<std::vector<double>>(), torch::kFloat64);
     const json labels = record.value("labels", json());
-    const auto output = network->forward(recorded(record.at("x")), sigma, labels.is_null() ? torch::Tensor() : rows(labels));
+    const auto output =
+        network->forward(recorded(record.at("x")), sigma, labels.is_null() ? torch::Tensor() : rows(labels));
     const bool denoised = agrees(name, "denoised", output.denoised, recorded(record.at("denoised")));
     const bool feature =
         agrees(name, "bottleneck_channel_mean", output.feature, recorded(record.at("bottleneck_channel_mean")));

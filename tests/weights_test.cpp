@@ -1,11 +1,12 @@
-// Weights of each solver as plain functions of noise levels, against their definition in 50 digits: coefficients of equal steps
-// as fractions, exponential integrators as integrals of Lagrange polynomials.
+// Weights of each solver as plain functions of noise levels, against their definition in 50 digits: coefficients of
+// equal steps as fractions, exponential integrators as integrals of Lagrange polynomials.
 #include "support/catch.hpp"
 #include "support/configurations.hpp"
 
 #include <fewstep/laws/order.hpp>
 #include <fewstep/laws/solver.hpp>
 #include <fewstep/scalar.hpp>
+#include <fewstep/schedules.hpp>
 
 #include <boost/math/quadrature/gauss.hpp>
 #include <boost/multiprecision/cpp_dec_float.hpp>
@@ -87,13 +88,16 @@ struct Recorder {
   struct Nothing {
     void detach() {}
   };
-  Target target() const { return Target::slope; }
+  static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 1; }
   template <State X>
-  Nothing memory(const X&) const { return {}; }
+  Nothing memory(const X&) const {
+    return {};
+  }
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& d, M&, Nothing&) const {
-    steps->push_back({n.from, n.to, static_cast<double>(n.index), static_cast<double>(n.count), static_cast<double>(n.remember)});
+    steps->push_back(
+        {n.from, n.to, static_cast<double>(n.index), static_cast<double>(n.count), static_cast<double>(n.remember)});
     x += (n.to - n.from) * d;
   }
 };
@@ -105,10 +109,13 @@ TEST_CASE("what makes two steps of one says which they are") {
   const Options forgotten{.analytic_first_step = true, .analytic_in_history = false};
   std::vector<std::array<double, 5>> steps;
   sample(Richardson{Recorder{&steps}, 1}, denoise, schedule, 1., forgotten);
-  CHECK(steps == std::vector<std::array<double, 5>>{{16, 4, 0, 2, 0}, {16, 8, 0, 4, 0}, {8, 4, 1, 4, 1}, {4, 1, 1, 2, 1}, {4, 2, 2, 4, 1}, {2, 1, 3, 4, 1}});
+  CHECK(steps ==
+        std::vector<std::array<double, 5>>{
+            {16, 4, 0, 2, 0}, {16, 8, 0, 4, 0}, {8, 4, 1, 4, 1}, {4, 1, 1, 2, 1}, {4, 2, 2, 4, 1}, {2, 1, 3, 4, 1}});
   steps.clear();
   sample(Amed{Recorder{&steps}, FixedRatio{0.5}}, denoise, schedule, 1., forgotten);
-  CHECK(steps == std::vector<std::array<double, 5>>{{16, 8, 0, 4, 0}, {8, 4, 1, 4, 1}, {4, 2, 2, 4, 1}, {2, 1, 3, 4, 1}});
+  CHECK(steps ==
+        std::vector<std::array<double, 5>>{{16, 8, 0, 4, 0}, {8, 4, 1, 4, 1}, {4, 2, 2, 4, 1}, {2, 1, 3, 4, 1}});
 }
 
 TEST_CASE("defaults, the orders there are, and evaluations of a step") {
@@ -182,12 +189,14 @@ TEST_CASE("PNDM: Runge and Kutta's fourth order, kept by Adams-Bashforth's on eq
   CHECK(states[2] == Approx(x - h / 2 * 0.4));
   CHECK(states[3] == Approx(x + h * 0.9));
   CHECK(result.x == Approx(x + h * (0.7 - 2 * 0.4 + 2 * 0.9 + 0.2) / 6));
-  const laws::Grid equal{"equal", laws::detail::even, [](double u) { return laws::high + u * (laws::low - laws::high); }};
+  const laws::Grid equal{"equal", laws::detail::even,
+                         [](double u) { return laws::high + u * (laws::low - laws::high); }};
   CHECK(laws::order(Pndm{}, laws::TwoPeaks{}, equal, laws::Start::shipped) == Approx(4).margin(0.25));
 }
 
 TEST_CASE("AMED-Solver weights") {
-  for (const auto& [q, p, t, s] : grids()) agree(AmedSolver<>::weights(1.01, t, s), std::array<Real, 2>{1, Real(1.01) * (Real(s) - t)});
+  for (const auto& [q, p, t, s] : grids())
+    agree(AmedSolver<>::weights(1.01, t, s), std::array<Real, 2>{1, Real(1.01) * (Real(s) - t)});
 }
 
 TEST_CASE("DPM-Solver-2 weights with a free ratio") {
@@ -234,10 +243,12 @@ TEST_CASE("DEIS weights: polynomials in sigma, its logarithm and the process's t
         c[0] = 1;
         for (std::size_t i = 0, degree = 0; i < N; ++i)
           if (i != j)
-            for (std::size_t k = ++degree + 1; k-- > 0;) c[k] = ((k > 0 ? c[k - 1] : Real(0)) - Real(node[i]) * c[k]) / (Real(node[j]) - node[i]);
+            for (std::size_t k = ++degree + 1; k-- > 0;)
+              c[k] = ((k > 0 ? c[k - 1] : Real(0)) - Real(node[i]) * c[k]) / (Real(node[j]) - node[i]);
         result[j] = 0;
         for (std::size_t k = 0; k < N; ++k)
-          result[j] += c[k] * (pow(Real(s), static_cast<int>(k) + 1) - pow(Real(node[0]), static_cast<int>(k) + 1)) / static_cast<int>(k + 1);
+          result[j] += c[k] * (pow(Real(s), static_cast<int>(k) + 1) - pow(Real(node[0]), static_cast<int>(k) + 1)) /
+                       static_cast<int>(k + 1);
       }
       return result;
     };
@@ -253,7 +264,9 @@ TEST_CASE("DEIS weights: polynomials in sigma, its logarithm and the process's t
     const auto images = integrals<4>({0, at_p, at_q, at_o}, h, 1);
     auto slopes = integrals<4>({0, at_p, at_q, at_o}, h, -1);
     for (Real& w : slopes) w *= -s;
-    agree(Deis{.order = 4, .variable = Variable::log_sigma, .form = Form::data}.weights(s, std::array{t, p, q, o}), images);
+    agree(Deis{.order = 4, .variable = Variable::log_sigma, .target = Target::denoised}.weights(s,
+                                                                                                std::array{t, p, q, o}),
+          images);
     agree(Deis{.order = 4, .variable = Variable::log_sigma}.weights(s, std::array{t, p, q, o}), slopes);
   }
 }
@@ -263,7 +276,9 @@ TEST_CASE("DEIS weights in the process's time, against a rule of 30 nodes in 50 
   // log(1 + sigma^2) = beta_d u^2/2 + beta_min u, 80 at u = 1 and 0.002 at u = 1/1000
   const Real low = log(1 + Real(0.002) * Real(0.002)), high = log(1 + Real(80) * 80), e = Real(1) / 1000;
   const Real beta_d = 2 * (low / e - high) / (e - 1), beta_min = high - beta_d / 2;
-  const auto time = [&](const Real& sigma) -> Real { return (sqrt(beta_min * beta_min + 2 * beta_d * log(1 + sigma * sigma)) - beta_min) / beta_d; };
+  const auto time = [&](const Real& sigma) -> Real {
+    return (sqrt(beta_min * beta_min + 2 * beta_d * log(1 + sigma * sigma)) - beta_min) / beta_d;
+  };
   int count = 0;
   for (const Levels& g : grids()) {
     const double q = g.q, p = g.p, t = g.t, s = g.s;
@@ -271,13 +286,15 @@ TEST_CASE("DEIS weights in the process's time, against a rule of 30 nodes in 50 
     const std::array<Real, 3> node{time(t), time(p), time(q)};
     std::array<Real, 3> want;
     for (std::size_t j = 0; j < 3; ++j)
-      want[j] = -Rule::integrate([&](Real y) -> Real {
-        const Real sigma = exp(y);
-        Real value = sigma;
-        for (std::size_t i = 0; i < 3; ++i)
-          if (i != j) value *= (time(sigma) - node[i]) / (node[j] - node[i]);
-        return value;
-      }, log(Real(s)), log(Real(t)));
+      want[j] = -Rule::integrate(
+          [&](Real y) -> Real {
+            const Real sigma = exp(y);
+            Real value = sigma;
+            for (std::size_t i = 0; i < 3; ++i)
+              if (i != j) value *= (time(sigma) - node[i]) / (node[j] - node[i]);
+            return value;
+          },
+          log(Real(s)), log(Real(t)));
     agree(Deis{}.weights(s, std::array{t, p, q}), want);
   }
 }
@@ -287,7 +304,7 @@ TEST_CASE("UniPC weights: integrals through all outputs, but for one difference,
     const double q = g.q, p = g.p, t = g.t, s = g.s;
     const Real h = log(Real(t) / s), at_p = log(Real(t) / p), at_q = log(Real(t) / q);
     for (const UniB variant : {UniB::bh1, UniB::bh2}) {
-      const UniPc data{.variant = variant}, noise{.variant = variant, .form = Form::noise};
+      const UniPc data{.variant = variant}, noise{.variant = variant, .target = Target::slope};
       const auto check = [&]<std::size_t N>(const std::array<double, N - 1>& other, const std::array<Real, N>& place) {
         auto d = integrals<N>(place, h, 1), e = integrals<N>(place, h, -1);
         for (Real& w : e) w *= -s;
@@ -318,7 +335,7 @@ TEST_CASE("single-step DPM-Solver weights") {
       const Real image = 1 - exp(-h), slope = m - t;
       const auto second = [&](const Real& z) -> Real { return (exp(z) - 1 - z) / (z * z); };  // phi_2
       const Real image_2 = h * second(-h), slope_2 = -m * h * second(h);
-      const SinglestepDpm data{.form = Form::data}, noise{.form = Form::noise};
+      const SinglestepDpm data{.target = Target::denoised}, noise{.target = Target::slope};
       agree(data.weights(r, 1.5, true)(t, s), std::array<Real, 3>{m / t, image - 1.5 * image_2, 1.5 * image_2});
       agree(noise.weights(r, 1.5, true)(t, s), std::array<Real, 3>{1, slope - 1.5 * slope_2, 1.5 * slope_2});
       agree(data.weights(r, 2, false)(t, s), std::array<Real, 3>{m / t, 0, image});
@@ -332,9 +349,11 @@ TEST_CASE("single-step DPM-Solver of order 3 is exact for an image, or a slope, 
   const auto slope = [](double x, double sigma) { return x - sigma * std::log(sigma); };
   const auto whole = [](double t) { return (std::log(t) + 1) / t; };  // of -log(sigma)/sigma^2
   for (const auto& [r1, r2] : {std::pair{1. / 3, 2. / 3}, std::pair{0.2, 0.9}}) {
-    const SinglestepDpm data{.order = 3, .form = Form::data, .r1 = r1, .r2 = r2}, noise{.order = 3, .form = Form::noise, .r1 = r1, .r2 = r2};
+    const SinglestepDpm data{.order = 3, .target = Target::denoised, .r1 = r1, .r2 = r2},
+        noise{.order = 3, .target = Target::slope, .r1 = r1, .r2 = r2};
     CHECK(std::abs(sample(data, image, schedule, 1.).x - 0.3 * (1 + whole(0.3) - whole(7))) < 1e-12);
-    CHECK(std::abs(sample(noise, slope, schedule, 1.).x - (7 + 0.3 * (std::log(0.3) - 1) - 7 * (std::log(7.) - 1))) < 1e-12);
+    CHECK(std::abs(sample(noise, slope, schedule, 1.).x - (7 + 0.3 * (std::log(0.3) - 1) - 7 * (std::log(7.) - 1))) <
+          1e-12);
   }
 }
 
@@ -348,7 +367,8 @@ TEST_CASE("phi functions, small and large arguments, against their series") {
     }
     return sum;
   };
-  for (const double z : {-30., -8., -1.5, -1., -0.999, -0.3, -1e-3, -1e-9, 1e-12, 1e-5, 0.1, 0.9999, 1., 1.0001, 3., 8.}) {
+  for (const double z :
+       {-30., -8., -1.5, -1., -0.999, -0.3, -1e-3, -1e-9, 1e-12, 1e-5, 0.1, 0.9999, 1., 1.0001, 3., 8.}) {
     INFO("z = " << z);
     CHECK(abs(detail::phi<1>(z) - series(1, z)) <= 1e-15 * series(1, z));
     CHECK(abs(detail::phi<2>(z) - series(2, z)) <= 2e-15 * series(2, z));
@@ -372,13 +392,14 @@ TEST_CASE("schedules are their formulas") {
       return pow(a + u * (b - a), rho);
     });
     const double epsilon = 1e-2;
-    agree_with(time_uniform({.steps = 5, .rho = rho, .sigma_min = low, .sigma_max = high, .epsilon = epsilon}), [&](const Real& u) -> Real {
-      // log(1 + sigma^2) = beta_d t^2/2 + beta_min t, given at t = 1 and t = epsilon
-      const Real at_1 = log(1 + Real(high) * high), at_e = log(1 + Real(low) * low), e = epsilon;
-      const Real beta_d = 2 * (at_1 - at_e / e) / (1 - e), beta_min = at_1 - beta_d / 2;
-      const Real t = pow(1 + u * (pow(e, 1 / Real(rho)) - 1), rho);
-      return sqrt(exp(beta_d * t * t / 2 + beta_min * t) - 1);
-    });
+    agree_with(time_uniform({.steps = 5, .rho = rho, .sigma_min = low, .sigma_max = high, .epsilon = epsilon}),
+               [&](const Real& u) -> Real {
+                 // log(1 + sigma^2) = beta_d t^2/2 + beta_min t, given at t = 1 and t = epsilon
+                 const Real at_1 = log(1 + Real(high) * high), at_e = log(1 + Real(low) * low), e = epsilon;
+                 const Real beta_d = 2 * (at_1 - at_e / e) / (1 - e), beta_min = at_1 - beta_d / 2;
+                 const Real t = pow(1 + u * (pow(e, 1 / Real(rho)) - 1), rho);
+                 return sqrt(exp(beta_d * t * t / 2 + beta_min * t) - 1);
+               });
   }
   agree_with(log_uniform({.steps = 5, .sigma_min = low, .sigma_max = high}),
              [&](const Real& u) -> Real { return high * pow(Real(low) / high, u); });
@@ -405,14 +426,16 @@ TEST_CASE("noise tables are their betas") {
     }
     CHECK(table.sigma_max() == table.sigma(1));
     CHECK(table.sigma_min() == table.sigma(1. / count));
-    const Schedule schedule = discrete(table, {.steps = 4, .rho = 2, .sigma_min = table.sigma_min(), .sigma_max = table.sigma_max()});
+    const Schedule schedule =
+        discrete(table, {.steps = 4, .rho = 2, .sigma_min = table.sigma_min(), .sigma_max = table.sigma_max()});
     for (int i = 1; i < 4; ++i) {
       const double first = 1, last = std::sqrt(1. / count), t = first + i / 4. * (last - first);
       CHECK(schedule[static_cast<std::size_t>(i)] == Approx(table.sigma(t * t)).epsilon(1e-12));
     }
   };
   check(NoiseTable::linear(0.02, 0.3, count), [&](int i) { return linear(i, 0.02, 0.3); });
-  check(NoiseTable::scaled_linear(0.01, 0.25, count), [&](int i) -> Real { return pow(linear(i, Real(0.1), Real(0.5)), 2); });
+  check(NoiseTable::scaled_linear(0.01, 0.25, count),
+        [&](int i) -> Real { return pow(linear(i, Real(0.1), Real(0.5)), 2); });
   check(NoiseTable::cosine(count, 0.008, 0.9), [&](int i) -> Real {
     const Real b = 1 - pow(cos(angle(i + 1)) / cos(angle(i)), 2);
     return b < Real(0.9) ? b : Real(0.9);

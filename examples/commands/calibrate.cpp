@@ -57,15 +57,28 @@ struct Settings {
 /// What decides a calibration: the command, and what is in the files that it names.
 std::string described(const Settings& s, const std::string& command) {
   std::string text = command + ", of";
-  for (const std::filesystem::path& path : {s.model, s.start, s.gaussian_start}) text += " " + (path.empty() ? "-" : fingerprint(path));
+  for (const std::filesystem::path& path : {s.model, s.start, s.gaussian_start})
+    text += " " + (path.empty() ? "-" : fingerprint(path));
   for (const std::filesystem::path& path : s.classifiers) text += " " + fingerprint(path);
-  return nlohmann::json::parse(io::detail::text_of(nlohmann::json(text), -1));  // as it is read again: what is no UTF-8 replaced
+  return nlohmann::json::parse(
+      io::detail::text_of(nlohmann::json(text), -1));  // as it is read again: what is no UTF-8 replaced
 }
 
 /// A calibration on its way as a file, so that it can be gone on with.
-void write_progress(const std::filesystem::path& path, const std::string& command, bool afs, const CalibrationProgress& p) {
-  const nlohmann::ordered_json j{{"command", command}, {"stage", p.stage}, {"before", p.before}, {"steps_fitted", p.steps_fitted}, {"after", p.after},
-                                 {"damping", p.damping}, {"usual", p.usual}, {"median", p.median}, {"least", p.least}, {"notes", p.notes}, {"table", io::to_json({p.table, afs})}, {"best", io::to_json({p.best, afs})}};
+void write_progress(const std::filesystem::path& path, const std::string& command, bool afs,
+                    const CalibrationProgress& p) {
+  const nlohmann::ordered_json j{{"command", command},
+                                 {"stage", p.stage},
+                                 {"before", p.before},
+                                 {"steps_fitted", p.steps_fitted},
+                                 {"after", p.after},
+                                 {"damping", p.damping},
+                                 {"usual", p.usual},
+                                 {"median", p.median},
+                                 {"least", p.least},
+                                 {"notes", p.notes},
+                                 {"table", io::to_json({p.table, afs})},
+                                 {"best", io::to_json({p.best, afs})}};
   io::atomic_write(path, [&](std::ostream& out) { out << io::detail::text_of(j, 1) << "\n"; });
 }
 std::optional<CalibrationProgress> read_progress(const std::filesystem::path& path, const std::string& command) {
@@ -73,15 +86,26 @@ std::optional<CalibrationProgress> read_progress(const std::filesystem::path& pa
   if (!in) return {};
   try {
     const nlohmann::json j = nlohmann::json::parse(in);
-    if (j.at("command") != command) throw std::runtime_error("is of another command, or of other files: " + j.at("command").get<std::string>());
-    return CalibrationProgress{j.at("stage"), io::table_from_json(j.at("table")).table, io::table_from_json(j.at("best")).table, j.at("before"),
-                               j.at("steps_fitted"), j.at("after"), j.at("damping"), j.at("usual"), j.at("median"), j.at("least"), j.at("notes")};
+    if (j.at("command") != command)
+      throw std::runtime_error("is of another command, or of other files: " + j.at("command").get<std::string>());
+    return CalibrationProgress{j.at("stage"),
+                               io::table_from_json(j.at("table")).table,
+                               io::table_from_json(j.at("best")).table,
+                               j.at("before"),
+                               j.at("steps_fitted"),
+                               j.at("after"),
+                               j.at("damping"),
+                               j.at("usual"),
+                               j.at("median"),
+                               j.at("least"),
+                               j.at("notes")};
   } catch (const std::exception& error) {
     throw std::runtime_error(path.string() + ": " + error.what() + "; remove it to begin anew");
   }
 }
 
-/// How fast it went and how far it has come; on a terminal it shows that while a stage, which may take minutes, is on its way.
+/// How fast it went and how far it has come; on a terminal it shows that while a stage, which may take minutes, is on
+/// its way.
 struct Meter {
   std::int64_t images;
   std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
@@ -101,13 +125,15 @@ struct Meter {
 
 /// The teacher's states on these batches of noise, from the cache if they are there.
 template <class D>
-std::vector<std::vector<Tensor>> taught(const Settings& s, const D& denoise, const Schedule& schedule, const std::vector<Tensor>& noise, int steps) {
+std::vector<std::vector<Tensor>> taught(const Settings& s, const D& denoise, const Schedule& schedule,
+                                        const std::vector<Tensor>& noise, int steps) {
   std::int64_t count = 0;
   for (const Tensor& z : noise) count += z.size(0);
   std::ostringstream text;
   text.precision(17);
-  text << "model " << fingerprint(s.model) << (s.bf16 ? " in bf16" : "") << s.condition.text() << ", " << s.teacher << ", " << steps << " steps in each, seed " << s.seed
-       << ", " << count << " images in batches of " << s.batch << ", levels";
+  text << "model " << fingerprint(s.model) << (s.bf16 ? " in bf16" : "") << s.condition.text() << ", " << s.teacher
+       << ", " << steps << " steps in each, seed " << s.seed << ", " << count << " images in batches of " << s.batch
+       << ", levels";
   for (const double level : schedule) text << " " << level;
   const AnySolver<Tensor> teacher = make_solver<Tensor>(s.teacher);
   const Cache::Tensors states = Cache(s.cache)(text.str(), [&] {
@@ -121,7 +147,8 @@ std::vector<std::vector<Tensor>> taught(const Settings& s, const D& denoise, con
     return made;
   });
   std::vector<std::vector<Tensor>> batches;
-  for (std::size_t b = 0; b < noise.size(); ++b) batches.push_back(states.at(std::to_string(b)).to(noise[b].device()).unbind());
+  for (std::size_t b = 0; b < noise.size(); ++b)
+    batches.push_back(states.at(std::to_string(b)).to(noise[b].device()).unbind());
   return batches;
 }
 
@@ -129,11 +156,13 @@ std::vector<std::vector<Tensor>> taught(const Settings& s, const D& denoise, con
 Table starting_table(Settings& s) {
   io::TableFile file;
   if (s.start.empty()) {
-    file = {tabulate(make_solver<double>(s.solver, s.solver_settings), make_schedule(s.schedule, s.schedule_settings)), s.options.analytic_first_step};
+    file = {tabulate(make_solver<double>(s.solver, s.solver_settings), make_schedule(s.schedule, s.schedule_settings)),
+            s.options.analytic_first_step};
     try {
       require_calibratable(file.table);
     } catch (const std::invalid_argument&) {
-      require(false, "solver", s.solver, "one of slopes, with an evaluation for each level: euler, ipndm, ipndm_v, deis, dpm2, amed");
+      require(false, "solver", s.solver,
+              "one of slopes, with an evaluation for each level: euler, ipndm, ipndm_v, deis, dpm2, amed");
     }
   } else file = io::read_table(s.start);
   s.options.analytic_first_step = file.analytic_first_step;
@@ -142,42 +171,60 @@ Table starting_table(Settings& s) {
   if (s.gaussian_start.empty() && !file.start.empty()) s.gaussian_start = s.start.parent_path() / file.start;
   if (!s.gaussian_start.empty()) {
     require(file.analytic_first_step, "gaussian-start", s.gaussian_start.string(), "with an analytic first step");
-    const auto folder = [](const std::filesystem::path& path) { return std::filesystem::absolute(path).lexically_normal().parent_path(); };
-    require(folder(s.gaussian_start) == folder(s.out), "gaussian-start", s.gaussian_start.string(), "files in the folder of --out, which names it");
+    const auto folder = [](const std::filesystem::path& path) {
+      return std::filesystem::absolute(path).lexically_normal().parent_path();
+    };
+    require(folder(s.gaussian_start) == folder(s.out), "gaussian-start", s.gaussian_start.string(),
+            "files in the folder of --out, which names it");
   }
   return file.table;
 }
 
 template <class D>
-void fit(Settings& s, const std::string& command, const D& denoise, const Table& start, const std::vector<Tensor>& noise, const Meter& meter) {
+void fit(Settings& s, const std::string& command, const D& denoise, const Table& start,
+         const std::vector<Tensor>& noise, const Meter& meter) {
   const std::filesystem::path part = s.out.string() + ".part";
   const std::string whole = described(s, command);
   s.options.resume = read_progress(part, whole);
-  const double root = std::sqrt(static_cast<double>(noise[0][0].numel()));  // of the numbers of a picture: distances are shown by number
+  const double root = std::sqrt(
+      static_cast<double>(noise[0][0].numel()));  // of the numbers of a picture: distances are shown by number
 
   const std::vector<std::vector<Tensor>> teacher = taught(s, denoise, start.schedule(), noise, s.teacher_steps);
   const int fewer = s.teacher_steps / 2;
   const std::vector<std::vector<Tensor>> coarser = taught(s, denoise, start.schedule(), {noise[0]}, fewer);
   s.sight.look_along(teacher[0].back());
-  const double error = teacher_error(s.sight(teacher[0].back()), s.teacher_steps, s.sight(coarser[0].back()), fewer) / root;
+  const double error =
+      teacher_error(s.sight(teacher[0].back()), s.teacher_steps, s.sight(coarser[0].back()), fewer) / root;
   std::fprintf(stderr, "the teacher's own median error is about %.4f\n", error);
 
   s.options.report = [&](const CalibrationProgress& p) {
-    std::fprintf(stderr, "%6.0f s  %.0f evaluations a trajectory  rms on held-out trajectories %.4f, median %.4f after %s\n", meter.seconds(), meter.evaluations(), p.after / root, p.median / root,
-                 p.stage == 0 ? "the solver to start from" : p.stage == 1 ? "fitting the steps" : ("iteration " + std::to_string(p.stage - 1)).c_str());
+    std::fprintf(stderr,
+                 "%6.0f s  %.0f evaluations a trajectory  rms on held-out trajectories %.4f, median %.4f after %s\n",
+                 meter.seconds(), meter.evaluations(), p.after / root, p.median / root,
+                 p.stage == 0   ? "the solver to start from"
+                 : p.stage == 1 ? "fitting the steps"
+                                : ("iteration " + std::to_string(p.stage - 1)).c_str());
     if (p.stage > 0) write_progress(part, whole, s.options.analytic_first_step, p);
     return true;
   };
   const Calibration made = calibrate(denoise, start, noise, teacher, s.options, s.sight);
   char text[200], medians[100];
-  std::snprintf(text, sizeof text, "%.4f at first, %.4f with steps fitted, %.4f in the end", made.before / root, made.steps_fitted / root, made.after / root);
+  std::snprintf(text, sizeof text, "%.4f at first, %.4f with steps fitted, %.4f in the end", made.before / root,
+                made.steps_fitted / root, made.after / root);
   std::snprintf(medians, sizeof medians, "%.4f at first, %.4f in the end", made.usual / root, made.median / root);
-  io::write_table(s.out, {made.table, s.options.analytic_first_step, {{"command", command}, {"held_out_rms", text}, {"held_out_median", medians}}, s.gaussian_start.filename().string()});
+  io::write_table(s.out, {made.table,
+                          s.options.analytic_first_step,
+                          {{"command", command}, {"held_out_rms", text}, {"held_out_median", medians}},
+                          s.gaussian_start.filename().string()});
   std::filesystem::remove(part);
-  std::printf("rms distance to the teacher on held-out trajectories%s: %s\nmedian: %s\n%.0f evaluations a trajectory, %.0f s\nwrote %s\n",
-              !s.sight.classifiers.empty() ? ", that of features added" : "", text, medians, meter.evaluations(), meter.seconds(), s.out.string().c_str());
+  std::printf(
+      "rms distance to the teacher on held-out trajectories%s: %s\nmedian: %s\n%.0f evaluations a trajectory, %.0f "
+      "s\nwrote %s\n",
+      !s.sight.classifiers.empty() ? ", that of features added" : "", text, medians, meter.evaluations(),
+      meter.seconds(), s.out.string().c_str());
   for (const std::string& note : made.notes) std::printf("note: %s\n", note.c_str());
-  if (error > made.median / root / 3) std::printf("note: the teacher's own median error is about %.4f; more --teacher-steps may serve\n", error);
+  if (error > made.median / root / 3)
+    std::printf("note: the teacher's own median error is about %.4f; more --teacher-steps may serve\n", error);
 }
 
 void run(Settings s, const std::string& command) {
@@ -188,15 +235,18 @@ void run(Settings s, const std::string& command) {
   const UnetConfig& c = network->config();
   s.condition.check(c);
   const std::int64_t kinds = s.condition.kinds(c);  // rows of labels are the same for each batch
-  require(s.batch % kinds == 0 || s.batch >= s.images, "batch", s.batch, "multiples of the " + std::to_string(kinds) + " classes that take turns in each, or all of --images");
+  require(s.batch % kinds == 0 || s.batch >= s.images, "batch", s.batch,
+          "multiples of the " + std::to_string(kinds) + " classes that take turns in each, or all of --images");
   const Tensor labels = s.condition.labels(c, 0, s.batch);
   for (const std::filesystem::path& path : s.classifiers) {
     s.sight.classifiers.push_back(load_classifier(path));
-    require(c.img_channels == 1 && c.img_resolution == 32, "classifier", path.string(), "with a model of 32x32 grey images, as the classifier's");
+    require(c.img_channels == 1 && c.img_resolution == 32, "classifier", path.string(),
+            "with a model of 32x32 grey images, as the classifier's");
     s.sight.classifiers.back()->to(device);
   }
   const auto images = static_cast<std::size_t>(s.images), batch = static_cast<std::size_t>(s.batch);
-  require(s.sight.moment_weight == 0 || (images % batch == 0 && s.options.held_out_of(images) % batch == 0), "moment-weight", s.sight.moment_weight,
+  require(s.sight.moment_weight == 0 || (images % batch == 0 && s.options.held_out_of(images) % batch == 0),
+          "moment-weight", s.sight.moment_weight,
           "with --images, and those held out of them, in whole batches, for moments are a batch's");
   Meter meter{s.images};
   const auto counted = [&](const Tensor& x, const Tensor& sigma, const Tensor& rows) {
@@ -207,7 +257,8 @@ void run(Settings s, const std::string& command) {
   const Table start = starting_table(s);
   std::optional<GaussianStart> gaussian;
   if (!s.gaussian_start.empty()) gaussian = read_gaussian_start(s.gaussian_start, c, device);
-  s.condition.with_denoiser(counted, labels, gaussian ? &*gaussian : nullptr, [&](const auto& denoise) { fit(s, command, denoise, start, noise, meter); });
+  s.condition.with_denoiser(counted, labels, gaussian ? &*gaussian : nullptr,
+                            [&](const auto& denoise) { fit(s, command, denoise, start, noise, meter); });
 }
 
 }  // namespace
@@ -220,28 +271,58 @@ int main(int argc, char** argv) {
   app.add_option("--out", s.out, "table to write (.json)")->required();
   app.add_option("--solver", s.solver, "to start from, one of slopes: euler, ipndm, ipndm_v, deis, dpm2, amed");
   app.add_option("--order", s.solver_settings.order, "of that solver, where it has several: 3, if not given");
-  app.add_option("--steps", s.schedule_settings.steps, "of the table; with the analytic first step one more than evaluations")->check(CLI::Range(1, 100));
+  app.add_option("--steps", s.schedule_settings.steps,
+                 "of the table; with the analytic first step one more than evaluations")
+      ->check(CLI::Range(1, 100));
   app.add_option("--schedule", s.schedule, "karras, log_uniform, time_uniform");
   app.add_option("--rho", s.schedule_settings.rho, "the schedule's exponent");
-  const auto* levels = app.add_option("--levels", s.schedule_settings.levels, "noise levels to start from in place of schedule and steps, such as 80,9.7,0.47,0.002")->delimiter(',')->excludes("--steps")->excludes("--schedule")->excludes("--rho");
+  const auto* levels =
+      app.add_option("--levels", s.schedule_settings.levels,
+                     "noise levels to start from in place of schedule and steps, such as 80,9.7,0.47,0.002")
+          ->delimiter(',')
+          ->excludes("--steps")
+          ->excludes("--schedule")
+          ->excludes("--rho");
   app.add_flag("--without-afs{false}", s.options.analytic_first_step, "evaluate the first slope");
-  app.add_option("--gaussian-start", s.gaussian_start, "a file of gaussian_start: the analytic first step knows where the pictures of each class lie");
+  app.add_option("--gaussian-start", s.gaussian_start,
+                 "a file of gaussian_start: the analytic first step knows where the pictures of each class lie");
   app.add_option("--start", s.start, "to start from, a table (.json), in place of a solver, its levels and start")
-      ->excludes("--solver")->excludes("--order")->excludes("--steps")->excludes("--schedule")->excludes("--rho")->excludes("--levels")->excludes("--without-afs");
+      ->excludes("--solver")
+      ->excludes("--order")
+      ->excludes("--steps")
+      ->excludes("--schedule")
+      ->excludes("--rho")
+      ->excludes("--levels")
+      ->excludes("--without-afs");
   app.add_option("--images", s.images, "trajectories")->check(CLI::Range(4, 65'536));
   app.add_option("--batch", s.batch, "of them at a time")->check(CLI::Range(2, 65'536));
   s.condition.add_options(app);
-  app.add_option("--classes", s.condition.classes, "those that take turns, such as 5,7,9, in place of all")->delimiter(',');
+  app.add_option("--classes", s.condition.classes, "those that take turns, such as 5,7,9, in place of all")
+      ->delimiter(',');
   app.add_option("--held-out", s.options.held_out, "share of trajectories that decide")->check(CLI::Range(0.01, 0.99));
-  app.add_option("--iterations", s.options.iterations, "of Gauss and Newton; 0: the steps alone")->check(CLI::Range(0, 1'000));
+  app.add_option("--iterations", s.options.iterations, "of Gauss and Newton; 0: the steps alone")
+      ->check(CLI::Range(0, 1'000));
   app.add_option("--tries", s.options.tries, "of steps in each iteration")->check(CLI::Range(1, 1'000));
-  app.add_option("--history", s.options.history, "slopes that a step may use at most; 0: all")->check(CLI::Range(0, 1'000));
+  app.add_option("--history", s.options.history, "slopes that a step may use at most; 0: all")
+      ->check(CLI::Range(0, 1'000));
   app.add_option("--ridge", s.options.ridge, "of the least squares")->check(CLI::NonNegativeNumber);
-  app.add_option("--shown", s.sight.shown, "ends are compared limited to +-this, as pictures are to 1; 0: as they are")->check(CLI::NonNegativeNumber);
-  app.add_option("--classifier", s.classifiers, "weights of train_classifier, of one or several: ends are compared in their features too, beside the pictures")->delimiter(',')->check(CLI::ExistingFile);
-  app.add_option("--feature-weight", s.sight.feature_weight, "of differences in features; of those in pictures' numbers it is 1")->check(CLI::NonNegativeNumber)->needs("--classifier");
-  app.add_option("--moment-weight", s.sight.moment_weight, "of differences in means and covariances of a batch's features, as the Frechet distance counts them")->check(CLI::NonNegativeNumber)->needs("--classifier");
-  app.add_option("--teacher", s.teacher, "its solver; its error is estimated as of second order")->check(unknown_solver);
+  app.add_option("--shown", s.sight.shown, "ends are compared limited to +-this, as pictures are to 1; 0: as they are")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option(
+         "--classifier", s.classifiers,
+         "weights of train_classifier, of one or several: ends are compared in their features too, beside the pictures")
+      ->delimiter(',')
+      ->check(CLI::ExistingFile);
+  app.add_option("--feature-weight", s.sight.feature_weight,
+                 "of differences in features; of those in pictures' numbers it is 1")
+      ->check(CLI::NonNegativeNumber)
+      ->needs("--classifier");
+  app.add_option("--moment-weight", s.sight.moment_weight,
+                 "of differences in means and covariances of a batch's features, as the Frechet distance counts them")
+      ->check(CLI::NonNegativeNumber)
+      ->needs("--classifier");
+  app.add_option("--teacher", s.teacher, "its solver; its error is estimated as of second order")
+      ->check(unknown_solver);
   app.add_option("--teacher-steps", s.teacher_steps, "of it in each step")->check(CLI::Range(2, 1'000));
   app.add_option("--cache", s.cache, "folder that keeps the teacher's trajectories");
   app.add_option("--seed", s.seed, "of the noise")->check(CLI::Range(0, 1'000'000));
@@ -250,7 +331,8 @@ int main(int argc, char** argv) {
   finite_numbers(app);
   CLI11_PARSE(app, argc, argv);
   if (levels->count() > 0) s.schedule = "custom";
-  if (!s.solver_settings.order && (s.solver == "ipndm" || s.solver == "ipndm_v" || s.solver == "deis")) s.solver_settings.order = 3;
+  if (!s.solver_settings.order && (s.solver == "ipndm" || s.solver == "ipndm_v" || s.solver == "deis"))
+    s.solver_settings.order = 3;
   try {
     keep_freed_memory();
     check_output("out", s.out, ".json");

@@ -1,11 +1,12 @@
 // Fits a solver to a network that is only a C function: this program knows Eigen and no LibTorch.
-//   calibrate_callable libnetwork_c.so fashion_mnist.safetensors table.json [rows 6] [trajectories 320] [iterations 5] [teacher steps 6] [tries 8]
+//   calibrate_callable libnetwork_c.so fashion_mnist.safetensors table.json [rows 6] [trajectories 320] [iterations 5]
+//   [teacher steps 6] [tries 8]
 #include "support/network_c.h"
 #include "support/output.hpp"
 
 #include <fewstep/eigen.hpp>
-#include <fewstep/fitting/calibrate.hpp>
 #include <fewstep/fewstep.hpp>
+#include <fewstep/fitting/calibrate.hpp>
 #include <fewstep/io/table_file.hpp>
 
 #include <dlfcn.h>
@@ -59,10 +60,16 @@ int positive(const char* text, const char* name) {
 }
 
 void run(int argc, char** argv) {
-  if (argc < 4 || argc > 9) throw std::invalid_argument("usage: calibrate_callable LIBRARY MODEL OUT [ROWS] [TRAJECTORIES] [ITERATIONS] [TEACHER_STEPS] [TRIES]");
-  const auto setting = [&](int i, const char* name, int otherwise) { return argc > i ? positive(argv[i], name) : otherwise; };
+  if (argc < 4 || argc > 9)
+    throw std::invalid_argument(
+        "usage: calibrate_callable LIBRARY MODEL OUT [ROWS] [TRAJECTORIES] [ITERATIONS] [TEACHER_STEPS] [TRIES]");
+  const auto setting = [&](int i, const char* name, int otherwise) {
+    return argc > i ? positive(argv[i], name) : otherwise;
+  };
   const int rows = setting(4, "ROWS", 6), images = setting(5, "TRAJECTORIES", 320);
-  CalibrationOptions options{.iterations = setting(6, "ITERATIONS", 5), .tries = setting(8, "TRIES", 8), .teacher_steps = setting(7, "TEACHER_STEPS", 6)};
+  CalibrationOptions options{.iterations = setting(6, "ITERATIONS", 5),
+                             .tries = setting(8, "TRIES", 8),
+                             .teacher_steps = setting(7, "TEACHER_STEPS", 6)};
 
   examples::check_output("OUT", argv[3], ".json");
   const Runtime runtime(argv[1]);
@@ -75,7 +82,9 @@ void run(int argc, char** argv) {
   std::vector<int> classes;
   for (int i = 0; i < images; ++i) classes.push_back(kinds > 0 ? i % kinds : 0);
   const auto denoise = [&](const State& x, double sigma, State& out) {
-    if (runtime.denoise(opened, x.data(), static_cast<float>(sigma), classes.data(), out.data(), static_cast<int>(x.cols()))) throw std::runtime_error("the network failed");
+    if (runtime.denoise(opened, x.data(), static_cast<float>(sigma), classes.data(), out.data(),
+                        static_cast<int>(x.cols())))
+      throw std::runtime_error("the network failed");
   };
   std::vector<State> batches;
   for (int first = 0; first < images; first += 40) {
@@ -91,8 +100,10 @@ void run(int argc, char** argv) {
   const Calibration made = calibrate(denoise, tabulate(Ipndm{.order = 3}, karras({.steps = rows})), batches, options);
   runtime.close(opened);
   io::write_table(argv[3], {made.table, options.analytic_first_step, {{"command", "calibrate_callable"}}});
-  std::printf("rms distance to the teacher on held-out trajectories: %.4f at first, %.4f in the end\nthe teacher's own median error is about %.4f\nwrote %s\n",
-              made.before / root, made.after / root, made.teacher_error / root, argv[3]);
+  std::printf(
+      "rms distance to the teacher on held-out trajectories: %.4f at first, %.4f in the end\nthe teacher's own median "
+      "error is about %.4f\nwrote %s\n",
+      made.before / root, made.after / root, made.teacher_error / root, argv[3]);
   for (const std::string& note : made.notes) std::printf("note: %s\n", note.c_str());
 }
 

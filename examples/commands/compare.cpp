@@ -1,4 +1,5 @@
-// compare: the same noise through several solvers at 5 evaluations and through 100, as one picture and a table; classes take turns.
+// compare: the same noise through several solvers at 5 evaluations and through 100, as one picture and a table; classes
+// take turns.
 //   compare --model fashion_mnist.safetensors --out compare.png
 #include "support/command_line.hpp"
 #include "support/image_grid.hpp"
@@ -10,8 +11,8 @@
 
 #include <fewstep/torch.hpp>
 
-#include <CLI/CLI.hpp>
 #include <torch/torch.h>
+#include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <filesystem>
@@ -34,8 +35,8 @@ struct Candidate {
   std::shared_ptr<const GaussianStart> start = {};
 };
 
-void run(const std::filesystem::path& model, const std::vector<std::filesystem::path>& predictors, const std::filesystem::path& out,
-         const std::string& seed_list) {
+void run(const std::filesystem::path& model, const std::vector<std::filesystem::path>& predictors,
+         const std::filesystem::path& out, const std::string& seed_list) {
   const auto seeds = parse_seeds(seed_list);
   const auto network = load_unet(model);
   const UnetConfig& config = network->config();
@@ -66,12 +67,14 @@ void run(const std::filesystem::path& model, const std::vector<std::filesystem::
   std::vector<Panel> panels;
   for (const auto& c : candidates) {
     const auto drawn = [&](const auto& from) { return sample(c.solver, from, c.schedule, unit_noise, c.options); };
-    const auto result = c.start ? drawn(with_start(denoise, c.start->denoiser(labels, 1))) : drawn(denoise);
+    const auto result =
+        c.start ? drawn(with_analytic_first_step(denoise, c.start->denoiser(labels, 1))) : drawn(denoise);
     if (result.status != Status::complete) throw std::runtime_error(c.label + ": the samples are not finite");
     results.push_back(result.x.contiguous());
     const auto size = extents(result.x);
-    panels.push_back({c.label, grid(floats(results.back()), {.batch = size[0], .channels = size[1], .height = size[2],
-                                                             .width = size[3], .scale = 2})});
+    panels.push_back(
+        {c.label, grid(floats(results.back()),
+                       {.batch = size[0], .channels = size[1], .height = size[2], .width = size[3], .scale = 2})});
   }
   progress.finish();
   write_png(out, side_by_side(panels));
@@ -93,7 +96,8 @@ int main(int argc, char** argv) {
   CLI::App app{"Draws the same noise with several solvers, side by side."};
   plain_words(app);
   app.add_option("--model", model, "weights of the network (safetensors)")->required();
-  app.add_option("--predictors", predictors, "trained predictors (.safetensors) and tables (.json), one column each")->delimiter(',');
+  app.add_option("--predictors", predictors, "trained predictors (.safetensors) and tables (.json), one column each")
+      ->delimiter(',');
   app.add_option("--out", out, "the picture (.png)")->required();
   app.add_option("--seeds", seeds, "one image each, such as 0-63,70,80-90");
   finite_numbers(app);

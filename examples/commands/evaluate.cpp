@@ -1,8 +1,9 @@
 // How good solvers and predictors are on a trained network, at equal evaluations, with intervals:
 //   evaluate --model fashion_mnist.safetensors --classifier fashion_mnist_classifier.safetensors --nfe 5
 //            --solvers euler,heun,ipndm --predictors amed_5.safetensors --cache evaluate.cache --out evaluate
-// writes evaluate.csv, evaluate_differences.csv and evaluate.png. A classic solver runs at the order, schedule and analytic start that bring
-// it nearest to the last 10,000 training images; test images serve in the final table alone. What was computed before is taken from the cache.
+// writes evaluate.csv, evaluate_differences.csv and evaluate.png. A classic solver runs at the order, schedule and
+// analytic start that bring it nearest to the last 10,000 training images; test images serve in the final table alone.
+// What was computed before is taken from the cache.
 #include "support/cache.hpp"
 #include "support/classifier.hpp"
 #include "support/command_line.hpp"
@@ -48,7 +49,8 @@ struct Settings {
   std::string data = fashion_mnist_folder, device = "cpu", reference = "ipndm";
   std::vector<std::string> settings, choose{"images"};
   std::vector<int> nfe{5};
-  std::vector<std::string> solvers{"euler", "heun", "dpm2", "dpm_singlestep", "dpmpp", "unipc", "res", "deis", "ipndm", "ipndm_v", "plms"};
+  std::vector<std::string> solvers{"euler", "heun", "dpm2",  "dpm_singlestep", "dpmpp", "unipc",
+                                   "res",   "deis", "ipndm", "ipndm_v",        "plms"};
   std::vector<fs::path> predictors;
   std::vector<double> levels;
   std::int64_t images = 4096, seeds = 3, batch = 64, selection_images = 256;
@@ -60,22 +62,32 @@ struct Settings {
 class Evaluation {
  public:
   explicit Evaluation(Settings settings)
-      : s_(std::move(settings)), device_(parse_device(s_.device)), unet_(load_unet(s_.model)), classifier_(load_classifier(s_.classifier)),
-        cache_(s_.cache), model_(fingerprint(s_.model) + (s_.bf16 ? " in bf16" : "")), features_(fingerprint(s_.classifier)) {
+      : s_(std::move(settings)),
+        device_(parse_device(s_.device)),
+        unet_(load_unet(s_.model)),
+        classifier_(load_classifier(s_.classifier)),
+        cache_(s_.cache),
+        model_(fingerprint(s_.model) + (s_.bf16 ? " in bf16" : "")),
+        features_(fingerprint(s_.classifier)) {
     unet_->to(device_);
     if (s_.bf16) unet_->compute_type = torch::kBFloat16;
     const UnetConfig& config = unet_->config();
     s_.condition.check(config);
-    require(!s_.by_class || (config.label_dim == static_cast<std::int64_t>(fashion_mnist_labels.size()) && !s_.condition.unlabelled), "by-class", "given",
-            "pictures of 10 classes");
-    require(!s_.by_difficulty || s_.predictors.size() >= 3, "by-difficulty", "given", "with three predictors, of rising evaluations");
-    require(config.img_channels == 1 && config.img_resolution == 32, "model", s_.model.string(), "networks of 32x32 grey images, as the classifier's");
+    require(!s_.by_class || (config.label_dim == static_cast<std::int64_t>(fashion_mnist_labels.size()) &&
+                             !s_.condition.unlabelled),
+            "by-class", "given", "pictures of 10 classes");
+    require(!s_.by_difficulty || s_.predictors.size() >= 3, "by-difficulty", "given",
+            "with three predictors, of rising evaluations");
+    require(config.img_channels == 1 && config.img_resolution == 32, "model", s_.model.string(),
+            "networks of 32x32 grey images, as the classifier's");
     static_cast<void>(load_fashion_mnist(s_.data, "t10k"));  // what is missing is said now, not after the first row
-    if (!s_.gaussian_start.empty()) gaussian_start_ = std::make_shared<const GaussianStart>(read_gaussian_start(s_.gaussian_start, config, device_));
+    if (!s_.gaussian_start.empty())
+      gaussian_start_ = std::make_shared<const GaussianStart>(read_gaussian_start(s_.gaussian_start, config, device_));
   }
 
   void run() {
-    rows_.push_back(row(reference(), evaluations(reference().solver, reference().schedule, {})));  // what no solver can be better than
+    rows_.push_back(row(
+        reference(), evaluations(reference().solver, reference().schedule, {})));  // what no solver can be better than
     for (const int nfe : s_.nfe) {
       for (const std::string& family : s_.solvers)
         for (const Method& m : chosen(family, nfe)) rows_.push_back(row(m, nfe));
@@ -100,13 +112,17 @@ class Evaluation {
 
   /// Unit noise and classes of the samples [first, first + count) of one set.
   std::pair<Tensor, Tensor> draw(std::int64_t set, std::int64_t first, std::int64_t count) const {
-    return {noise_of(unseen_numbers(set, first, count), unet_->config(), device_), s_.condition.labels(unet_->config(), first, count)};
+    return {noise_of(unseen_numbers(set, first, count), unet_->config(), device_),
+            s_.condition.labels(unet_->config(), first, count)};
   }
 
   Result<Tensor> generated(const Method& m, const Tensor& noise, const Tensor& labels) const {
-    const auto network = [&](const Tensor& x, const Tensor& sigma, const Tensor& rows) { return unet_->forward(x, sigma, rows); };
-    return s_.condition.with_denoiser(network, labels, m.start.get(),
-                                      [&](auto denoise) { return sample(m.solver, denoise, m.schedule, noise, m.options); });
+    const auto network = [&](const Tensor& x, const Tensor& sigma, const Tensor& rows) {
+      return unet_->forward(x, sigma, rows);
+    };
+    return s_.condition.with_denoiser(network, labels, m.start.get(), [&](auto denoise) {
+      return sample(m.solver, denoise, m.schedule, noise, m.options);
+    });
   }
 
   struct Samples {
@@ -128,12 +144,14 @@ class Evaluation {
         for (std::int64_t at = first; at < end; at += s_.batch) {
           const auto [noise, labels] = draw(set, at, (std::min)(s_.batch, end - at));
           const auto result = generated(m, noise, labels);
-          if (result.status != Status::complete) throw std::runtime_error(m.name + " (" + m.text + "): the samples are not finite");
+          if (result.status != Status::complete)
+            throw std::runtime_error(m.name + " (" + m.text + "): the samples are not finite");
           images.push_back(result.x.to(torch::kCPU));
           bar.update(static_cast<double>(at + images.back().size(0)));
         }
         const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-        return Cache::Tensors{{"images", torch::cat(images)}, {"seconds", torch::tensor({spent.count()}, torch::kFloat64)}};
+        return Cache::Tensors{{"images", torch::cat(images)},
+                              {"seconds", torch::tensor({spent.count()}, torch::kFloat64)}};
       });
       all.push_back(part.at("images"));
       seconds += part.at("seconds");
@@ -148,7 +166,8 @@ class Evaluation {
     for (const Tensor& part : images.split(500)) parts.push_back(classifier_->forward(part.clamp(-1, 1)).feature);
     return torch::cat(parts);
   }
-  /// The last 10,000 images of a split: of the training images those that the classifier never saw, of the test images all.
+  /// The last 10,000 images of a split: of the training images those that the classifier never saw, of the test images
+  /// all.
   Moments real(const std::string& split) const {
     const Tensor images = load_fashion_mnist(s_.data, split).images;
     const std::int64_t count = (std::min)(images.size(0), std::int64_t{10'000});
@@ -158,7 +177,8 @@ class Evaluation {
   // The reference
 
   Method reference() const {
-    const std::string text = (s_.reference == "ipndm" ? "ipndm 4, " : "heun, ") + text_of("karras 7", {.steps = s_.reference_steps});
+    const std::string text =
+        (s_.reference == "ipndm" ? "ipndm 4, " : "heun, ") + text_of("karras 7", {.steps = s_.reference_steps});
     return {"reference", false, make_solver<Tensor>(s_.reference), karras({.steps = s_.reference_steps}), {}, text};
   }
   /// The reference solution of a set of noise.
@@ -167,20 +187,21 @@ class Evaluation {
     if (!images.defined()) images = sampled(reference(), set, s_.images).images;
     return images;
   }
-  /// The set whose reference images those of this one are compared to, from other noise. In a circle, so that what sets one
-  /// reference apart from the next cancels in the mean over the seeds.
+  /// The set whose reference images those of this one are compared to, from other noise. In a circle, so that what sets
+  /// one reference apart from the next cancels in the mean over the seeds.
   std::int64_t other(std::int64_t set) const { return set % (std::max)(s_.seeds, std::int64_t{2}) + 1; }
 
   std::string described(const Method& m, std::int64_t set, std::int64_t first, std::int64_t end) const {
-    return "model " + model_ + ", " + m.text + text_of(m.options) + s_.condition.text() + ", set " + std::to_string(set) + ", images " + std::to_string(first) + " to " +
-           std::to_string(end);
+    return "model " + model_ + ", " + m.text + text_of(m.options) + s_.condition.text() + ", set " +
+           std::to_string(set) + ", images " + std::to_string(first) + " to " + std::to_string(end);
   }
 
   // Methods
 
   Method learned(const fs::path& path) const {
     const Learned one = read_learned(path, unet_->config(), device_);
-    const std::string text = (path.extension() == ".json" ? "table " : "predictor ") + fingerprint(path) + (one.start ? ", start " + fingerprint(one.start_file) : "");
+    const std::string text = (path.extension() == ".json" ? "table " : "predictor ") + fingerprint(path) +
+                             (one.start ? ", start " + fingerprint(one.start_file) : "");
     return {path.stem().string(), true, one.solver, one.schedule, one.options, text, one.start};
   }
 
@@ -196,26 +217,36 @@ class Evaluation {
     return all;
   }
 
-  /// How far `count` samples of the selection's own noise are: in Frechet distance from the last 10,000 training images, or in the median
-  /// from the reference solution.
+  /// How far `count` samples of the selection's own noise are: in Frechet distance from the last 10,000 training
+  /// images, or in the median from the reference solution.
   double selection_distance(const Method& m, std::int64_t count, const std::string& from) {
     const bool images = from == "images";
-    return cache_("chosen by " + (images ? features_ : "distance to " + reference().text) + ", " + described(m, 900, 0, count), [&] {
-      double distance = 0;
-      const Tensor got = sampled(m, 900, count).images;
-      if (images) {
-        if (!selection_) selection_.emplace(real("train"));
-        distance = frechet(Moments(features(got), resample(count, 0)), *selection_);
-      } else {
-        distance = (got - sampled(reference(), 900, count).images).square().mean({1, 2, 3}).median().sqrt().item<double>();
-      }
-      return Cache::Tensors{{"distance", torch::tensor({distance}, torch::kFloat64)}};
-    }).at("distance").item<double>();
+    return cache_("chosen by " + (images ? features_ : "distance to " + reference().text) + ", " +
+                      described(m, 900, 0, count),
+                  [&] {
+                    double distance = 0;
+                    const Tensor got = sampled(m, 900, count).images;
+                    if (images) {
+                      if (!selection_) selection_.emplace(real("train"));
+                      distance = frechet(Moments(features(got), resample(count, 0)), *selection_);
+                    } else {
+                      distance = (got - sampled(reference(), 900, count).images)
+                                     .square()
+                                     .mean({1, 2, 3})
+                                     .median()
+                                     .sqrt()
+                                     .item<double>();
+                    }
+                    return Cache::Tensors{{"distance", torch::tensor({distance}, torch::kFloat64)}};
+                  })
+        .at("distance")
+        .item<double>();
   }
   /// The setting whose samples are nearest: all on a quarter of the images, then the best eighth on all.
   std::optional<Method> select(const std::string& family, int nfe, const std::string& from) {
     std::vector<std::pair<double, Method>> ranked;
-    for (const Method& m : settings_of(family, nfe)) ranked.emplace_back(selection_distance(m, (std::max)(s_.selection_images / 4, std::int64_t{4}), from), m);
+    for (const Method& m : settings_of(family, nfe))
+      ranked.emplace_back(selection_distance(m, (std::max)(s_.selection_images / 4, std::int64_t{4}), from), m);
     const auto nearer = [](const auto& a, const auto& b) { return a.first < b.first; };
     std::stable_sort(ranked.begin(), ranked.end(), nearer);
     ranked.resize((std::min)(ranked.size(), (std::max)(ranked.size() / 8, std::size_t{2})), {0, reference()});
@@ -231,7 +262,8 @@ class Evaluation {
     if (s_.settings.empty()) {
       for (const std::string& from : s_.choose) {
         const auto best = select(family, nfe, from);
-        if (best && std::none_of(some.begin(), some.end(), [&](const Method& m) { return whole(m) == whole(*best); })) some.push_back(*best);
+        if (best && std::none_of(some.begin(), some.end(), [&](const Method& m) { return whole(m) == whole(*best); }))
+          some.push_back(*best);
       }
       return some;
     }
@@ -239,7 +271,8 @@ class Evaluation {
     for (const int n : s_.nfe)
       for (const Method& m : settings_of(family, n)) wholes.insert(whole(m));
     for (const Method& m : settings_of(family, nfe)) {
-      // A text that is one setting's whole means that one, though it is part of another's: "..., AFS" and "..., AFS forgotten".
+      // A text that is one setting's whole means that one, though it is part of another's: "..., AFS" and "..., AFS
+      // forgotten".
       const auto asked_for = [&](const std::string& part) {
         return wholes.count(part) > 0 ? whole(m) == part : whole(m).find(part) != std::string::npos;
       };
@@ -252,8 +285,9 @@ class Evaluation {
 
   /// distance [N] and figures [5, 1 + resamples] of one set.
   Cache::Tensors measured(const Method& m, std::int64_t set) {
-    const std::string text = "figures by " + features_ + " against " + reference().text + " and set " + std::to_string(other(set)) +
-                             ", " + std::to_string(s_.resamples) + " resamples, " + described(m, set, 0, s_.images);
+    const std::string text = "figures by " + features_ + " against " + reference().text + " and set " +
+                             std::to_string(other(set)) + ", " + std::to_string(s_.resamples) + " resamples, " +
+                             described(m, set, 0, s_.images);
     return cache_(text, [&] {
       const Samples got = sampled(m, set, s_.images);
       const Tensor distance = (got.images - reference_images(set)).square().mean({1, 2, 3}).to(torch::kFloat64);
@@ -271,7 +305,8 @@ class Evaluation {
         figures[3][r] = frechet(moments, *test_);
         figures[4][r] = sliced_wasserstein(slices, weights, other_slices, other_weights);
       }
-      return Cache::Tensors{{"distance", distance}, {"figures", figures}, {"seconds", torch::tensor({got.seconds}, torch::kFloat64)}};
+      return Cache::Tensors{
+          {"distance", distance}, {"figures", figures}, {"seconds", torch::tensor({got.seconds}, torch::kFloat64)}};
     });
   }
 
@@ -299,18 +334,22 @@ class Evaluation {
     for (const fs::path& path : s_.predictors)
       for (const Row& r : rows_)
         if (r.predicted && r.name == path.stem()) made.push_back(&r);
-    require(made.size() >= 3, "by-difficulty", "given", "with three predictors at the evaluations asked for, of rising evaluations");
+    require(made.size() >= 3, "by-difficulty", "given",
+            "with three predictors at the evaluations asked for, of rising evaluations");
     const auto way = [&](std::size_t k) { return Way{made[k]->name, made[k]->nfe, made[k]->distance.flatten()}; };
     const Way cheap = way(0), middle = way(1), rich = way(2);
     std::vector<Tensor> known, labels;
     const fs::path file = file_of(middle.name);
     const Method m = learned(file);
     for (std::int64_t set = 1; set <= s_.seeds; ++set) {
-      known.push_back(cache_("first features, " + described(m, set, 0, s_.images), [&] { return Cache::Tensors{{"features", first_features(m, set)}}; }).at("features"));
+      known.push_back(cache_("first features, " + described(m, set, 0, s_.images), [&] {
+                        return Cache::Tensors{{"features", first_features(m, set)}};
+                      }).at("features"));
       labels.push_back(s_.condition.labels(unet_->config(), 0, s_.images));
     }
     const Tensor hard = middle.squares.log(), features = torch::cat(known);
-    std::vector<std::pair<std::string, Tensor>> opinions{{"drawn by lot", torch::randperm(hard.size(0), at::detail::createCPUGenerator(1), torch::kFloat64)}};
+    std::vector<std::pair<std::string, Tensor>> opinions{
+        {"drawn by lot", torch::randperm(hard.size(0), at::detail::createCPUGenerator(1), torch::kFloat64)}};
     Tensor all = features;
     if (labels[0].defined()) {
       const Tensor classes = torch::cat(labels).to(torch::kFloat64);
@@ -323,13 +362,16 @@ class Evaluation {
       if (made.size() > 3) files.push_back(file_of(made[3]->name));
       const std::vector<Tensor> said = answers(files);
       opinions.emplace_back("foretold by all of its predictor's answers", foretold(said[0], hard));
-      if (files.size() > 1) opinions.emplace_back("foretold by how far another predictor's differ", foretold((said[1] - said[0]).abs(), hard));
+      if (files.size() > 1)
+        opinions.emplace_back("foretold by how far another predictor's differ",
+                              foretold((said[1] - said[0]).abs(), hard));
     }
     opinions.emplace_back("those that end farthest", hard);
     print_handed_out(cheap, middle, rich, opinions, s_.resamples);
   }
   fs::path file_of(const std::string& name) const {
-    return *std::find_if(s_.predictors.begin(), s_.predictors.end(), [&](const fs::path& p) { return p.stem() == name; });
+    return *std::find_if(s_.predictors.begin(), s_.predictors.end(),
+                         [&](const fs::path& p) { return p.stem() == name; });
   }
   /// [N, K] for each file: what its predictor says of the samples of all sets, in runs by the first.
   std::vector<Tensor> answers(const std::vector<fs::path>& files) const {
@@ -375,12 +417,15 @@ class Evaluation {
       };
       Options options = m.options;
       options.stop = [&] { return seen.defined(); };
-      s_.condition.with_denoiser(network, labels, m.start.get(), [&, &unit = noise](auto denoise) { return sample(m.solver, denoise, m.schedule, unit, options); });
+      s_.condition.with_denoiser(network, labels, m.start.get(), [&, &unit = noise](auto denoise) {
+        return sample(m.solver, denoise, m.schedule, unit, options);
+      });
       all.push_back(seen);
     }
     return torch::cat(all);
   }
-  /// The samples that the first predictor brings farthest from the reference, and what the others make of the same noise.
+  /// The samples that the first predictor brings farthest from the reference, and what the others make of the same
+  /// noise.
   void write_worst() {
     const auto found = std::find_if(rows_.begin(), rows_.end(), [](const Row& r) { return r.predicted; });
     require(found != rows_.end(), "worst", s_.worst.string(), "with a predictor among the rows");
@@ -389,7 +434,12 @@ class Evaluation {
     const auto add = [&](const std::string& label, const Tensor& images) {
       const Tensor chosen = images.contiguous();
       const auto size = extents(chosen);
-      panels.push_back({label, grid(floats(chosen), {.batch = size[0], .channels = size[1], .height = size[2], .width = size[3], .columns = 4, .scale = 2})});
+      panels.push_back({label, grid(floats(chosen), {.batch = size[0],
+                                                     .channels = size[1],
+                                                     .height = size[2],
+                                                     .width = size[3],
+                                                     .columns = 4,
+                                                     .scale = 2})});
     };
     add("reference", reference_images(1).index_select(0, worst));
     std::vector<Method> methods{learned(file_of(found->name))};
@@ -404,7 +454,8 @@ class Evaluation {
       add(m.name, torch::cat(images));
     }
     write_png(s_.worst, side_by_side(panels));
-    std::printf("wrote %s: the samples that %s brings farthest from the reference\n", s_.worst.c_str(), found->name.c_str());
+    std::printf("wrote %s: the samples that %s brings farthest from the reference\n", s_.worst.c_str(),
+                found->name.c_str());
   }
 
   Settings s_;
@@ -431,24 +482,41 @@ int main(int argc, char** argv) {
   app.add_option("--out", s.out, "writes OUT.csv and OUT.png");
   app.add_option("--cache", s.cache, "folder for what was computed");
   app.add_option("--nfe", s.nfe, "network evaluations, such as 3,5,7")->delimiter(',')->check(CLI::Range(1, 1'000));
-  app.add_option("--solvers", s.solvers, "classic solvers, such as euler,ipndm; amed: with a fixed ratio")->delimiter(',')
-      ->check(CLI::IsMember({"euler", "heun", "dpm2", "amed", "dpm_singlestep", "dpmpp", "unipc", "res", "deis", "ipndm", "ipndm_v", "plms"}));
-  app.add_option("--settings", s.settings, "a row for each setting of the classic solvers that one of these texts is, or is part of, such as 'ipndm 3, karras 7'; else for the best");
-  app.add_option("--choose", s.choose, "how that is found: by the Frechet distance to training images, by the median distance to the reference solution, or a row for each, images,distance")
-      ->delimiter(',')->check(CLI::IsMember({"images", "distance"}));
-  app.add_option("--levels", s.levels, "one more schedule to try classic solvers on, such as 80,9.7,0.47,0.002")->delimiter(',');
-  app.add_option("--predictors", s.predictors, "files of train_amed and calibrate; each runs at its own number of evaluations")->delimiter(',')->check(CLI::ExistingFile);
+  app.add_option("--solvers", s.solvers, "classic solvers, such as euler,ipndm; amed: with a fixed ratio")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"euler", "heun", "dpm2", "amed", "dpm_singlestep", "dpmpp", "unipc", "res", "deis",
+                             "ipndm", "ipndm_v", "plms"}));
+  app.add_option("--settings", s.settings,
+                 "a row for each setting of the classic solvers that one of these texts is, or is part of, such as "
+                 "'ipndm 3, karras 7'; else for the best");
+  app.add_option("--choose", s.choose,
+                 "how that is found: by the Frechet distance to training images, by the median distance to the "
+                 "reference solution, or a row for each, images,distance")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"images", "distance"}));
+  app.add_option("--levels", s.levels, "one more schedule to try classic solvers on, such as 80,9.7,0.47,0.002")
+      ->delimiter(',');
+  app.add_option("--predictors", s.predictors,
+                 "files of train_amed and calibrate; each runs at its own number of evaluations")
+      ->delimiter(',')
+      ->check(CLI::ExistingFile);
   app.add_option("--images", s.images, "for each seed")->check(CLI::Range(16, 1'000'000));
   app.add_option("--seeds", s.seeds, "sets of noise")->check(CLI::Range(1, 100));
-  app.add_option("--reference", s.reference, "solver of the reference solution: ipndm (of order 4) or heun")->check(CLI::IsMember({"ipndm", "heun"}));
+  app.add_option("--reference", s.reference, "solver of the reference solution: ipndm (of order 4) or heun")
+      ->check(CLI::IsMember({"ipndm", "heun"}));
   app.add_option("--reference-steps", s.reference_steps, "of that solver")->check(CLI::Range(1, 100'000));
   app.add_option("--resamples", s.resamples, "of the bootstrap")->check(CLI::Range(20, 100'000));
-  app.add_option("--selection-images", s.selection_images, "for choosing the settings of classic solvers")->check(CLI::Range(16, 10'000));
+  app.add_option("--selection-images", s.selection_images, "for choosing the settings of classic solvers")
+      ->check(CLI::Range(16, 10'000));
   app.add_option("--batch", s.batch, "images at a time")->check(CLI::Range(1, 65'536));
   s.condition.add_options(app);
-  app.add_option("--gaussian-start", s.gaussian_start, "a file of gaussian_start: analytic starts of classic solvers know where the pictures of each class lie");
+  app.add_option(
+      "--gaussian-start", s.gaussian_start,
+      "a file of gaussian_start: analytic starts of classic solvers know where the pictures of each class lie");
   app.add_flag("--by-class", s.by_class, "also print the distance by class");
-  app.add_flag("--by-difficulty", s.by_difficulty, "also print what the first three predictors would reach with evaluations handed out by difficulty; a fourth, trained as the second was, says where predictors disagree");
+  app.add_flag("--by-difficulty", s.by_difficulty,
+               "also print what the first three predictors would reach with evaluations handed out by difficulty; a "
+               "fourth, trained as the second was, says where predictors disagree");
   app.add_option("--worst", s.worst, "picture of the first predictor's worst samples (.png)");
   app.add_option("--device", s.device, "cpu, cuda, cuda:1, ...");
   app.add_flag("--bf16", s.bf16, "the network computes in bfloat16");

@@ -62,16 +62,23 @@ int main(int argc, char** argv) {
       return network->forward(at, sigma, rows);
     };
     const torch::NoGradGuard no_grad;
-    const Geometry g = condition.with_denoiser(asked, condition.labels(c, 0, images), [&](const auto& denoise) { return geometry(course(Heun{}, denoise, fine, x).states); });
+    const Geometry g = condition.with_denoiser(asked, condition.labels(c, 0, images), [&](const auto& denoise) {
+      return geometry(course(Heun{}, denoise, fine, x).states);
+    });
     bar.finish();
 
-    std::printf("%d trajectories of %d steps. Share of a trajectory's variance outside its first principal directions:\n", images, steps);
+    std::printf(
+        "%d trajectories of %d steps. Share of a trajectory's variance outside its first principal directions:\n",
+        images, steps);
     for (std::size_t k = 0; k < g.outside.size(); ++k) std::printf("  %zu  %.3g\n", k + 1, g.outside[k]);
     io::atomic_write(out.string() + ".csv", [&](std::ostream& file) {
       file << "what,at,value\n";
-      for (std::size_t k = 0; k < g.outside.size(); ++k) file << "variance outside first directions," << k + 1 << "," << g.outside[k] << "\n";
-      for (std::size_t i = 0; i < g.deviation.size(); ++i) file << "deviation from the chord at sigma," << fine[i] << "," << g.deviation[i] << "\n";
-      for (std::size_t i = 0; i < g.curvature.size(); ++i) file << "curvature at sigma," << fine[i + 1] << "," << g.curvature[i] << "\n";
+      for (std::size_t k = 0; k < g.outside.size(); ++k)
+        file << "variance outside first directions," << k + 1 << "," << g.outside[k] << "\n";
+      for (std::size_t i = 0; i < g.deviation.size(); ++i)
+        file << "deviation from the chord at sigma," << fine[i] << "," << g.deviation[i] << "\n";
+      for (std::size_t i = 0; i < g.curvature.size(); ++i)
+        file << "curvature at sigma," << fine[i + 1] << "," << g.curvature[i] << "\n";
     });
     std::printf("wrote %s.csv\n", out.c_str());
 
@@ -83,11 +90,14 @@ int main(int argc, char** argv) {
     commands << "END\n$outside << END\n";
     for (std::size_t k = 0; k < g.outside.size(); ++k) commands << k + 1 << " " << g.outside[k] << "\n";
     commands << "END\nset multiplot layout 1,3\nset grid\nunset key\nset format y '10^{%L}'\n"
-             << "set title 'variance outside the first principal directions'\nset xlabel 'directions'\nset xtics 1\nset xrange [0.5:3.5]\nset logscale y\n"
+             << "set title 'variance outside the first principal directions'\nset xlabel 'directions'\nset xtics "
+                "1\nset xrange [0.5:3.5]\nset logscale y\n"
              << "plot $outside using 1:2 with impulses linewidth 20\n"
              << "set xrange [*:*]\nset xtics autofreq\nset logscale x\nunset logscale y\nset xlabel 'sigma'\n"
-             << "set format y '%g'\nset title 'distance from the chord, as a share of its length'\nplot $deviation using 1:2 with linespoints linewidth 2 pointtype 7\n"
-             << "set format y '10^{%L}'\nset logscale y\nset title 'curvature, 1/length'\nplot $curvature using 1:2 with linespoints linewidth 2 pointtype 7\nunset multiplot\n";
+             << "set format y '%g'\nset title 'distance from the chord, as a share of its length'\nplot $deviation "
+                "using 1:2 with linespoints linewidth 2 pointtype 7\n"
+             << "set format y '10^{%L}'\nset logscale y\nset title 'curvature, 1/length'\nplot $curvature using 1:2 "
+                "with linespoints linewidth 2 pointtype 7\nunset multiplot\n";
     plot(out.string() + ".png", "1500,420", commands.str());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s\n", first_line(error).c_str());

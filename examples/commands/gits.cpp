@@ -31,9 +31,11 @@ int main(int argc, char** argv) {
   app.add_option("--model", model, "weights of the network (safetensors)")->required();
   app.add_option("--steps", options.steps, "of the schedule")->check(CLI::Range(1, 1'000));
   app.add_option("--cost", cost, "deviation, l1, l2")->check(CLI::IsMember({"deviation", "l1", "l2"}));
-  app.add_option("--coefficient", options.coefficient, "what later steps count against earlier ones")->check(CLI::PositiveNumber);
+  app.add_option("--coefficient", options.coefficient, "what later steps count against earlier ones")
+      ->check(CLI::PositiveNumber);
   app.add_flag("--afs", options.analytic_first_step, "for a student with an analytic first step: one step more");
-  app.add_option("--student", student, "the solver that the level for the analytic step is chosen with")->check(unknown_solver);
+  app.add_option("--student", student, "the solver that the level for the analytic step is chosen with")
+      ->check(unknown_solver);
   app.add_option("--teacher-steps", teacher_steps, "of iPNDM on Karras levels")->check(CLI::Range(2, 10'000));
   app.add_option("--images", images, "trajectories")->check(CLI::Range(1, 65'536));
   app.add_option("--device", device, "cpu, cuda, cuda:1, ...");

@@ -32,9 +32,12 @@ int network_denoise(network* n, const float* x, float sigma, const int* classes,
   try {
     const torch::NoGradGuard no_grad;
     const auto& c = n->denoiser->config();
-    const torch::Tensor batch = torch::from_blob(const_cast<float*>(x), {samples, c.img_channels, c.img_resolution, c.img_resolution});
+    const torch::Tensor batch =
+        torch::from_blob(const_cast<float*>(x), {samples, c.img_channels, c.img_resolution, c.img_resolution});
     torch::Tensor labels;
-    if (classes && c.label_dim > 0) labels = fewstep::examples::class_rows(torch::from_blob(const_cast<int*>(classes), {samples}, torch::kInt32).to(torch::kInt64), c.label_dim);
+    if (classes && c.label_dim > 0)
+      labels = fewstep::examples::class_rows(
+          torch::from_blob(const_cast<int*>(classes), {samples}, torch::kInt32).to(torch::kInt64), c.label_dim);
     const torch::Tensor denoised = n->denoiser->forward(batch, torch::tensor(sigma), labels).denoised.contiguous();
     std::memcpy(out, denoised.data_ptr<float>(), sizeof(float) * static_cast<std::size_t>(denoised.numel()));
     return 0;

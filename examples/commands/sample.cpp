@@ -11,8 +11,8 @@
 
 #include <fewstep/torch.hpp>
 
-#include <CLI/CLI.hpp>
 #include <torch/torch.h>
+#include <CLI/CLI.hpp>
 
 #include <chrono>
 #include <cstdio>
@@ -56,7 +56,8 @@ std::shared_ptr<EdmDenoiser> network_for(const Settings& s, torch::Device device
 Tensor label_row(const Settings& s, const UnetConfig& config, torch::Device device) {
   if (!s.label) return {};
   if (config.label_dim == 0) require(false, "class", *s.label, "none: this network was trained without classes");
-  require(*s.label >= 0 && *s.label < config.label_dim, "class", *s.label, "0 to " + std::to_string(config.label_dim - 1));
+  require(*s.label >= 0 && *s.label < config.label_dim, "class", *s.label,
+          "0 to " + std::to_string(config.label_dim - 1));
   return class_rows(torch::tensor({*s.label}), config.label_dim)[0].to(device);
 }
 
@@ -109,7 +110,8 @@ void run(Settings s) {
     const auto last = std::min(first + s.batch, seeds.size());
     const std::vector<std::uint64_t> some(seeds.begin() + static_cast<std::ptrdiff_t>(first),
                                           seeds.begin() + static_cast<std::ptrdiff_t>(last));
-    const Tensor unit_noise = tensor_noise(some, {config.img_channels, config.img_resolution, config.img_resolution}, state);
+    const Tensor unit_noise =
+        tensor_noise(some, {config.img_channels, config.img_resolution, config.img_resolution}, state);
     const auto drawn = [&](const auto& denoise) {
       if (s.trajectory.empty()) return sample(solver, denoise, schedule, unit_noise, options);
       Trajectory<Tensor> trajectory{{unit_noise * schedule[0]}};
@@ -121,9 +123,10 @@ void run(Settings s) {
     const auto started = [&](const auto& denoise) {
       if (!start) return drawn(denoise);
       const Tensor rows = label.defined() ? label.expand({unit_noise.size(0), -1}) : Tensor();
-      return drawn(with_start(denoise, start->denoiser(rows, s.guidance)));
+      return drawn(with_analytic_first_step(denoise, start->denoiser(rows, s.guidance)));
     };
-    const auto result = s.guidance == 1 ? started(labelled) : started(guided(labelled, unlabelled, {.scale = s.guidance}));
+    const auto result =
+        s.guidance == 1 ? started(labelled) : started(guided(labelled, unlabelled, {.scale = s.guidance}));
     if (result.status != Status::complete)
       throw std::runtime_error("the samples are not finite: the network does not fit dtype " + s.dtype +
                                " or these noise levels");
@@ -148,7 +151,8 @@ void run(Settings s) {
   std::printf("images per second    %.1f\n", static_cast<double>(seeds.size()) / seconds);
   std::printf("outside the network  %.1f%%\n", 100 * (1 - spent.seconds / seconds));
   if (predicting.calls > 0)
-    std::printf("a prediction         %.2f%% of an evaluation\n", 100 * predicting.seconds / predicting.calls / (spent.seconds / spent.calls));
+    std::printf("a prediction         %.2f%% of an evaluation\n",
+                100 * predicting.seconds / predicting.calls / (spent.seconds / spent.calls));
 }
 
 }  // namespace
@@ -160,15 +164,20 @@ int main(int argc, char** argv) {
   std::string solvers;
   for_each_solver([&](const auto& entry) { solvers += (solvers.empty() ? "" : ", ") + std::string(entry.name); });
   app.add_option("--model", s.model, "weights of the network (safetensors)")->required();
-  auto* predictor = app.add_option("--predictor", s.predictor, "a trained time predictor (safetensors), with solver, steps and schedule");
-  auto* table = app.add_option("--table", s.table, "a solver's numbers (.json), with its schedule")->excludes(predictor);
-  for (CLI::Option* own : {app.add_option("--solver", s.solver, solvers),
-                           app.add_option("--order", s.solver_settings.order, "of solvers that have several: dpmpp 1 to 3, ipndm 1 to 4"),
-                           app.add_option("--steps", s.schedule_settings.steps, "steps of the solver")->check(CLI::Range(1, 10'000)),
-                           app.add_option("--schedule", s.schedule, "karras (polynomial), log_uniform (logsnr), time_uniform"),
-                           app.add_option("--rho", s.schedule_settings.rho, "the schedule's exponent (karras: 7, time_uniform: 1)"),
-                           static_cast<CLI::Option*>(app.add_flag("--afs", s.analytic_first_step, "analytic first step: saves the first evaluation")),
-                           static_cast<CLI::Option*>(app.add_flag("!--forget-analytic", s.analytic_in_history, "keep that step's slope out of a multistep solver's history"))})
+  auto* predictor = app.add_option("--predictor", s.predictor,
+                                   "a trained time predictor (safetensors), with solver, steps and schedule");
+  auto* table =
+      app.add_option("--table", s.table, "a solver's numbers (.json), with its schedule")->excludes(predictor);
+  for (CLI::Option* own :
+       {app.add_option("--solver", s.solver, solvers),
+        app.add_option("--order", s.solver_settings.order, "of solvers that have several: dpmpp 1 to 3, ipndm 1 to 4"),
+        app.add_option("--steps", s.schedule_settings.steps, "steps of the solver")->check(CLI::Range(1, 10'000)),
+        app.add_option("--schedule", s.schedule, "karras (polynomial), log_uniform (logsnr), time_uniform"),
+        app.add_option("--rho", s.schedule_settings.rho, "the schedule's exponent (karras: 7, time_uniform: 1)"),
+        static_cast<CLI::Option*>(
+            app.add_flag("--afs", s.analytic_first_step, "analytic first step: saves the first evaluation")),
+        static_cast<CLI::Option*>(app.add_flag("!--forget-analytic", s.analytic_in_history,
+                                               "keep that step's slope out of a multistep solver's history"))})
     own->excludes(predictor)->excludes(table);
   app.add_option("--seeds", s.seeds, "one image each, such as 0-63,70,80-90");
   app.add_option("--class", s.label, "the class to draw; without it, pictures of no class");

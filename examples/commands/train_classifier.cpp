@@ -1,5 +1,5 @@
-// Trains the classifier in whose features `evaluate` compares sets of images, on the first 50,000 images of Fashion-MNIST: the last
-// 10,000 are for choosing settings, the test images for the final table.
+// Trains the classifier in whose features `evaluate` compares sets of images, on the first 50,000 images of
+// Fashion-MNIST: the last 10,000 are for choosing settings, the test images for the final table.
 #include "support/classifier.hpp"
 #include "support/command_line.hpp"
 #include "support/fashion_mnist.hpp"
@@ -33,7 +33,9 @@ double accuracy(Classifier& classifier, const Tensor& images, const Tensor& labe
   const torch::NoGradGuard no_grad;
   std::int64_t right = 0;
   for (std::int64_t at = 0; at < images.size(0); at += 500)
-    right += (classifier.forward(images.narrow(0, at, 500)).logits.argmax(1) == labels.narrow(0, at, 500)).sum().item<std::int64_t>();
+    right += (classifier.forward(images.narrow(0, at, 500)).logits.argmax(1) == labels.narrow(0, at, 500))
+                 .sum()
+                 .item<std::int64_t>();
   return static_cast<double>(right) / static_cast<double>(images.size(0));
 }
 
@@ -60,8 +62,8 @@ void train(const Settings& s, const std::string& command) {
     const double share = static_cast<double>(k) / static_cast<double>(updates);
     for (auto& group : adam.param_groups())
       static_cast<torch::optim::AdamWOptions&>(group.options()).lr(s.lr * 0.5 * (1 + std::cos(std::acos(-1.) * share)));
-    const Tensor loss = torch::cross_entropy_loss(classifier.forward(augmented(all.images.index_select(0, rows))).logits,
-                                                  all.labels.index_select(0, rows));
+    const Tensor loss = torch::cross_entropy_loss(
+        classifier.forward(augmented(all.images.index_select(0, rows))).logits, all.labels.index_select(0, rows));
     adam.zero_grad();
     loss.backward();
     adam.step();
@@ -75,7 +77,8 @@ void train(const Settings& s, const std::string& command) {
   fewstep::io::TensorFile file{{}, {{"training_command", command}, {"test_accuracy", std::to_string(tested)}}};
   for (const auto& entry : classifier.named_parameters()) file.tensors[entry.key()] = entry.value().detach();
   fewstep::io::save_tensors(s.out, file);
-  std::printf("accuracy %.4f on the last 10,000 training images, %.4f on the test images\nwrote %s\n", held, tested, s.out.string().c_str());
+  std::printf("accuracy %.4f on the last 10,000 training images, %.4f on the test images\nwrote %s\n", held, tested,
+              s.out.string().c_str());
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // Trains the class-conditional denoiser that the examples ship, on Fashion-MNIST, with the loss of Karras et al. 2022
 // (EDM, arXiv 2206.00364, table 1): sigma log-normal, weight (sigma^2 + sd^2) / (sigma sd)^2.
 //
-// All randomness of step k comes from (seed, k) alone, so a run that was killed and resumed sees the same numbers as one
-// that was not.
+// All randomness of step k comes from (seed, k) alone, so a run that was killed and resumed sees the same numbers as
+// one that was not.
 #include "support/command_line.hpp"
 #include "support/fashion_mnist.hpp"
 #include "support/output.hpp"
@@ -35,11 +35,11 @@ struct Settings {
   bool bf16 = false;
 };
 
-/// One noise level per image, at evenly spaced quantiles of the log-normal: the mean loss of a batch varies far less than
-/// with independent draws.
+/// One noise level per image, at evenly spaced quantiles of the log-normal: the mean loss of a batch varies far less
+/// than with independent draws.
 Tensor stratified_sigmas(std::int64_t count) {
-  const Tensor quantile = ((torch::arange(count, torch::kFloat64) + torch::rand({1}, torch::kFloat64)) / count)
-                              .clamp(1e-6, 1 - 1e-6);
+  const Tensor quantile =
+      ((torch::arange(count, torch::kFloat64) + torch::rand({1}, torch::kFloat64)) / count).clamp(1e-6, 1 - 1e-6);
   return (p_mean + p_std * std::sqrt(2.) * torch::erfinv(2 * quantile - 1)).exp().to(torch::kFloat32);
 }
 
@@ -63,7 +63,8 @@ double split_loss(EdmDenoiser& net, const LabelledImages& split, std::int64_t co
   std::int64_t batches = 0;
   for (int repeat = 0; repeat < repeats; ++repeat)
     for (std::int64_t at = 0; at + batch <= count; at += batch, ++batches) {
-      const Tensor labels = with_labels ? class_rows(split.labels.narrow(0, at, batch), net.config().label_dim) : Tensor();
+      const Tensor labels =
+          with_labels ? class_rows(split.labels.narrow(0, at, batch), net.config().label_dim) : Tensor();
       // Shuffled, so that an image's place in the file says nothing about its noise levels.
       const Tensor sigma = stratified_sigmas(batch).index_select(0, torch::randperm(batch));
       sum += edm_loss(net, split.images.narrow(0, at, batch), labels, sigma).item<double>();
@@ -75,9 +76,12 @@ double split_loss(EdmDenoiser& net, const LabelledImages& split, std::int64_t co
 class Trainer {
  public:
   explicit Trainer(const Settings& settings)
-      : s_(settings), net_(settings.net), ema_(settings.net),
+      : s_(settings),
+        net_(settings.net),
+        ema_(settings.net),
         adam_(net_.parameters(), torch::optim::AdamOptions(settings.lr).betas({0.9, 0.99})),
-        train_(load_fashion_mnist(s_.data, "train")), test_(load_fashion_mnist(s_.data, "t10k")) {
+        train_(load_fashion_mnist(s_.data, "train")),
+        test_(load_fashion_mnist(s_.data, "t10k")) {
     net_.channels_last = ema_.channels_last = s_.bf16;
     if (s_.bf16) net_.compute_type = ema_.compute_type = torch::kBFloat16;
     for (auto* net : {&net_, &ema_})
@@ -115,7 +119,8 @@ class Trainer {
     }
     bar.finish();
     save();
-    const double loss = split_loss(ema_, test_, 10'000, true, 2), unlabelled = split_loss(ema_, test_, 10'000, false, 2);
+    const double loss = split_loss(ema_, test_, 10'000, true, 2),
+                 unlabelled = split_loss(ema_, test_, 10'000, false, 2);
     log << "images " << seen_ << "  test loss (all 10000, EMA) " << loss << " with labels, " << unlabelled << " without"
         << std::endl;
     std::printf("test loss %.4f with labels, %.4f without\n", loss, unlabelled);
@@ -141,9 +146,9 @@ class Trainer {
     const double warm = std::min(1., static_cast<double>(seen_ + s_.batch) / s_.warmup);
     for (auto& group : adam_.param_groups()) group.options().set_lr(s_.lr * warm * 0.5 * (1 + std::cos(M_PI * done)));
 
-    const Tensor loss = edm_loss(net_, train_.images.index_select(0, rows),
-                                 class_rows(train_.labels.index_select(0, rows), s_.net.label_dim),
-                                 stratified_sigmas(s_.batch));
+    const Tensor loss =
+        edm_loss(net_, train_.images.index_select(0, rows),
+                 class_rows(train_.labels.index_select(0, rows), s_.net.label_dim), stratified_sigmas(s_.batch));
     adam_.zero_grad();
     loss.backward();
     adam_.step();
@@ -239,7 +244,8 @@ int main(int argc, char** argv) {
   app.add_option("--blocks", s.net.num_blocks, "blocks per resolution");
   app.add_option("--attention", s.net.attn_resolutions, "resolutions with self-attention")->delimiter(',');
   app.add_option("--checkpoint-interval", s.checkpoint_seconds, "seconds")->check(CLI::PositiveNumber);
-  app.add_option("--test-interval", s.test_seconds, "seconds between losses on the test split")->check(CLI::PositiveNumber);
+  app.add_option("--test-interval", s.test_seconds, "seconds between losses on the test split")
+      ->check(CLI::PositiveNumber);
   app.add_option("--test-images", s.test_images, "images of those")->check(CLI::Range(250, 10'000));
   app.add_option("--seed", s.seed, "of weights, order and noise");
   app.add_option("--threads", s.threads, "0: LibTorch's choice")->check(CLI::NonNegativeNumber);
@@ -253,7 +259,8 @@ int main(int argc, char** argv) {
       const auto net = load_unet(s.evaluate);
       const LabelledImages test = load_fashion_mnist(s.data, "t10k");
       for (const bool labels : {true, false})
-        std::printf("test loss %s labels: %.4f\n", labels ? "with" : "without", split_loss(*net, test, 10'000, labels, 2));
+        std::printf("test loss %s labels: %.4f\n", labels ? "with" : "without",
+                    split_loss(*net, test, 10'000, labels, 2));
       return 0;
     }
     check_output("out", s.out, ".safetensors");

@@ -1,6 +1,8 @@
 // What the library asks of a state type X: one specialisation of algebra<X>. Nothing else touches data.
 #pragma once
 
+#include "level.hpp"
+
 #include <concepts>
 #include <cstddef>
 #include <tuple>
@@ -10,17 +12,15 @@ namespace fewstep {
 /// The only customisation point for a state type; see eigen/algebra.hpp and torch/algebra.hpp. Its members:
 ///   time                       noise levels: one double for the batch, or one per sample; constructible from a double
 ///   features                   what a denoiser may return beside the denoised batch (the network's bottleneck)
-///   inference                  RAII: how a run without gradients is executed; constructible from bool (off: do nothing)
-///   validate(x)                throws std::invalid_argument for a state that cannot be used
-///   like(x)                    storage for another state of x's shape
-///   fit(t, x)                  lets t hold one value per sample of x without allocating later; one value for all is spread
-///   is_one(t)                  known to be the number 1 everywhere
-///   detach(x), detach(t)       cuts the history of gradients, where there is one
-///   release(x)                 makes x an ordinary state again after `inference`
-///   finite(x)                  neither NaN nor infinity anywhere
-///   threshold(x, q, low, high) per sample: x <- clamp(x, -s, s) / s, s = the q-quantile of |x|, kept within [low, high]
-///   map(out, f, times...)      out <- f(times...), once or per sample
-///   combine(out, times, w, terms...)   out <- sum_k w_k(times...) terms_k; out may be one of the terms
+///   inference                  RAII: how a run without gradients is executed; constructible from bool (off: do
+///   nothing) validate(x)                throws std::invalid_argument for a state that cannot be used like(x) storage
+///   for another state of x's shape fit(t, x)                  lets t hold one value per sample of x without allocating
+///   later; one value for all is spread is_one(t)                  known to be the number 1 everywhere detach(x),
+///   detach(t)       cuts the history of gradients, where there is one release(x)                 makes x an ordinary
+///   state again after `inference` finite(x)                  neither NaN nor infinity anywhere threshold(x, q, low,
+///   high) per sample: x <- clamp(x, -s, s) / s, s = the q-quantile of |x|, kept within [low, high] map(out, f,
+///   times...)      out <- f(times...), once or per sample combine(out, times, w, terms...)   out <- sum_k
+///   w_k(times...) terms_k; out may be one of the terms
 /// Optional, for the adaptors of denoisers that name them:
 ///   clamp(x, low, high)        every number of x limited to [low, high]
 ///   blend(x, y, mask)          x <- mask y + (1 - mask) x; y and mask as x, or of one sample
@@ -32,20 +32,12 @@ namespace fewstep {
 template <class X>
 struct algebra;
 
-/// Noise levels for a batch of states X: one for all samples, or one per sample.
-template <class X>
-using Time = typename algebra<X>::time;
-
 template <class X>
 using Features = typename algebra<X>::features;
 
-/// The weight 1: its term is added, never multiplied.
-struct unit_t {};
-inline constexpr unit_t unit{};
-
 template <class X>
-concept State = std::movable<X> && requires(const X& x, X& y, Time<X>& t, const Time<X>& level, double v) {
-  Time<X>(v);
+concept State = std::movable<X> && requires(const X& x, X& y, Level<X>& t, const Level<X>& level, double v) {
+  Level<X>(v);
   typename algebra<X>::features;
   typename algebra<X>::inference;
   algebra<X>::validate(x);
@@ -58,13 +50,7 @@ concept State = std::movable<X> && requires(const X& x, X& y, Time<X>& t, const 
   algebra<X>::threshold(y, v, v, v);
 };
 
-/// The noise levels that a set of weights depends on.
-template <class... T>
-std::tuple<const T&...> times(const T&... t) {
-  return {t...};
-}
-
-/// combine(out, times(t, s), weights, terms...): out <- sum_k w_k(t, s) terms_k.
+/// combine(out, levels(t, s), weights, terms...): out <- sum_k w_k(t, s) terms_k.
 /// `weights` is a pure function of noise levels that returns one weight per term as a tuple; written once, it runs on
 /// doubles (once, or per sample) and on tensors, with gradients. `out` may be one of the terms.
 inline constexpr struct combine_fn {
@@ -92,11 +78,5 @@ X difference(const X& a, const X& b) {
   return y;
 }
 }  // namespace detail
-
-/// out <- f(t...), for the whole batch or per sample.
-template <State X, class F, class... T>
-void map_time(Time<X>& out, F f, const T&... t) {
-  algebra<X>::map(out, f, t...);
-}
 
 }  // namespace fewstep

@@ -1,7 +1,7 @@
 // A solver chosen at run time.
 #pragma once
 
-#include "concepts.hpp"
+#include "solver.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -20,16 +20,18 @@ class ModelRef {
     requires(!std::same_as<std::remove_const_t<M>, ModelRef>)
   explicit ModelRef(M& model)
       : model_(&model),
-        call_([](void* m, const X& x, const Time<X>& fed, const Time<X>& t, X& out) { (*static_cast<M*>(m))(x, fed, t, out); }),
+        call_([](void* m, const X& x, const Level<X>& fed, const Level<X>& t, X& out) {
+          (*static_cast<M*>(m))(x, fed, t, out);
+        }),
         features_([](void* m) { return static_cast<M*>(m)->features(); }) {}
 
-  void operator()(const X& x, const Time<X>& t, X& out) const { call_(model_, x, t, t, out); }
-  void operator()(const X& x, const Time<X>& fed, const Time<X>& t, X& out) const { call_(model_, x, fed, t, out); }
+  void operator()(const X& x, const Level<X>& t, X& out) const { call_(model_, x, t, t, out); }
+  void operator()(const X& x, const Level<X>& fed, const Level<X>& t, X& out) const { call_(model_, x, fed, t, out); }
   const Features<X>* features() const { return features_(model_); }
 
  private:
   void* model_;
-  void (*call_)(void*, const X&, const Time<X>&, const Time<X>&, X&);
+  void (*call_)(void*, const X&, const Level<X>&, const Level<X>&, X&);
   const Features<X>* (*features_)(void*);
 };
 
@@ -39,56 +41,56 @@ class ModelRef {
 /// A denoiser of shared levels only is refused when such a solver first asks it for per-sample ones.
 template <State X>
 class AnySolver {
-  struct Recollection {
-    virtual ~Recollection() = default;
-    virtual std::unique_ptr<Recollection> clone() const = 0;
+  struct ErasedMemory {
+    virtual ~ErasedMemory() = default;
+    virtual std::unique_ptr<ErasedMemory> clone() const = 0;
     virtual void detach() = 0;
   };
   template <class M>
-  struct RecollectionOf final : Recollection {
+  struct ErasedMemoryOf final : ErasedMemory {
     M memory;
-    explicit RecollectionOf(M m) : memory(std::move(m)) {}
-    std::unique_ptr<Recollection> clone() const override { return std::make_unique<RecollectionOf>(memory); }
+    explicit ErasedMemoryOf(M m) : memory(std::move(m)) {}
+    std::unique_ptr<ErasedMemory> clone() const override { return std::make_unique<ErasedMemoryOf>(memory); }
     void detach() override { memory.detach(); }
   };
   struct Interface {
     virtual ~Interface() = default;
     virtual Target target() const = 0;
     virtual int evaluations() const = 0;
-    virtual int evaluations(std::size_t& kept, std::size_t left, bool remember) const = 0;
-    virtual double clock(std::size_t index) const = 0;
+    virtual int evaluations(StepCount& at) const = 0;
+    virtual double sigma_scale(std::size_t index) const = 0;
     virtual void validate() const = 0;
-    virtual std::unique_ptr<Recollection> memory(const X& x) const = 0;
-    virtual void step(const Step<X>& n, X& x, X& first, detail::ModelRef<X>& model, Recollection& memory) const = 0;
+    virtual std::unique_ptr<ErasedMemory> memory(const X& x) const = 0;
+    virtual void step(const Step<X>& n, X& x, X& first, detail::ModelRef<X>& model, ErasedMemory& memory) const = 0;
   };
   template <class S>
   struct Holder final : Interface {
     S solver;
     explicit Holder(S s) : solver(std::move(s)) {}
-    Target target() const override { return solver.target(); }
+    Target target() const override { return target_of(solver); }
     int evaluations() const override { return solver.evaluations(); }
-    int evaluations(std::size_t& kept, std::size_t left, bool remember) const override { return detail::step_evaluations(solver, kept, left, remember); }
-    double clock(std::size_t index) const override { return detail::clock(solver, index); }
+    int evaluations(StepCount& at) const override { return detail::step_evaluations(solver, at); }
+    double sigma_scale(std::size_t index) const override { return detail::sigma_scale(solver, index); }
     void validate() const override { detail::validate(solver); }
-    std::unique_ptr<Recollection> memory(const X& x) const override {
-      return std::make_unique<RecollectionOf<fewstep::Memory<S, X>>>(solver.memory(x));
+    std::unique_ptr<ErasedMemory> memory(const X& x) const override {
+      return std::make_unique<ErasedMemoryOf<fewstep::Memory<S, X>>>(solver.memory(x));
     }
-    void step(const Step<X>& n, X& x, X& first, detail::ModelRef<X>& model, Recollection& memory) const override {
-      solver.step(n, x, first, model, static_cast<RecollectionOf<fewstep::Memory<S, X>>&>(memory).memory);
+    void step(const Step<X>& n, X& x, X& first, detail::ModelRef<X>& model, ErasedMemory& memory) const override {
+      solver.step(n, x, first, model, static_cast<ErasedMemoryOf<fewstep::Memory<S, X>>&>(memory).memory);
     }
   };
 
  public:
   class AnyMemory {
    public:
-    explicit AnyMemory(std::unique_ptr<Recollection> r) : held_(std::move(r)) {}
+    explicit AnyMemory(std::unique_ptr<ErasedMemory> r) : held_(std::move(r)) {}
     AnyMemory(const AnyMemory& o) : held_(o.held_->clone()) {}
     AnyMemory(AnyMemory&&) noexcept = default;
     void detach() { held_->detach(); }
-    Recollection& get() { return *held_; }
+    ErasedMemory& get() { return *held_; }
 
    private:
-    std::unique_ptr<Recollection> held_;
+    std::unique_ptr<ErasedMemory> held_;
   };
 
   template <class S>
@@ -97,8 +99,8 @@ class AnySolver {
 
   Target target() const { return held_->target(); }
   int evaluations() const { return held_->evaluations(); }
-  int evaluations(std::size_t& kept, std::size_t left, bool remember) const { return held_->evaluations(kept, left, remember); }
-  double clock(std::size_t index) const { return held_->clock(index); }
+  int evaluations(StepCount& at) const { return held_->evaluations(at); }
+  double sigma_scale(std::size_t index) const { return held_->sigma_scale(index); }
   void validate() const { held_->validate(); }
   AnyMemory memory(const X& x) const { return AnyMemory(held_->memory(x)); }
 

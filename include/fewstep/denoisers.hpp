@@ -1,6 +1,7 @@
 // All that makes denoisers of networks, and denoisers of denoisers.
 #pragma once
 
+#include "denoisers/analytic_first_step.hpp"
 #include "denoisers/clamped.hpp"
 #include "denoisers/conditioned.hpp"
 #include "denoisers/edm.hpp"
@@ -9,6 +10,4 @@
 #include "denoisers/guided_batch.hpp"
 #include "denoisers/inpainted.hpp"
 #include "denoisers/predictions.hpp"
-#include "denoisers/analytic_first_step.hpp"
-#include "processes/noise_process.hpp"
-#include "processes/noise_table.hpp"
+#include "processes.hpp"

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "concepts.hpp"
+#include "solver.hpp"
 
 #include <cstddef>
 #include <utility>
@@ -8,42 +8,43 @@
 
 namespace fewstep {
 
-/// The last model outputs of a multistep solver and their noise levels; [0] is the newest. Storage is taken once, when a
-/// run starts.
+/// The last model outputs of a multistep solver and their noise levels; [0] is the newest. Storage is taken once, when
+/// a run starts.
 template <State X>
 class History {
  public:
   History(const X& x, std::size_t capacity) {
     for (std::size_t k = 0; k < capacity; ++k) {
       value_.push_back(algebra<X>::like(x));
-      time_.emplace_back(0.);
-      algebra<X>::fit(time_.back(), x);
+      level_.emplace_back(0.);
+      algebra<X>::fit(level_.back(), x);
     }
   }
 
   std::size_t size() const { return size_; }
   const X& operator[](std::size_t k) const { return value_[slot(k)]; }
-  const Time<X>& time(std::size_t k) const { return time_[slot(k)]; }
+  const Level<X>& level(std::size_t k) const { return level_[slot(k)]; }
 
-  /// Takes v, the target at the left end of a step, by swapping buffers: v leaves with the oldest one, nothing is copied.
+  /// Takes v, the target at the left end of a step, by swapping buffers: v leaves with the oldest one, nothing is
+  /// copied.
   void push(X& v, const Step<X>& n) {
     if (value_.empty() || !n.remember) return;
     head_ = (head_ + 1) % value_.size();
     std::swap(value_[head_], v);
-    time_[head_] = n.from;
+    level_[head_] = n.from;
     if (size_ < value_.size()) ++size_;
   }
 
   void detach() {
     for (X& v : value_) algebra<X>::detach(v);
-    for (Time<X>& t : time_) algebra<X>::detach(t);
+    for (Level<X>& t : level_) algebra<X>::detach(t);
   }
 
  private:
   std::size_t slot(std::size_t k) const { return (head_ + value_.size() - k) % value_.size(); }
 
   std::vector<X> value_;
-  std::vector<Time<X>> time_;
+  std::vector<Level<X>> level_;
   std::size_t head_ = 0, size_ = 0;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
-#include "concepts.hpp"
+#include "denoiser.hpp"
+#include "solver.hpp"
 
 #include <cmath>
 #include <functional>
@@ -11,7 +12,8 @@
 
 namespace fewstep {
 
-/// Dynamic thresholding (Saharia et al. 2022, arXiv 2205.11487, section 2.3): per sample, denoised images are clamped to
+/// Dynamic thresholding (Saharia et al. 2022, arXiv 2205.11487, section 2.3): per sample, denoised images are clamped
+/// to
 /// [-s, s] and divided by s, s being the quantile of |D| but no less than floor and no more than ceiling.
 struct Thresholding {
   double quantile = 0.995;
@@ -21,7 +23,7 @@ struct Thresholding {
 
 namespace detail {
 struct Cancelled {};  // unwinds a step when the caller asks to stop; never leaves Run
-}
+}  // namespace detail
 
 /// A denoiser seen as the target that a solver asked for. Counts evaluations.
 template <State X, class D>
@@ -31,36 +33,40 @@ class Model {
       : denoise_(&denoise), target_(target), thresholding_(thresholding), stop_(std::move(stop)) {}
 
   /// out <- the target at (x, sigma). x and out must not be the same object.
-  void operator()(const X& x, const Time<X>& sigma, X& out) { (*this)(x, sigma, sigma, out); }
+  void operator()(const X& x, const Level<X>& sigma, X& out) { (*this)(x, sigma, sigma, out); }
 
-  /// The same with the network fed another level than the one that the slope is divided by (AMED's clock).
-  void operator()(const X& x, const Time<X>& fed, const Time<X>& sigma, X& out) {
+  /// The same with the network fed another level than the one that the slope is divided by (AMED's sigma_scale).
+  void operator()(const X& x, const Level<X>& fed, const Level<X>& sigma, X& out) {
     denoised(x, fed, out);
     aim(x, sigma, out);
   }
 
   /// The target for data ~ N(0, 1), D = x / (1 + sigma^2): spends no evaluation and gives no features (AFS; Dockhorn et
-  /// al. 2022, arXiv 2210.05475, with the slope x / sqrt(1 + sigma^2) of the AMED code), or what the denoiser knows better.
-  void analytic(const X& x, const Time<X>& sigma, X& out) {
+  /// al. 2022, arXiv 2210.05475, with the slope x / sqrt(1 + sigma^2) of the AMED code), or what the denoiser knows
+  /// better.
+  void analytic(const X& x, const Level<X>& sigma, X& out) {
     has_features_ = false;
-    if constexpr (requires { denoise_->analytic_start(x, sigma, out); }) {
-      denoise_->analytic_start(x, sigma, out);
+    if constexpr (requires { denoise_->analytic_first_step(x, sigma, out); }) {
+      denoise_->analytic_first_step(x, sigma, out);
       return aim(x, sigma, out);
-    } else if constexpr (requires { denoise_->analytic_start(1.); }) {
-      combine(out, times(sigma), [this](const auto& s) { return std::tuple{denoise_->analytic_start(s)}; }, x);
+    } else if constexpr (requires { denoise_->analytic_first_step(1.); }) {
+      combine(out, levels(sigma), [this](const auto& s) { return std::tuple{denoise_->analytic_first_step(s)}; }, x);
       return aim(x, sigma, out);
     }
-    const auto root = [](const auto& s) { using std::sqrt; return sqrt(1. + s * s); };
+    const auto root = [](const auto& s) {
+      using std::sqrt;
+      return sqrt(1. + s * s);
+    };
     if (target_ == Target::slope) {
-      combine(out, times(sigma), [root](const auto& s) { return std::tuple{1. / root(s)}; }, x);
+      combine(out, levels(sigma), [root](const auto& s) { return std::tuple{1. / root(s)}; }, x);
     } else {
-      combine(out, times(sigma), [root](const auto& s) { return std::tuple{1. - s / root(s)}; }, x);
+      combine(out, levels(sigma), [root](const auto& s) { return std::tuple{1. - s / root(s)}; }, x);
       threshold(out);
     }
   }
 
   /// out <- D(x, sigma) as the denoiser gives it.
-  void denoised(const X& x, const Time<X>& sigma, X& out) {
+  void denoised(const X& x, const Level<X>& sigma, X& out) {
     if (stop_ && stop_()) throw detail::Cancelled{};
     has_features_ = detail::denoise(*denoise_, x, sigma, out, features_);
     ++evaluations_;
@@ -78,14 +84,14 @@ class Model {
 
  private:
   /// D -> the target.
-  void aim(const X& x, const Time<X>& sigma, X& out) const {
+  void aim(const X& x, const Level<X>& sigma, X& out) const {
     if (target_ == Target::slope)
-      combine(out, times(sigma), [](const auto& s) { return std::tuple{1. / s, -1. / s}; }, x, out);
-    else
-      threshold(out);
+      combine(out, levels(sigma), [](const auto& s) { return std::tuple{1. / s, -1. / s}; }, x, out);
+    else threshold(out);
   }
   void threshold(X& out) const {
-    if (thresholding_) algebra<X>::threshold(out, thresholding_->quantile, thresholding_->floor, thresholding_->ceiling);
+    if (thresholding_)
+      algebra<X>::threshold(out, thresholding_->quantile, thresholding_->floor, thresholding_->ceiling);
   }
 
   D* denoise_;
@@ -97,18 +103,18 @@ class Model {
   int evaluations_ = 0, total_evaluations_ = 0;
 };
 
-/// A model on a rescaled clock: at level t its network is fed clock * t, while slopes still divide by t. A factor, not a
-/// time, so that solvers with several stages can be wrapped, and wrappers nested.
+/// A model on a rescaled sigma_scale: at level t its network is fed sigma_scale * t, while slopes still divide by t. A
+/// factor, not a time, so that solvers with several stages can be wrapped, and wrappers nested.
 template <State X, class M>
 struct Rescaled {
   M& model;
-  const Time<X>& clock;
-  Time<X>& fed;
+  const Level<X>& sigma_scale;
+  Level<X>& fed;
 
-  void operator()(const X& x, const Time<X>& t, X& out) const { (*this)(x, t, t, out); }
-  void operator()(const X& x, const Time<X>& at, const Time<X>& t, X& out) const {
-    if (algebra<X>::is_one(clock)) return model(x, at, t, out);
-    map_time<X>(fed, [](const auto& a, const auto& level) { return a * level; }, clock, at);
+  void operator()(const X& x, const Level<X>& t, X& out) const { (*this)(x, t, t, out); }
+  void operator()(const X& x, const Level<X>& at, const Level<X>& t, X& out) const {
+    if (algebra<X>::is_one(sigma_scale)) return model(x, at, t, out);
+    map_level<X>(fed, [](const auto& a, const auto& level) { return a * level; }, sigma_scale, at);
     model(x, fed, t, out);
   }
   const Features<X>* features() const { return model.features(); }

@@ -1,10 +1,10 @@
-// The names that other programs have for solvers and schedules: diffusers, k-diffusion and ComfyUI, stable-diffusion.cpp, A1111's UI.
+// The names that other programs have for solvers and schedules: diffusers, k-diffusion and ComfyUI,
+// stable-diffusion.cpp, A1111's UI.
 #pragma once
 
 #include "registry.hpp"
 #include "scalar.hpp"
-#include "schedules/published.hpp"
-#include "schedules/training_steps.hpp"
+#include "schedules.hpp"
 
 #include <array>
 #include <cctype>
@@ -32,7 +32,8 @@ inline std::string plain_name(std::string_view name) {
   std::string plain;
   for (const char c : name) {
     if (c == '+') plain += 'p';
-    else if (std::isalnum(static_cast<unsigned char>(c))) plain += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    else if (std::isalnum(static_cast<unsigned char>(c)))
+      plain += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   }
   return plain;
 }
@@ -44,23 +45,41 @@ struct Alias {
 
 inline const std::vector<Alias>& solver_aliases() {
   static const std::vector<Alias> list{
-      {"ddim", "euler"}, {"eulerdiscrete", "euler"}, {"edmeuler", "euler"}, {"flowmatcheuler", "euler"}, {"flowmatcheulerdiscrete", "euler"},
+      {"ddim", "euler"},
+      {"eulerdiscrete", "euler"},
+      {"edmeuler", "euler"},
+      {"flowmatcheuler", "euler"},
+      {"flowmatcheulerdiscrete", "euler"},
       {"heundiscrete", "heun"},
-      {"dpm", "dpm2"}, {"kdpm2", "dpm2"}, {"kdpm2discrete", "dpm2"}, {"dpmsolver2", "dpm2"},
+      {"dpm", "dpm2"},
+      {"kdpm2", "dpm2"},
+      {"kdpm2discrete", "dpm2"},
+      {"dpmsolver2", "dpm2"},
       {"amedsolver", "amed"},
-      {"dpmpp2m", "dpmpp", {.order = 2}}, {"dpmpp3m", "dpmpp", {.order = 3}}, {"dpmsolverpp", "dpmpp"}, {"dpmsolvermultistep", "dpmpp", {.order = 2}},
-      {"dpmpp2s", "dpm_singlestep", {.order = 2, .form = Form::data}}, {"dpmpp3s", "dpm_singlestep", {.order = 3, .form = Form::data}},
-      {"dpmsolver3", "dpm_singlestep", {.order = 3, .form = Form::noise}}, {"dpmsolversinglestep", "dpm_singlestep", {.order = 2, .form = Form::data}},
-      {"unipcbh1", "unipc", {.variant = UniB::bh1}}, {"unipcbh2", "unipc", {.variant = UniB::bh2}}, {"unipcmultistep", "unipc", {.order = 2}},
-      {"deistab", "deis"}, {"deisrhoab", "ipndm_v"}, {"deismultistep", "deis", {.order = 2}},
-      {"lms", "ipndm_v", {.order = 4}}, {"lmsdiscrete", "ipndm_v", {.order = 4}},
+      {"dpmpp2m", "dpmpp", {.order = 2}},
+      {"dpmpp3m", "dpmpp", {.order = 3}},
+      {"dpmsolverpp", "dpmpp"},
+      {"dpmsolvermultistep", "dpmpp", {.order = 2}},
+      {"dpmpp2s", "dpm_singlestep", {.order = 2, .target = Target::denoised}},
+      {"dpmpp3s", "dpm_singlestep", {.order = 3, .target = Target::denoised}},
+      {"dpmsolver3", "dpm_singlestep", {.order = 3, .target = Target::slope}},
+      {"dpmsolversinglestep", "dpm_singlestep", {.order = 2, .target = Target::denoised}},
+      {"unipcbh1", "unipc", {.variant = UniB::bh1}},
+      {"unipcbh2", "unipc", {.variant = UniB::bh2}},
+      {"unipcmultistep", "unipc", {.order = 2}},
+      {"deistab", "deis"},
+      {"deisrhoab", "ipndm_v"},
+      {"deismultistep", "deis", {.order = 2}},
+      {"lms", "ipndm_v", {.order = 4}},
+      {"lmsdiscrete", "ipndm_v", {.order = 4}},
       {"resmultistep", "res", {.order = 2}}};
   return list;
 }
 
 /// What samplers that add noise are called; and those for distilled networks.
 inline bool is_stochastic(std::string_view plain) {
-  for (const std::string_view part : {"ancestral", "sde", "lcm", "tcd", "restart", "sasolver", "cfgpp", "dpmfast", "dpmadaptive"})
+  for (const std::string_view part :
+       {"ancestral", "sde", "lcm", "tcd", "restart", "sasolver", "cfgpp", "dpmfast", "dpmadaptive"})
     if (plain.find(part) != plain.npos) return true;
   return plain == "eulera" || plain == "dpm2a" || plain == "dpmpp2sa" || plain == "ddpm";
 }
@@ -68,8 +87,8 @@ inline bool is_stochastic(std::string_view plain) {
 }  // namespace detail
 
 /// "DPM++ 2M Karras", "dpmpp_2m", "dpm++2m", "k_lms", "UniPCMultistepScheduler", "PLMS", ... in this library's terms.
-/// @throws std::invalid_argument for an unknown name, with those that are known and the nearest; for samplers that add noise or are
-/// no solvers of the ODE, saying so.
+/// @throws std::invalid_argument for an unknown name, with those that are known and the nearest; for samplers that add
+/// noise or are no solvers of the ODE, saying so.
 inline SolverChoice solver_by_name(std::string_view name) {
   std::string plain = detail::plain_name(name);
   SolverChoice choice;
@@ -84,7 +103,8 @@ inline SolverChoice solver_by_name(std::string_view name) {
   else if (drop_end("exponential")) choice.schedule = "log_uniform";
   if (name.starts_with("k_") || name.starts_with("K_")) plain.erase(0, 1);
   if (name.starts_with("sample_")) plain.erase(0, 6);  // k-diffusion's functions
-  require(!detail::is_stochastic(plain), "solver", name, "solvers of the ODE; this one adds noise, or belongs to distilled networks");
+  require(!detail::is_stochastic(plain), "solver", name,
+          "solvers of the ODE; this one adds noise, or belongs to distilled networks");
 
   std::vector<std::string> known;
   for_each_solver([&](const auto& entry) {
@@ -118,11 +138,14 @@ inline std::string describe(std::string_view solver, const SolverSettings& setti
       return out.str();
     };
     if constexpr (requires { made.order; }) add("order", number(made.order));
-    if constexpr (requires { made.form; }) add("form", made.form == Form::data ? "data" : "noise");
+    if constexpr (requires { made.target; }) add("target", made.target == Target::denoised ? "denoised" : "slope");
     if constexpr (requires { made.variable; })
-      add("variable", made.variable == Variable::sigma ? "sigma" : made.variable == Variable::time ? "time" : "log_sigma");
+      add("variable", made.variable == Variable::sigma  ? "sigma"
+                      : made.variable == Variable::time ? "time"
+                                                        : "log_sigma");
     if constexpr (requires { made.variant; }) add("variant", made.variant == UniB::bh1 ? "bh1" : "bh2");
-    if constexpr (requires { made.lower_order_final; }) add("lower_order_final", made.lower_order_final ? "true" : "false");
+    if constexpr (requires { made.lower_order_final; })
+      add("lower_order_final", made.lower_order_final ? "true" : "false");
     if constexpr (requires { made.uncorrected; }) add("uncorrected", number(made.uncorrected));
     if constexpr (requires { made.predictor.ratio; }) add("ratio", number(made.predictor.ratio));
     if constexpr (requires { made.r1; }) add("r1", number(made.r1)), add("r2", number(made.r2));
@@ -131,16 +154,24 @@ inline std::string describe(std::string_view solver, const SolverSettings& setti
   return text;
 }
 
-/// Schedules by the names of other programs. Those that count training steps need the network's table and end at 0; the others take their
-/// range and end from `settings` alone.
-/// @throws std::invalid_argument for unknown names, with those known and the nearest; for a name that needs a table, without one.
+/// Schedules by the names of other programs. Those that count training steps need the network's table and end at 0; the
+/// others take their range and end from `settings` alone.
+/// @throws std::invalid_argument for unknown names, with those known and the nearest; for a name that needs a table,
+/// without one.
 inline Schedule schedule_by_name(std::string_view name, ScheduleSettings settings, const NoiseTable* table = nullptr) {
   const std::string plain = detail::plain_name(name);
   using Made = Schedule (*)(const NoiseTable&, int);
   constexpr std::array<std::pair<std::string_view, Made>, 7> on_steps{
-      {{"normal", normal}, {"discrete", normal}, {"sgmuniform", sgm_uniform}, {"trailing", sgm_uniform}, {"simple", simple}, {"ddimuniform", ddim_uniform},
+      {{"normal", normal},
+       {"discrete", normal},
+       {"sgmuniform", sgm_uniform},
+       {"trailing", sgm_uniform},
+       {"simple", simple},
+       {"ddimuniform", ddim_uniform},
        {"beta", [](const NoiseTable& t, int steps) { return beta_quantiles(t, steps); }}}};
-  std::vector<std::string> known{"karras", "polynomial", "exponential", "logsnr", "log_uniform", "time_uniform", "time_quadratic", "kl_optimal", "polyexponential", "ays_sd1", "ays_sdxl", "ays_svd"};
+  std::vector<std::string> known{"karras",          "polynomial",   "exponential",    "logsnr",
+                                 "log_uniform",     "time_uniform", "time_quadratic", "kl_optimal",
+                                 "polyexponential", "ays_sd1",      "ays_sdxl",       "ays_svd"};
   for (const auto& [known_name, make] : on_steps) {
     known.emplace_back(known_name);
     if (known_name != plain) continue;

@@ -1,10 +1,27 @@
+// What an observer is shown, and the usual ones.
 #pragma once
 
-#include "concepts.hpp"
+#include "algebra.hpp"
 
+#include <cstddef>
+#include <type_traits>
 #include <vector>
 
 namespace fewstep {
+
+/// What an observer is shown after each step. References are valid during the call only.
+template <State X>
+struct Snapshot {
+  std::size_t index;  // of the step just made
+  std::size_t count;  // steps of the schedule
+  double from, to;    // noise levels
+  int evaluations;    // so far
+  const X& x;
+};
+
+/// Any callable (const Snapshot<X>&); one that returns bool cancels the run with false.
+template <class O, class X>
+concept Observer = requires(O& observe, const Snapshot<X>& s) { observe(s); };
 
 /// Keeps a copy of the state after every step: `sample(..., std::ref(trajectory))`.
 template <State X>
@@ -18,10 +35,8 @@ template <class... O>
 auto tee(O... observers) {
   return [=](const auto& snapshot) mutable {
     const auto ask = [&](auto& observe) {
-      if constexpr (std::is_same_v<decltype(observe(snapshot)), bool>)
-        return observe(snapshot);
-      else
-        return observe(snapshot), true;
+      if constexpr (std::is_same_v<decltype(observe(snapshot)), bool>) return observe(snapshot);
+      else return observe(snapshot), true;
     };
     return (ask(observers) && ...);
   };

@@ -1,10 +1,13 @@
-// The list of solvers. A new one is its file and one line here: laws, golden check, command line and table read the list.
+// The list of solvers. A new one is its file and one line here: laws, golden check, command line and table read the
+// list.
 #pragma once
 
 #include "any_solver.hpp"
 #include "errors.hpp"
 #include "plugin/amed.hpp"
-#include "schedule.hpp"
+#include "schedules/karras.hpp"
+#include "schedules/log_uniform.hpp"
+#include "schedules/time_uniform.hpp"
 #include "solvers/amed_solver.hpp"
 #include "solvers/deis.hpp"
 #include "solvers/dpm_solver_2.hpp"
@@ -33,7 +36,7 @@ namespace fewstep {
 struct SolverSettings {
   std::optional<int> order = {};
   std::optional<double> ratio = {};
-  std::optional<Form> form = {};
+  std::optional<Target> target = {};
   std::optional<bool> lower_order_final = {};
   std::optional<UniB> variant = {};
 };
@@ -53,9 +56,10 @@ inline constexpr std::tuple solver_list{
                 [](const SolverSettings& s) { return DpmSolver2{FixedRatio{s.ratio.value_or(0.5)}}; }},
     SolverEntry{"amed", "AMED-Solver", "ratio", "arXiv 2312.00094",
                 [](const SolverSettings& s) { return AmedSolver{FixedRatio{s.ratio.value_or(0.5)}}; }},
-    SolverEntry{"dpmpp", "DPM-Solver++ multistep", "order form lower_order_final", "arXiv 2211.01095",
+    SolverEntry{"dpmpp", "DPM-Solver++ multistep", "order target lower_order_final", "arXiv 2211.01095",
                 [](const SolverSettings& s) {
-                  return Dpmpp{s.order.value_or(2), s.form.value_or(Form::data), s.lower_order_final.value_or(true)};
+                  return Dpmpp{s.order.value_or(2), s.target.value_or(Target::denoised),
+                               s.lower_order_final.value_or(true)};
                 }},
     SolverEntry{"ipndm", "iPNDM", "order", "arXiv 2204.13902",
                 [](const SolverSettings& s) { return Ipndm{s.order.value_or(4)}; }},
@@ -63,18 +67,20 @@ inline constexpr std::tuple solver_list{
                 [](const SolverSettings& s) { return Deis{s.order.value_or(4), Variable::sigma}; }},
     SolverEntry{"deis", "tAB-DEIS", "order", "arXiv 2204.13902",
                 [](const SolverSettings& s) { return Deis{s.order.value_or(3), Variable::time}; }},
-    SolverEntry{"res", "RES multistep", "order", "arXiv 2308.02157",
-                [](const SolverSettings& s) { return Deis{s.order.value_or(2), Variable::log_sigma, Form::data}; }},
+    SolverEntry{
+        "res", "RES multistep", "order", "arXiv 2308.02157",
+        [](const SolverSettings& s) { return Deis{s.order.value_or(2), Variable::log_sigma, Target::denoised}; }},
     SolverEntry{"plms", "PLMS", "", "arXiv 2202.09778", [](const SolverSettings&) { return Plms{}; }},
     SolverEntry{"pndm", "PNDM", "", "arXiv 2202.09778", [](const SolverSettings&) { return Pndm{}; }},
-    SolverEntry{"dpm_singlestep", "DPM-Solver-1/2/3, DPM-Solver++ 2S/3S", "order form ratio", "arXiv 2206.00927",
+    SolverEntry{"dpm_singlestep", "DPM-Solver-1/2/3, DPM-Solver++ 2S/3S", "order target ratio", "arXiv 2206.00927",
                 [](const SolverSettings& s) {
                   const double r1 = s.ratio.value_or(s.order.value_or(3) == 2 ? 1. / 2 : 1. / 3);
-                  return SinglestepDpm{s.order.value_or(3), s.form.value_or(Form::data), r1};
+                  return SinglestepDpm{s.order.value_or(3), s.target.value_or(Target::denoised), r1};
                 }},
-    SolverEntry{"unipc", "UniPC", "order variant form lower_order_final", "arXiv 2302.04867",
+    SolverEntry{"unipc", "UniPC", "order variant target lower_order_final", "arXiv 2302.04867",
                 [](const SolverSettings& s) {
-                  return UniPc{s.order.value_or(3), s.variant.value_or(UniB::bh2), s.form.value_or(Form::data), s.lower_order_final.value_or(true)};
+                  return UniPc{s.order.value_or(3), s.variant.value_or(UniB::bh2), s.target.value_or(Target::denoised),
+                               s.lower_order_final.value_or(true)};
                 }},
 };
 
@@ -129,7 +135,7 @@ AnySolver<X> make_solver(std::string_view name, const SolverSettings& settings =
     };
     only(settings.order.has_value(), "order");
     only(settings.ratio.has_value(), "ratio");
-    only(settings.form.has_value(), "form");
+    only(settings.target.has_value(), "target");
     only(settings.lower_order_final.has_value(), "lower_order_final");
     only(settings.variant.has_value(), "variant");
     const auto solver = entry.make(settings);
@@ -163,9 +169,11 @@ struct ScheduleSettings {
 inline Schedule make_schedule(std::string_view name, const ScheduleSettings& s) {
   if (name == "custom") return Schedule(s.levels);
   require(s.levels.empty(), "levels", "given", "none with the schedule " + std::string(name) + "; with custom");
-  if (name == "karras" || name == "polynomial") return karras({s.steps, s.rho.value_or(7), s.sigma_min, s.sigma_max, s.end});
+  if (name == "karras" || name == "polynomial")
+    return karras({s.steps, s.rho.value_or(7), s.sigma_min, s.sigma_max, s.end});
   if (name == "time_uniform")
-    return time_uniform({.steps = s.steps, .rho = s.rho.value_or(1), .sigma_min = s.sigma_min, .sigma_max = s.sigma_max, .end = s.end});
+    return time_uniform(
+        {.steps = s.steps, .rho = s.rho.value_or(1), .sigma_min = s.sigma_min, .sigma_max = s.sigma_max, .end = s.end});
   if (name == "log_uniform" || name == "logsnr") {
     require(!s.rho, "rho", s.rho.value_or(0), "not with the schedule " + std::string(name));
     return log_uniform({s.steps, s.sigma_min, s.sigma_max, s.end});

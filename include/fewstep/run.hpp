@@ -1,10 +1,12 @@
 // The driver: it makes the evaluation at the left end of each step and hands it to the solver.
 #pragma once
 
-#include "concepts.hpp"
+#include "denoiser.hpp"
 #include "errors.hpp"
 #include "model.hpp"
+#include "observer.hpp"
 #include "schedule.hpp"
+#include "solver.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -50,14 +52,18 @@ struct Options {
   bool gradients = false;
 };
 
-/// Network evaluations of a run, known beforehand. `per_call`: of the denoiser (guidance: 2; with an interval: at most).
+/// Network evaluations of a run, known beforehand. `per_call`: of the denoiser (guidance: 2; with an interval: at
+/// most).
 template <class S>
 int evaluations(const S& solver, const Schedule& schedule, const Options& options = {}, int per_call = 1) {
   const std::size_t last = (std::min)(options.last_step, schedule.steps());
   int calls = options.final_denoise ? 1 : 0;
-  for (std::size_t i = options.first_step, kept = 0; i < last; ++i) {
-    const bool analytic = i == options.first_step && options.analytic_first_step, remember = !analytic || options.analytic_in_history;
-    calls += schedule[i + 1] == 0 ? 1 : detail::step_evaluations(solver, kept, schedule.steps() - i, remember) - (analytic ? 1 : 0);
+  StepCount at;
+  for (std::size_t i = options.first_step; i < last; ++i) {
+    const bool analytic = i == options.first_step && options.analytic_first_step;
+    at.steps_left = schedule.steps() - i;
+    at.remember = !analytic || options.analytic_in_history;
+    calls += schedule[i + 1] == 0 ? 1 : detail::step_evaluations(solver, at) - (analytic ? 1 : 0);
   }
   return calls * per_call;
 }
@@ -82,10 +88,16 @@ class Run {
   /// @param x  the state at level schedule[options.first_step]
   /// @throws std::invalid_argument for options, schedule, solver or state that do not fit.
   Run(S solver, D&& denoise, Schedule schedule, X x0, Options options = {})
-      : x(std::move(x0)), solver_(checked(std::move(solver))), denoise_(std::forward<D>(denoise)),
-        schedule_(std::move(schedule)), options_(std::move(options)),
-        model_(denoise_, solver_.target(), options_.thresholding, options_.stop), memory_(solver_.memory(valid(x))),
-        first_(algebra<X>::like(x)), backup_(algebra<X>::like(x)), index_(options_.first_step) {
+      : x(std::move(x0)),
+        solver_(checked(std::move(solver))),
+        denoise_(std::forward<D>(denoise)),
+        schedule_(std::move(schedule)),
+        options_(std::move(options)),
+        model_(denoise_, target_of(solver_), options_.thresholding, options_.stop),
+        memory_(solver_.memory(valid(x))),
+        first_(algebra<X>::like(x)),
+        backup_(algebra<X>::like(x)),
+        index_(options_.first_step) {
     options_.last_step = (std::min)(options_.last_step, schedule_.steps());
     require(options_.first_step < options_.last_step, "first_step", options_.first_step,
             "less than " + std::to_string(options_.last_step));
@@ -102,8 +114,18 @@ class Run {
   }
 
   Run(const Run& o)
-      : x(o.x), solver_(o.solver_), denoise_(o.denoise_), schedule_(o.schedule_), options_(o.options_), model_(o.model_),
-        memory_(o.memory_), first_(o.first_), backup_(o.backup_), from_(o.from_), to_(o.to_), index_(o.index_),
+      : x(o.x),
+        solver_(o.solver_),
+        denoise_(o.denoise_),
+        schedule_(o.schedule_),
+        options_(o.options_),
+        model_(o.model_),
+        memory_(o.memory_),
+        first_(o.first_),
+        backup_(o.backup_),
+        from_(o.from_),
+        to_(o.to_),
+        index_(o.index_),
         status_(o.status_) {
     model_.rebind(denoise_);
   }
@@ -114,8 +136,8 @@ class Run {
   /// Makes one step. False when there was none to make, or it was cancelled or checked and found non-finite.
   bool advance() {
     if (done()) return false;
-    from_ = Time<X>(schedule_[index_]);
-    to_ = Time<X>(schedule_[index_ + 1]);
+    from_ = Level<X>(schedule_[index_]);
+    to_ = Level<X>(schedule_[index_ + 1]);
     const bool to_zero = schedule_[index_ + 1] == 0;
     // Only a step of several evaluations can be left half done.
     const bool guarded = options_.stop && solver_.evaluations() > 1 && !to_zero;
@@ -126,12 +148,10 @@ class Run {
         std::swap(x, first_);
       } else {
         const bool analytic = index_ == options_.first_step && options_.analytic_first_step;
-        if (analytic)
-          model_.analytic(x, from_, first_);
-        else if (const double clock = detail::clock(solver_, index_); clock != 1)
-          model_(x, Time<X>(clock * schedule_[index_]), from_, first_);
-        else
-          model_(x, from_, first_);
+        if (analytic) model_.analytic(x, from_, first_);
+        else if (const double sigma_scale = detail::sigma_scale(solver_, index_); sigma_scale != 1)
+          model_(x, Level<X>(sigma_scale * schedule_[index_]), from_, first_);
+        else model_(x, from_, first_);
         const bool remember = !analytic || options_.analytic_in_history;
         solver_.step(Step<X>{from_, to_, index_, schedule_.steps(), remember}, x, first_, model_, memory_);
       }
@@ -153,7 +173,7 @@ class Run {
     if (status_ != Status::running) return status_;
     try {
       if (options_.final_denoise) {
-        from_ = Time<X>(schedule_[options_.last_step]);
+        from_ = Level<X>(schedule_[options_.last_step]);
         model_.denoised(x, from_, first_);
         std::swap(x, first_);
       }
@@ -200,7 +220,7 @@ class Run {
   Model<X, std::remove_reference_t<D>> model_;
   Memory<S, X> memory_;
   X first_, backup_;
-  Time<X> from_{0.}, to_{0.};
+  Level<X> from_{0.}, to_{0.};
   std::size_t index_;
   Status status_ = Status::running;
 };
@@ -248,9 +268,9 @@ template <State X, class S, class D, class O = Silent>
 Result<X> sample(const S& solver, D&& denoise, const Schedule& schedule, X noise, const Options& options = {},
                  O&& observe = {}) {
   algebra<X>::validate(noise);
-  const Time<X> level(schedule[(std::min)(options.first_step, schedule.steps())]);
+  const Level<X> level(schedule[(std::min)(options.first_step, schedule.steps())]);
   X x = algebra<X>::like(noise);
-  combine(x, times(level), [](const auto& s) { return std::tuple{s}; }, noise);
+  combine(x, levels(level), [](const auto& s) { return std::tuple{s}; }, noise);
   return integrate(solver, std::forward<D>(denoise), schedule, std::move(x), options, std::forward<O>(observe));
 }
 

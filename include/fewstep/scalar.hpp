@@ -15,7 +15,7 @@ namespace fewstep {
 
 template <std::floating_point X>
 struct algebra<X> {
-  using time = double;
+  using level = double;
   struct features {};
   struct inference {
     explicit inference(bool) {}
@@ -23,8 +23,8 @@ struct algebra<X> {
 
   static void validate(const X&) {}
   static X like(const X&) { return 0; }
-  static void fit(time&, const X&) {}
-  static bool is_one(time t) { return t == 1; }
+  static void fit(level&, const X&) {}
+  static bool is_one(level t) { return t == 1; }
   static void detach(auto&) {}
   static void release(X&) {}
   static bool finite(X x) {  // by bit pattern, as -ffast-math takes std::isfinite to be true
@@ -38,9 +38,9 @@ struct algebra<X> {
 
   static std::vector<double> dot(X x, X y) { return {static_cast<double>(x) * static_cast<double>(y)}; }
   static std::vector<double> sum_abs(X x) { return {std::abs(static_cast<double>(x))}; }
-  static time levels(const std::vector<double>& values) { return values.at(0); }
+  static level level_per_sample(const std::vector<double>& values) { return values.at(0); }
 
-  static void map(time& out, auto f, auto... t) { out = f(t...); }
+  static void map(level& out, auto f, auto... t) { out = f(t...); }
 
   template <class... T, class W, class... V>
   static void combine(X& out, const std::tuple<T...>& at, W weights, const V&... v) {

@@ -1,18 +1,18 @@
-// The noise levels that a run visits, and the usual ways to space them.
+// The noise levels that a run visits.
 #pragma once
 
 #include "errors.hpp"
-#include "processes/noise_process.hpp"
 
 #include <cmath>
 #include <cstddef>
+#include <string>
 #include <utility>
 #include <vector>
 
 namespace fewstep {
 
-/// Strictly monotone noise levels: decreasing to sample, increasing to invert. `steps()` intervals, `size()` levels, kept
-/// exactly as given. A decreasing one may end at 0, which the run reaches by one denoising evaluation.
+/// Strictly monotone noise levels: decreasing to sample, increasing to invert. `steps()` intervals, `size()` levels,
+/// kept exactly as given. A decreasing one may end at 0, which the run reaches by one denoising evaluation.
 class Schedule {
  public:
   /// @throws std::invalid_argument naming the level that is not finite, not positive, or out of order.
@@ -45,24 +45,6 @@ class Schedule {
 /// Where a schedule ends: at sigma_min (the papers), or one denoising step further at 0.
 enum class End { sigma_min, zero };
 
-struct KarrasOptions {
-  int steps;
-  double rho = 7, sigma_min = 0.002, sigma_max = 80;
-  End end = End::sigma_min;
-};
-
-struct LogUniformOptions {
-  int steps;
-  double sigma_min = 0.002, sigma_max = 80;
-  End end = End::sigma_min;
-};
-
-struct TimeUniformOptions {
-  int steps;
-  double rho = 1, sigma_min = 0.002, sigma_max = 80, epsilon = 1e-3;
-  End end = End::sigma_min;
-};
-
 namespace detail {
 
 /// Levels at(u), u = 0 .. 1 in equal parts, both ends exact whatever `at` rounds to.
@@ -80,52 +62,5 @@ Schedule spaced(const Options& o, At at) {
 }
 
 }  // namespace detail
-
-/// Uniform in sigma^(1/rho) (Karras et al. 2022, arXiv 2206.00364, equation 5).
-inline Schedule karras(const KarrasOptions& o) {
-  require(std::isfinite(o.rho) && o.rho != 0, "rho", o.rho, "any number but 0");
-  const double first = std::pow(o.sigma_max, 1 / o.rho), last = std::pow(o.sigma_min, 1 / o.rho);
-  return detail::spaced(o, [&](double u) { return std::pow(first + u * (last - first), o.rho); });
-}
-
-/// Uniform in log sigma, half the negative log-SNR (Lu et al. 2022, arXiv 2206.00927).
-inline Schedule log_uniform(const LogUniformOptions& o) {
-  const double first = std::log(o.sigma_max), last = std::log(o.sigma_min);
-  return detail::spaced(o, [&](double u) { return std::exp(first + u * (last - first)); });
-}
-
-struct PolyexponentialOptions {
-  int steps;
-  double rho = 1, sigma_min = 0.002, sigma_max = 80;
-  End end = End::sigma_min;
-};
-
-/// log sigma falls as (1 - u)^rho (k-diffusion, get_sigmas_polyexponential); rho = 1: log_uniform.
-inline Schedule polyexponential(const PolyexponentialOptions& o) {
-  require(std::isfinite(o.rho) && o.rho > 0, "rho", o.rho, "positive numbers");
-  return detail::spaced(o, [&](double u) { return o.sigma_min * std::pow(o.sigma_max / o.sigma_min, std::pow(1 - u, o.rho)); });
-}
-
-struct KlOptimalOptions {
-  int steps;
-  double sigma_min = 0.002, sigma_max = 80;
-  End end = End::sigma_min;
-};
-
-/// Uniform in arctan sigma (Sabour et al. 2024, arXiv 2404.14507).
-inline Schedule kl_optimal(const KlOptimalOptions& o) {
-  const double first = std::atan(o.sigma_max), last = std::atan(o.sigma_min);
-  return detail::spaced(o, [&](double u) { return std::tan(first + u * (last - first)); });
-}
-
-/// Uniform in t^(1/rho), t from 1 to epsilon being the time of the variance-preserving process with linear beta whose
-/// sigma(1) = sigma_max and sigma(epsilon) = sigma_min (Song et al. 2021, arXiv 2011.13456).
-inline Schedule time_uniform(const TimeUniformOptions& o) {
-  require(std::isfinite(o.rho) && o.rho > 0, "rho", o.rho, "positive numbers");
-  require(o.epsilon > 0 && o.epsilon < 1, "epsilon", o.epsilon, "numbers between 0 and 1");
-  const VpLinear process = VpLinear::through(o.sigma_min, o.sigma_max, o.epsilon);
-  const double last = std::pow(o.epsilon, 1 / o.rho);
-  return detail::spaced(o, [&](double u) { return process.sigma(std::pow(1 + u * (last - 1), o.rho)); });
-}
 
 }  // namespace fewstep

@@ -13,7 +13,7 @@ namespace Catch {  // by their names in version 2
 using Matchers::ContainsSubstring;
 using Matchers::StartsWith;
 inline auto Contains(const std::string& part) { return ContainsSubstring(part); }
-}
+}  // namespace Catch
 #else
 #include <catch2/catch.hpp>
 #endif

@@ -22,7 +22,8 @@ inline std::vector<NamedSchedule> schedules() {
           {"log_uniform", [](int n, End e) { return log_uniform({.steps = n, .end = e}); }},
           {"time_uniform", [](int n, End e) { return time_uniform({.steps = n, .end = e}); }},
           {"time_uniform rho 2", [](int n, End e) { return time_uniform({.steps = n, .rho = 2, .end = e}); }},
-          {"huge and tiny", [](int n, End e) { return karras({.steps = n, .sigma_min = 1e-8, .sigma_max = 1e4, .end = e}); }}};
+          {"huge and tiny",
+           [](int n, End e) { return karras({.steps = n, .sigma_min = 1e-8, .sigma_max = 1e4, .end = e}); }}};
 }
 
 /// f(label, solver).
@@ -30,14 +31,17 @@ template <class F>
 void for_each_configuration(F f) {
   for_each_solver([&](const auto& entry) {
     const bool ordered = entry.settings.find("order") != std::string_view::npos;
-    const bool formed = entry.settings.find("form") != std::string_view::npos;
+    const bool formed = entry.settings.find("target") != std::string_view::npos;
     const bool varied = entry.settings.find("variant") != std::string_view::npos;
     for (int order = 1; order <= (ordered ? 9 : 1); ++order)
-      for (const auto& [form, variant] : {std::pair{Form::data, UniB::bh2}, {Form::noise, UniB::bh2}, {Form::data, UniB::bh1}, {Form::noise, UniB::bh1}}) {
-        if ((form == Form::noise && !formed) || (variant == UniB::bh1 && !varied)) continue;
+      for (const auto& [target, variant] : {std::pair{Target::denoised, UniB::bh2},
+                                            {Target::slope, UniB::bh2},
+                                            {Target::denoised, UniB::bh1},
+                                            {Target::slope, UniB::bh1}}) {
+        if ((target == Target::slope && !formed) || (variant == UniB::bh1 && !varied)) continue;
         SolverSettings s;
         if (ordered) s.order = order;
-        if (formed) s.form = form;
+        if (formed) s.target = target;
         if (varied) s.variant = variant;
         const auto solver = entry.make(s);
         try {
@@ -45,7 +49,9 @@ void for_each_configuration(F f) {
         } catch (const std::invalid_argument&) {
           continue;
         }
-        f(std::string(entry.name) + (ordered ? " " + std::to_string(order) : "") + (form == Form::noise ? " noise" : "") + (variant == UniB::bh1 ? " bh1" : ""), solver);
+        f(std::string(entry.name) + (ordered ? " " + std::to_string(order) : "") +
+              (target == Target::slope ? " slope" : "") + (variant == UniB::bh1 ? " bh1" : ""),
+          solver);
       }
   });
 }

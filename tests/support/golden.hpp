@@ -52,7 +52,8 @@ inline GaussianMixture mixture(const json& problems, const std::string& name) {
 
 inline NoiseTable table_of(const json& problems, const std::string& name) {
   const json& g = problems.at("discrete_grids").at(name);
-  return NoiseTable::scaled_linear(g.at("beta_start"), g.at("beta_end"), g.at("num_train_timesteps").get<std::size_t>());
+  return NoiseTable::scaled_linear(g.at("beta_start"), g.at("beta_end"),
+                                   g.at("num_train_timesteps").get<std::size_t>());
 }
 
 inline Schedule schedule_of(const json& c, const json& problems) {
@@ -60,8 +61,10 @@ inline Schedule schedule_of(const json& c, const json& problems) {
   const auto quirk = c.value("quirk", std::string());
   if (type == "discrete") {
     const NoiseTable table = table_of(problems, c.at("grid"));
-    const DiscreteOptions options{.steps = c.at("num_steps").get<int>() - 1, .rho = c.at("schedule_rho"),
-                                  .sigma_min = c.at("sigma_min").get<double>(), .sigma_max = c.at("sigma_max").get<double>()};
+    const DiscreteOptions options{.steps = c.at("num_steps").get<int>() - 1,
+                                  .rho = c.at("schedule_rho"),
+                                  .sigma_min = c.at("sigma_min").get<double>(),
+                                  .sigma_max = c.at("sigma_max").get<double>()};
     if (quirk == "discrete_rho") return compat::discrete(table, options);
     if (!quirk.empty()) throw Skip{"quirk " + quirk};
     return discrete(table, options);
@@ -95,7 +98,7 @@ AnySolver<X> solver_of(const json& c) {
   }
   if (name == "dpmpp")  // the recorded third order is the published one
     return compat::Dpmpp{{.order = p.at("max_order").get<int>(),
-                          .form = p.at("predict_x0").get<bool>() ? Form::data : Form::noise,
+                          .target = p.at("predict_x0").get<bool>() ? Target::denoised : Target::slope,
                           .lower_order_final = p.at("lower_order_final").get<bool>()}};
   if (p.contains("max_order")) s.order = p.at("max_order").get<int>();
   if (name == "ipndm_v") {
@@ -108,7 +111,8 @@ AnySolver<X> solver_of(const json& c) {
     if (quirk.empty() || quirk == "deis_rhoab_order") return make_solver<X>("ipndm_v", s);
   }
   if (name == "unipc") {
-    const UniPc solver{*s.order, p.at("variant") == "bh1" ? UniB::bh1 : UniB::bh2, p.at("predict_x0").get<bool>() ? Form::data : Form::noise,
+    const UniPc solver{*s.order, p.at("variant") == "bh1" ? UniB::bh1 : UniB::bh2,
+                       p.at("predict_x0").get<bool>() ? Target::denoised : Target::slope,
                        p.at("lower_order_final").get<bool>()};
     if (quirk == "unipc_extra_corrector") return compat::UniPc{solver};
     if (quirk.empty()) return solver;
@@ -124,10 +128,10 @@ inline AmedNetwork network_of(const json& predictors, const std::string& name) {
   const json& layers = p.at("layers");
   AmedNetwork n;
   if (layers.contains("fc_r")) n.ratio.emplace();
-  if (layers.contains("fc_scale_dir")) n.direction.emplace();
-  if (layers.contains("fc_scale_time")) n.clock.emplace();
-  n.direction_range = p.at("scale_dir");
-  n.clock_range = p.at("scale_time");
+  if (layers.contains("fc_scale_dir")) n.direction_scale.emplace();
+  if (layers.contains("fc_scale_time")) n.sigma_scale.emplace();
+  n.direction_scale_range = p.at("scale_dir");
+  n.sigma_scale_range = p.at("scale_time");
   n.frequencies = p.at("frequencies").get<std::vector<double>>();
   AmedNetwork::for_each_layer(n, [&](const std::string& layer_name, AmedNetwork::Layer& layer) {
     layer.weight = layers.at(layer_name).at("weight").at("data").get<std::vector<double>>();

@@ -21,7 +21,8 @@ inline void hold(const std::vector<laws::Verdict>& verdicts) {
   }
 }
 
-/// Those of the state type itself, of every solver on it, plain and plugged, and that each of its numbers goes its own way.
+/// Those of the state type itself, of every solver on it, plain and plugged, and that each of its numbers goes its own
+/// way.
 template <State X>
 void hold_for_every_solver() {
   hold(laws::check_state<X>());

@@ -33,7 +33,9 @@ inline const MixtureDenoiser plane({.weights = {0.5, 0.5}, .means = {{1, 0}, {-1
 struct Constant {
   double value = 0.3;
   template <class X, class T>
-  void operator()(const X&, const T&, X& out) const { out.setConstant(static_cast<typename X::Scalar>(value)); }
+  void operator()(const X&, const T&, X& out) const {
+    out.setConstant(static_cast<typename X::Scalar>(value));
+  }
 };
 
 }  // namespace fewstep::test

@@ -25,7 +25,8 @@ class Classifier : public torch::nn::Module {
   Classifier() {
     const std::int64_t widths[] = {1, 16, 32, 64, features};
     for (int i = 0; i < 4; ++i)
-      convolutions_.push_back(register_module("conv" + std::to_string(i),
+      convolutions_.push_back(register_module(
+          "conv" + std::to_string(i),
           torch::nn::Conv2d(torch::nn::Conv2dOptions(widths[i], widths[i + 1], 3).stride(i == 0 ? 1 : 2).padding(1))));
     head_ = register_module("head", torch::nn::Linear(features, classes));
   }
@@ -50,7 +51,8 @@ inline std::shared_ptr<Classifier> load_classifier(const std::filesystem::path& 
   for (const auto& entry : classifier->named_parameters()) {
     const auto found = file.tensors.find(entry.key());
     if (found == file.tensors.end() || found->second.sizes() != entry.value().sizes())
-      throw std::runtime_error(path.string() + ": tensor " + entry.key() + " is missing or has another shape: not a classifier of train_classifier");
+      throw std::runtime_error(path.string() + ": tensor " + entry.key() +
+                               " is missing or has another shape: not a classifier of train_classifier");
     torch::Tensor(entry.value()).copy_(found->second).requires_grad_(false);
   }
   classifier->eval();

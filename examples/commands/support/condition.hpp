@@ -4,12 +4,12 @@
 #include "gaussian_start.hpp"
 #include "unet.hpp"
 
-#include <fewstep/denoisers/guidance.hpp>
 #include <fewstep/denoisers/analytic_first_step.hpp>
+#include <fewstep/denoisers/guidance.hpp>
 #include <fewstep/torch.hpp>
 
-#include <CLI/CLI.hpp>
 #include <torch/torch.h>
+#include <CLI/CLI.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -21,13 +21,14 @@
 namespace fewstep::examples {
 
 struct Condition {
-  bool unlabelled = false;  // else classes take turns
-  double guidance = 1;      // classifier-free; 1: none, else every evaluation is two
+  bool unlabelled = false;                 // else classes take turns
+  double guidance = 1;                     // classifier-free; 1: none, else every evaluation is two
   std::vector<std::int64_t> classes = {};  // those that take turns; empty: all
 
   void add_options(CLI::App& app) {
     app.add_flag("--unlabelled", unlabelled, "pictures of no class; else classes take turns");
-    app.add_option("--guidance", guidance, "towards the class (classifier-free); other than 1, each evaluation is two")->check(CLI::Range(-1e3, 1e3));
+    app.add_option("--guidance", guidance, "towards the class (classifier-free); other than 1, each evaluation is two")
+        ->check(CLI::Range(-1e3, 1e3));
   }
 
   /// @throws std::invalid_argument for a network that knows no classes, or not these.
@@ -35,7 +36,8 @@ struct Condition {
     require(guidance == 1 || (c.label_dim > 0 && !unlabelled), "guidance", guidance, "1 where no class is asked for");
     require(classes.empty() || !unlabelled, "classes", "given", "without --unlabelled");
     for (const std::int64_t one : classes)
-      require(one >= 0 && one < c.label_dim, "classes", one, c.label_dim == 0 ? "none, of a model without classes" : "0 to " + std::to_string(c.label_dim - 1));
+      require(one >= 0 && one < c.label_dim, "classes", one,
+              c.label_dim == 0 ? "none, of a model without classes" : "0 to " + std::to_string(c.label_dim - 1));
   }
 
   /// Empty for the usual one.
@@ -62,11 +64,12 @@ struct Condition {
     return class_rows(known.index_select(0, torch::arange(first, first + count) % known.size(0)), c.label_dim);
   }
 
-  /// What `use` makes of the denoiser that these rows and the guidance give, with an analytic start of its own if there is one.
+  /// What `use` makes of the denoiser that these rows and the guidance give, with an analytic start of its own if there
+  /// is one.
   template <class Network, class Use>
   auto with_denoiser(const Network& network, const torch::Tensor& labels, const GaussianStart* start, Use&& use) const {
     return with_denoiser(network, labels, [&](const auto& denoise) {
-      return start ? use(with_start(denoise, start->denoiser(labels, guidance))) : use(denoise);
+      return start ? use(with_analytic_first_step(denoise, start->denoiser(labels, guidance))) : use(denoise);
     });
   }
   template <class Network, class Use>

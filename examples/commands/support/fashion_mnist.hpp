@@ -14,9 +14,10 @@
 
 namespace fewstep::examples {
 
-inline constexpr const char* fashion_mnist_folder = "/usr/share/datasets/fashion-mnist";  // Debian: dataset-fashion-mnist
-inline constexpr std::array<const char*, 10> fashion_mnist_labels{
-    "t-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"};
+inline constexpr const char* fashion_mnist_folder =
+    "/usr/share/datasets/fashion-mnist";  // Debian: dataset-fashion-mnist
+inline constexpr std::array<const char*, 10> fashion_mnist_labels{"t-shirt", "trousers", "pullover", "dress", "coat",
+                                                                  "sandal",  "shirt",    "sneaker",  "bag",   "boot"};
 
 namespace detail {
 
@@ -54,7 +55,8 @@ inline LabelledImages load_fashion_mnist(const std::filesystem::path& folder, co
   const auto find = [&](const std::string& name) {
     for (const std::string& file : {name + ".gz", name})
       if (std::filesystem::exists(folder / file)) return folder / file;
-    throw std::runtime_error((folder / name).string() + ": no such file (Debian: apt-get install dataset-fashion-mnist)");
+    throw std::runtime_error((folder / name).string() +
+                             ": no such file (Debian: apt-get install dataset-fashion-mnist)");
   };
   const torch::Tensor pixels = detail::read_idx(find(split + "-images-idx3-ubyte"), 3);
   const torch::Tensor labels = detail::read_idx(find(split + "-labels-idx1-ubyte"), 1);

@@ -36,12 +36,15 @@ struct Image {
   std::vector<std::uint8_t> pixels;
 
   Image(int w, int h, int c, std::uint8_t fill = 255)
-      : width(w), height(h), channels(c),
+      : width(w),
+        height(h),
+        channels(c),
         pixels(static_cast<std::size_t>(w) * static_cast<std::size_t>(h) * static_cast<std::size_t>(c), fill) {}
 
   std::uint8_t& at(int x, int y, int c) {
     return pixels[(static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)) *
-                      static_cast<std::size_t>(channels) + static_cast<std::size_t>(c)];
+                      static_cast<std::size_t>(channels) +
+                  static_cast<std::size_t>(c)];
   }
   std::uint8_t at(int x, int y, int c) const { return const_cast<Image&>(*this).at(x, y, c); }
 };
@@ -65,8 +68,10 @@ inline Image grid(std::span<const float> data, const GridLayout& layout) {
   if (channels != 1 && channels != 3) {
     throw std::invalid_argument("an image has " + std::to_string(channels) + " channels; allowed: 1 (grey) or 3 (RGB)");
   }
-  if (batch < 1 || height < 1 || width < 1 || static_cast<std::size_t>(batch) * static_cast<std::size_t>(channels) *
-      static_cast<std::size_t>(height) * static_cast<std::size_t>(width) != data.size()) {
+  if (batch < 1 || height < 1 || width < 1 ||
+      static_cast<std::size_t>(batch) * static_cast<std::size_t>(channels) * static_cast<std::size_t>(height) *
+              static_cast<std::size_t>(width) !=
+          data.size()) {
     throw std::invalid_argument("a grid of shape [" + std::to_string(batch) + ", " + std::to_string(channels) + ", " +
                                 std::to_string(height) + ", " + std::to_string(width) + "] does not fit " +
                                 std::to_string(data.size()) + " numbers");

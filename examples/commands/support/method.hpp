@@ -41,7 +41,9 @@ inline std::string text_of(const Options& o) {
 /// @param more_levels  one more schedule to try; empty: none
 inline std::vector<Method> candidates(const std::string& family, int nfe, const std::vector<double>& more_levels) {
   std::vector<std::pair<std::string, AnySolver<torch::Tensor>>> solvers;
-  const auto add = [&](const SolverSettings& settings, const std::string& text) { solvers.emplace_back(family + text, make_solver<torch::Tensor>(family, settings)); };
+  const auto add = [&](const SolverSettings& settings, const std::string& text) {
+    solvers.emplace_back(family + text, make_solver<torch::Tensor>(family, settings));
+  };
   if (family == "dpmpp" || family == "unipc" || family == "dpm_singlestep" || family == "res") {
     for (const int order : {2, 3}) add({.order = order}, " " + std::to_string(order));
   } else if (family == "ipndm" || family == "ipndm_v" || family == "deis") {
@@ -51,7 +53,8 @@ inline std::vector<Method> candidates(const std::string& family, int nfe, const 
   } else {
     add({}, "");
   }
-  const bool one_step = family == "euler" || family == "heun" || family == "dpm2" || family == "amed" || family == "dpm_singlestep";
+  const bool one_step =
+      family == "euler" || family == "heun" || family == "dpm2" || family == "amed" || family == "dpm_singlestep";
   std::vector<std::pair<std::string, Schedule>> schedules;
   if (!more_levels.empty()) {
     std::ostringstream text;
@@ -59,7 +62,10 @@ inline std::vector<Method> candidates(const std::string& family, int nfe, const 
     for (const double level : more_levels) text << " " << level;
     schedules.emplace_back(text.str(), Schedule(more_levels));
   }
-  for (const auto& [name, rho] : {std::pair<const char*, std::optional<double>>{"karras", 7}, {"karras", 5}, {"log_uniform", {}}, {"time_uniform", 1}})
+  for (const auto& [name, rho] : {std::pair<const char*, std::optional<double>>{"karras", 7},
+                                  {"karras", 5},
+                                  {"log_uniform", {}},
+                                  {"time_uniform", 1}})
     for (int steps = 1; steps <= nfe + 1; ++steps) {
       const ScheduleSettings settings{.steps = steps, .rho = rho};
       schedules.emplace_back(text_of(name, settings), make_schedule(name, settings));
@@ -67,7 +73,8 @@ inline std::vector<Method> candidates(const std::string& family, int nfe, const 
   std::vector<Method> all;
   for (const auto& [levels, schedule] : schedules)
     for (const auto& [text, solver] : solvers)
-      for (const Options& options : {Options{}, Options{.analytic_first_step = true}, Options{.analytic_first_step = true, .analytic_in_history = false}})
+      for (const Options& options : {Options{}, Options{.analytic_first_step = true},
+                                     Options{.analytic_first_step = true, .analytic_in_history = false}})
         if ((options.analytic_in_history || !one_step) && evaluations(solver, schedule, options) == nfe)
           all.push_back({family, false, solver, schedule, options, text + ", " + levels});
   return all;

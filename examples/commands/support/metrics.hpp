@@ -34,7 +34,8 @@ struct Moments {
   }
 };
 
-/// Frechet distance between two Gaussians, |m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)) (Heusel et al. 2017, arXiv 1706.08500).
+/// Frechet distance between two Gaussians, |m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)) (Heusel et al. 2017, arXiv
+/// 1706.08500).
 inline double frechet(const Moments& a, const Moments& b) {
   const auto root = [](const torch::Tensor& c) {
     const auto [values, vectors] = torch::linalg_eigh(c);
@@ -45,14 +46,16 @@ inline double frechet(const Moments& a, const Moments& b) {
   return ((a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace() - 2 * cross).item<double>();
 }
 
-/// Images [N, ...] seen along unit directions, each sorted, with the images' places: what the sliced distance needs of a set.
+/// Images [N, ...] seen along unit directions, each sorted, with the images' places: what the sliced distance needs of
+/// a set.
 struct Slices {
   torch::Tensor values, order;  // [directions, N]
 
   /// The same directions for every set of images of one size.
   explicit Slices(const torch::Tensor& images, std::int64_t directions = 64) {
     const torch::Tensor flat = images.flatten(1).to(torch::kFloat32);
-    const torch::Tensor draw = torch::randn({flat.size(1), directions}, at::detail::createCPUGenerator(7), torch::kFloat32);
+    const torch::Tensor draw =
+        torch::randn({flat.size(1), directions}, at::detail::createCPUGenerator(7), torch::kFloat32);
     std::tie(values, order) = flat.mm(draw / draw.square().sum(0).sqrt()).t().contiguous().sort(1);
     values = values.contiguous();
     order = order.contiguous();
@@ -60,7 +63,8 @@ struct Slices {
 };
 
 /// Sliced 2-Wasserstein distance of two sets of N images (Bonneel et al. 2015), weighted as in Moments.
-inline double sliced_wasserstein(const Slices& a, const torch::Tensor& weights_a, const Slices& b, const torch::Tensor& weights_b) {
+inline double sliced_wasserstein(const Slices& a, const torch::Tensor& weights_a, const Slices& b,
+                                 const torch::Tensor& weights_b) {
   const std::int64_t directions = a.values.size(0), count = a.values.size(1);
   double sum = 0;
   std::vector<float> u, v;
@@ -88,7 +92,9 @@ struct Figure {
   double margin() const {
     std::vector<double> sorted(values.begin() + 1, values.end());
     std::sort(sorted.begin(), sorted.end());
-    const auto at = [&](double share) { return sorted[static_cast<std::size_t>(std::lround(share * static_cast<double>(sorted.size() - 1)))]; };
+    const auto at = [&](double share) {
+      return sorted[static_cast<std::size_t>(std::lround(share * static_cast<double>(sorted.size() - 1)))];
+    };
     return (at(0.975) - at(0.025)) / 2;
   }
   friend Figure operator-(Figure a, const Figure& b) {

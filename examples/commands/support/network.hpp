@@ -21,8 +21,8 @@
 
 namespace fewstep::examples {
 
-/// Lets the process keep the memory that it frees: a network's layers ask for the same large blocks again and again, and glibc
-/// would return each to the system and have it zeroed for the next.
+/// Lets the process keep the memory that it frees: a network's layers ask for the same large blocks again and again,
+/// and glibc would return each to the system and have it zeroed for the next.
 inline void keep_freed_memory() {
 #if defined(__GLIBC__)
   mallopt(M_MMAP_MAX, 0);
@@ -67,7 +67,8 @@ class TimedNetwork {
       : network_(std::move(network)), labels_(std::move(labels)), progress_(&progress), spent_(&spent) {}
 
   EdmDenoiser::Output operator()(const torch::Tensor& x, const torch::Tensor& sigma) const {
-    const auto labels = labels_.defined() && labels_.dim() == 1 ? labels_.unsqueeze(0).expand({x.size(0), -1}) : labels_;
+    const auto labels =
+        labels_.defined() && labels_.dim() == 1 ? labels_.unsqueeze(0).expand({x.size(0), -1}) : labels_;
     auto output = [&] {
       const Timer timer(x.is_cuda(), *spent_);
       return network_->forward(x, sigma, labels);
@@ -96,7 +97,8 @@ inline torch::Device parse_device(const std::string& name) {
   int index = 0;
   if (name != "cuda") {
     const std::string digits = name.substr(5);
-    if (digits.empty() || digits.size() > 3 || digits.find_first_not_of("0123456789") != digits.npos) fail("cuda:0, ...");
+    if (digits.empty() || digits.size() > 3 || digits.find_first_not_of("0123456789") != digits.npos)
+      fail("cuda:0, ...");
     index = std::stoi(digits);
   }
   if (index >= count) fail("cuda:0 to cuda:" + std::to_string(count - 1));

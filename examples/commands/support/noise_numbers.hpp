@@ -23,18 +23,22 @@ inline std::vector<std::uint64_t> numbers_from(std::int64_t first, std::int64_t 
   return numbers;
 }
 
-/// first, first + 1, ... of the seed's training, calibration, and the like; from `validation_begins` on, those that training is validated on.
+/// first, first + 1, ... of the seed's training, calibration, and the like; from `validation_begins` on, those that
+/// training is validated on.
 /// @throws std::invalid_argument beyond a million of one seed, where the noise that is measured on begins.
 inline std::vector<std::uint64_t> training_numbers(std::int64_t seed, std::int64_t first, std::int64_t count) {
   const std::int64_t last = (first < validation_begins ? first : first - validation_begins) + count;
-  require(first >= 0 && last <= numbers_of_one, "the number of samples to fit to", last, "up to " + std::to_string(numbers_of_one));
+  require(first >= 0 && last <= numbers_of_one, "the number of samples to fit to", last,
+          "up to " + std::to_string(numbers_of_one));
   return numbers_from(seed * seeds_apart + first, count);
 }
 
 /// first, first + 1, ... of a set that is only measured on: 1, 2, ..., 999 but for that of validation.
 inline std::vector<std::uint64_t> unseen_numbers(std::int64_t set, std::int64_t first, std::int64_t count) {
-  require(set >= 1 && set < seeds_apart / numbers_of_one && set != validation_begins / numbers_of_one, "the set of noise", set, "from 1 to 999 but 500");
-  require(first >= 0 && first + count <= numbers_of_one, "the number of images", first + count, "up to " + std::to_string(numbers_of_one));
+  require(set >= 1 && set < seeds_apart / numbers_of_one && set != validation_begins / numbers_of_one,
+          "the set of noise", set, "from 1 to 999 but 500");
+  require(first >= 0 && first + count <= numbers_of_one, "the number of images", first + count,
+          "up to " + std::to_string(numbers_of_one));
   return numbers_from(set * numbers_of_one + first, count);
 }
 

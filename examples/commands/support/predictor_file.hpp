@@ -26,7 +26,8 @@ inline std::int64_t feature_numbers(const UnetConfig& config) {
   return side * side;
 }
 
-/// @throws std::runtime_error as io::read_amed; std::invalid_argument for a predictor of another model's data or features.
+/// @throws std::runtime_error as io::read_amed; std::invalid_argument for a predictor of another model's data or
+/// features.
 inline io::AmedFile read_predictor(const std::filesystem::path& path, const UnetConfig& config) {
   const io::AmedFile file = io::read_amed(path);
   const std::vector<std::int64_t> shape{config.img_channels, config.img_resolution, config.img_resolution};
@@ -38,7 +39,8 @@ inline io::AmedFile read_predictor(const std::filesystem::path& path, const Unet
   require(file.data_shape == shape, "predictor", path.string() + " for data of " + text(file.data_shape),
           "predictors for this model's data, " + text(shape));
   const auto features = static_cast<std::size_t>(feature_numbers(config));
-  require(file.network.features() == features, "predictor", path.string() + " for " + std::to_string(file.network.features()) + " features",
+  require(file.network.features() == features, "predictor",
+          path.string() + " for " + std::to_string(file.network.features()) + " features",
           "predictors for this model's " + std::to_string(features));
   return file;
 }
@@ -64,8 +66,9 @@ struct OverheardPredictors {
       asked[k](n, features, out);
       if (!features) continue;
       std::vector<torch::Tensor> numbers;
-      for (const Time<torch::Tensor>* t : {&out.ratio, &out.direction, &out.clock})
-        numbers.push_back(t->per_sample() ? t->each().to(torch::kCPU, torch::kFloat64) : torch::full({features->size(0)}, t->value(), torch::kFloat64));
+      for (const Level<torch::Tensor>* t : {&out.ratio, &out.direction_scale, &out.sigma_scale})
+        numbers.push_back(t->per_sample() ? t->each().to(torch::kCPU, torch::kFloat64)
+                                          : torch::full({features->size(0)}, t->value(), torch::kFloat64));
       (*said)[k].push_back(torch::stack(numbers, 1));
     }
   }
@@ -74,12 +77,13 @@ struct OverheardPredictors {
 /// The solver that a file is for, with a predictor.
 template <class P>
 AnySolver<torch::Tensor> with_predictor(const io::AmedFile& file, const P& predictor) {
-  if (file.table) return over_table(*file.table, predictor);
+  if (file.table) return corrected_table(*file.table, predictor);
   return make_solver<torch::Tensor>(file.solver, file.solver_settings, predictor);
 }
 
 /// The solver that the file was trained for, with its predictor.
-inline AnySolver<torch::Tensor> predicted_solver(const io::AmedFile& file, torch::Device device, Spent* spent = nullptr) {
+inline AnySolver<torch::Tensor> predicted_solver(const io::AmedFile& file, torch::Device device,
+                                                 Spent* spent = nullptr) {
   const TensorAmedPredictor predictor(file.network, torch::TensorOptions(device));
   if (spent) return with_predictor(file, TimedPredictor{predictor, spent});
   return with_predictor(file, predictor);

@@ -37,10 +37,8 @@ class Unet : public torch::nn::Module {
 
   explicit Unet(const UnetConfig& config) : config_(config) {
     validate(config_);
-    if (config_.adm())
-      prepare_adm();
-    else
-      prepare_song();
+    if (config_.adm()) prepare_adm();
+    else prepare_song();
     build_embedding();
     enc_ = register_module("enc", std::make_shared<torch::nn::Module>());
     dec_ = register_module("dec", std::make_shared<torch::nn::Module>());
@@ -122,7 +120,8 @@ class Unet : public torch::nn::Module {
     const torch::Tensor angles =
         map_noise_ ? map_noise_->angles(noise) : positional_angles(noise, noise_channels_, !adm);
     // Sines first in DDPM++ and NCSN++, cosines first in ADM.
-    torch::Tensor embedding = adm ? torch::cat({angles.cos(), angles.sin()}, 1) : torch::cat({angles.sin(), angles.cos()}, 1);
+    torch::Tensor embedding =
+        adm ? torch::cat({angles.cos(), angles.sin()}, 1) : torch::cat({angles.sin(), angles.cos()}, 1);
     torch::Tensor label_embedding;
     if (map_label_) {
       const double scale = adm ? 1 : std::sqrt(static_cast<double>(config_.label_dim));
@@ -157,13 +156,15 @@ class Unet : public torch::nn::Module {
     for (std::size_t level = 0; level < c.channel_mult.size(); ++level) {
       if (level == 0) {
         channels = c.model_channels * (c.adm() ? c.channel_mult[0] : 1);
-        encoder_.push_back({Stage::plain, nullptr,
-                            enc_->register_module(stage_name(0, "conv"), std::make_shared<Conv2d>(
-                                                                             c.img_channels, channels, 3, blocks_.init))});
+        encoder_.push_back(
+            {Stage::plain, nullptr,
+             enc_->register_module(stage_name(0, "conv"),
+                                   std::make_shared<Conv2d>(c.img_channels, channels, 3, blocks_.init))});
         skips.push_back(channels);
       } else {
         encoder_.push_back({Stage::plain,
-                            add_block(*enc_, stage_name(level, "down"), channels, channels, false, Resample::down), nullptr});
+                            add_block(*enc_, stage_name(level, "down"), channels, channels, false, Resample::down),
+                            nullptr});
         skips.push_back(channels);
         if (!c.adm() && c.encoder_type == "residual") {
           encoder_.push_back({Stage::image_residual, nullptr,
@@ -192,18 +193,21 @@ class Unet : public torch::nn::Module {
     for (std::size_t level = c.channel_mult.size(); level-- > 0;) {
       const std::int64_t out = c.model_channels * c.channel_mult[level];
       if (level + 1 == c.channel_mult.size()) {
-        decoder_.push_back({Stage::plain, add_block(*dec_, stage_name(level, "in0"), channels, channels, true), nullptr});
-        decoder_.push_back({Stage::plain, add_block(*dec_, stage_name(level, "in1"), channels, channels, false), nullptr});
+        decoder_.push_back(
+            {Stage::plain, add_block(*dec_, stage_name(level, "in0"), channels, channels, true), nullptr});
+        decoder_.push_back(
+            {Stage::plain, add_block(*dec_, stage_name(level, "in1"), channels, channels, false), nullptr});
       } else {
         decoder_.push_back({Stage::plain,
-                            add_block(*dec_, stage_name(level, "up"), channels, channels, false, Resample::up), nullptr});
+                            add_block(*dec_, stage_name(level, "up"), channels, channels, false, Resample::up),
+                            nullptr});
       }
       for (std::int64_t i = 0; i <= c.num_blocks; ++i) {
         const bool attention = attends(c.img_resolution >> level) && (c.adm() || i == c.num_blocks);
-        decoder_.push_back({Stage::joins_skip,
-                            add_block(*dec_, stage_name(level, "block" + std::to_string(i)), channels + skips.back(),
-                                      out, attention),
-                            nullptr});
+        decoder_.push_back(
+            {Stage::joins_skip,
+             add_block(*dec_, stage_name(level, "block" + std::to_string(i)), channels + skips.back(), out, attention),
+             nullptr});
         skips.pop_back();
         channels = out;
       }
@@ -348,21 +352,21 @@ class EdmDenoiser : public torch::nn::Module {
 /// The network as a plain function of (x, sigma), with its labels fixed: what a sampler wants. `labels` as in
 /// EdmDenoiser::forward; no gradients are recorded unless the caller enabled them on x.
 inline auto bind_labels(std::shared_ptr<const EdmDenoiser> network, torch::Tensor labels = {}) {
-  return [network = std::move(network), labels = std::move(labels)](const torch::Tensor& x, const torch::Tensor& sigma) {
-    return network->forward(x, sigma, labels);
-  };
+  return [network = std::move(network), labels = std::move(labels)](
+             const torch::Tensor& x, const torch::Tensor& sigma) { return network->forward(x, sigma, labels); };
 }
 
 /// Class indices [B] -> one-hot rows [B, classes] in float32.
 /// @throws std::invalid_argument when an index is outside 0..classes-1.
 inline torch::Tensor class_rows(const torch::Tensor& classes, std::int64_t label_dim) {
-  if (classes.numel() > 0 && (classes.min().item<std::int64_t>() < 0 || classes.max().item<std::int64_t>() >= label_dim))
+  if (classes.numel() > 0 &&
+      (classes.min().item<std::int64_t>() < 0 || classes.max().item<std::int64_t>() >= label_dim))
     throw std::invalid_argument("class index outside 0.." + std::to_string(label_dim - 1));
   return torch::one_hot(classes.to(torch::kInt64), label_dim).to(torch::kFloat32);
 }
 
-/// Builds the network that the file's metadata describes and fills it with the file's weights (float32, evaluation mode,
-/// CPU, no gradients for the weights).
+/// Builds the network that the file's metadata describes and fills it with the file's weights (float32, evaluation
+/// mode, CPU, no gradients for the weights).
 /// @throws std::runtime_error, one line: the file, and the metadata entry or tensor that is wrong.
 inline std::shared_ptr<EdmDenoiser> load_unet(const std::filesystem::path& path) {
   const io::TensorFile file = io::load_tensors(path);

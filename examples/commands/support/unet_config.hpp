@@ -24,9 +24,9 @@ struct UnetConfig {
   std::int64_t label_dim = 0;  // number of classes, 0: unconditional
   double sigma_data = 0.5;
 
-  std::string model_type = "SongUNet";         // SongUNet (DDPM++, NCSN++) | DhariwalUNet (ADM)
-  std::string embedding_type = "positional";   // positional (DDPM++) | fourier (NCSN++)
-  std::string encoder_type = "standard";       // standard (DDPM++) | residual (NCSN++)
+  std::string model_type = "SongUNet";        // SongUNet (DDPM++, NCSN++) | DhariwalUNet (ADM)
+  std::string embedding_type = "positional";  // positional (DDPM++) | fourier (NCSN++)
+  std::string encoder_type = "standard";      // standard (DDPM++) | residual (NCSN++)
   std::string decoder_type = "standard";
   std::vector<double> resample_filter = {1, 1};
   std::int64_t model_channels = 128;
@@ -105,7 +105,8 @@ inline UnetConfig parse_unet_config(const std::map<std::string, std::string>& me
     try {
       return io::detail::parse_json(found->second);
     } catch (const std::exception&) {
-      throw std::runtime_error(std::string("metadata: ") + key + " has the unusable value " + found->second.substr(0, 100));
+      throw std::runtime_error(std::string("metadata: ") + key + " has the unusable value " +
+                               found->second.substr(0, 100));
     }
   };
 
@@ -120,9 +121,9 @@ inline UnetConfig parse_unet_config(const std::map<std::string, std::string>& me
   const nlohmann::json arch = parsed("arch");
   if (!arch.is_object()) throw std::runtime_error("metadata: arch must be a JSON object");
   constexpr std::array<std::string_view, 14> known{
-      "model_type",    "embedding_type",   "encoder_type",       "decoder_type", "resample_filter",
-      "model_channels", "channel_mult",    "channel_mult_emb",   "channel_mult_noise", "num_blocks",
-      "attn_resolutions", "augment_dim",   "dropout",            "label_dropout"};
+      "model_type",       "embedding_type", "encoder_type",     "decoder_type",       "resample_filter",
+      "model_channels",   "channel_mult",   "channel_mult_emb", "channel_mult_noise", "num_blocks",
+      "attn_resolutions", "augment_dim",    "dropout",          "label_dropout"};
   for (const auto& [key, value] : arch.items())
     if (std::find(known.begin(), known.end(), key) == known.end())
       throw std::runtime_error("metadata: arch has the unknown entry " + key);

@@ -1,6 +1,6 @@
 // The layers of the score-network U-Nets: DDPM++ and NCSN++ (Song et al. 2021, arXiv 2011.13456, appendix H) and ADM
-// (Dhariwal & Nichol 2021, arXiv 2105.05233, section 3), in the parametrization of Karras et al. 2022 (arXiv 2206.00364,
-// appendix F). Module and parameter names are those of the published EDM checkpoints.
+// (Dhariwal & Nichol 2021, arXiv 2105.05233, section 3), in the parametrization of Karras et al. 2022 (arXiv
+// 2206.00364, appendix F). Module and parameter names are those of the published EDM checkpoints.
 //
 // Every layer computes in the type of the features it is given and converts its own weights, so that a network with
 // float32 weights can run in bfloat16. Convolutions keep the memory format of their input.
@@ -114,7 +114,8 @@ struct Conv2d : torch::nn::Module {
 struct GroupNorm : torch::nn::Module {
   torch::Tensor weight, bias;
 
-  GroupNorm(std::int64_t channels, double epsilon) : groups_(std::min<std::int64_t>(32, channels / 4)), epsilon_(epsilon) {
+  GroupNorm(std::int64_t channels, double epsilon)
+      : groups_(std::min<std::int64_t>(32, channels / 4)), epsilon_(epsilon) {
     weight = register_parameter("weight", torch::ones({channels}));
     bias = register_parameter("bias", torch::zeros({channels}));
   }
@@ -157,8 +158,8 @@ struct BlockOptions {
   double dropout = 0;
   double skip_scale = 1;
   double epsilon = 1e-5;
-  bool adaptive_scale = true;   // the embedding scales and shifts the features, otherwise it only shifts them
-  bool resample_proj = false;   // a change of resolution always has a 1x1 convolution on the skip branch
+  bool adaptive_scale = true;  // the embedding scales and shifts the features, otherwise it only shifts them
+  bool resample_proj = false;  // a change of resolution always has a 1x1 convolution on the skip branch
   std::vector<double> filter = {1, 1};
   WeightInit init, init_zero, init_attention;
 };
@@ -174,8 +175,8 @@ struct UnetBlock : torch::nn::Module {
     const BlockOptions& o = options;
     norm0 = register_module("norm0", std::make_shared<GroupNorm>(in, o.epsilon));
     conv0 = register_module("conv0", std::make_shared<Conv2d>(in, out, 3, o.init, resample, o.filter));
-    affine = register_module(
-        "affine", std::make_shared<Linear>(o.embedding_channels, out * (o.adaptive_scale ? 2 : 1), o.init));
+    affine = register_module("affine",
+                             std::make_shared<Linear>(o.embedding_channels, out * (o.adaptive_scale ? 2 : 1), o.init));
     norm1 = register_module("norm1", std::make_shared<GroupNorm>(out, o.epsilon));
     conv1 = register_module("conv1", std::make_shared<Conv2d>(out, out, 3, o.init_zero));
     if (out != in || resample != Resample::none) {

@@ -13,8 +13,9 @@ struct Clamp {
   double low, high;
 
   template <State X, class D>
-  bool operator()(const X& x, const Time<X>& sigma, X& out, Features<X>& features, D& denoise) const {
-    static_assert(requires { algebra<X>::clamp(out, low, high); }, "clamped: algebra<X> has no member clamp(x, low, high)");
+  bool operator()(const X& x, const Level<X>& sigma, X& out, Features<X>& features, D& denoise) const {
+    static_assert(
+        requires { algebra<X>::clamp(out, low, high); }, "clamped: algebra<X> has no member clamp(x, low, high)");
     const bool given = detail::denoise(denoise, x, sigma, out, features);
     algebra<X>::clamp(out, low, high);
     return given;

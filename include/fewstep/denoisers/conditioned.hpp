@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../concepts.hpp"
+#include "../denoiser.hpp"
 
 #include <concepts>
 #include <utility>
@@ -26,7 +26,9 @@ struct Conditioned {
   }
   int evaluations_per_call() const { return detail::evaluations_per_call(network); }
   template <class T>
-  int evaluations_at(const T& sigma) const { return detail::evaluations_at(network, sigma); }
+  int evaluations_at(const T& sigma) const {
+    return detail::evaluations_at(network, sigma);
+  }
 };
 
 /// @param condition  anything: a class, a prompt's embedding, one row or column per sample

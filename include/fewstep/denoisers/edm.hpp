@@ -9,20 +9,34 @@
 namespace fewstep {
 
 /// EDM preconditioning (Karras et al. 2022, arXiv 2206.00364, equation 7 and table 1),
-///   skip = sd^2/(sigma^2 + sd^2),   out = sigma sd/sqrt(sigma^2 + sd^2),   in = 1/sqrt(sigma^2 + sd^2),   label = ln(sigma)/4.
+///   skip = sd^2/(sigma^2 + sd^2),   out = sigma sd/sqrt(sigma^2 + sd^2),   in = 1/sqrt(sigma^2 + sd^2),   label =
+///   ln(sigma)/4.
 struct Edm {
   double sigma_data = 0.5;
 
   template <class T>
-  auto total(const T& s) const { return s * s + sigma_data * sigma_data; }
+  auto total(const T& s) const {
+    return s * s + sigma_data * sigma_data;
+  }
   template <class T>
-  auto label(const T& s) const { using std::log; return 0.25 * log(s); }
+  auto label(const T& s) const {
+    using std::log;
+    return 0.25 * log(s);
+  }
   template <class T>
-  auto in(const T& s) const { using std::sqrt; return 1. / sqrt(total(s)); }
+  auto in(const T& s) const {
+    using std::sqrt;
+    return 1. / sqrt(total(s));
+  }
   template <class T>
-  auto skip(const T& s) const { return sigma_data * sigma_data / total(s); }
+  auto skip(const T& s) const {
+    return sigma_data * sigma_data / total(s);
+  }
   template <class T>
-  auto out(const T& s) const { using std::sqrt; return s * sigma_data / sqrt(total(s)); }
+  auto out(const T& s) const {
+    using std::sqrt;
+    return s * sigma_data / sqrt(total(s));
+  }
 };
 
 /// @param network  (input, label) -> F, in any form of a denoiser

@@ -9,8 +9,9 @@
 
 namespace fewstep {
 
-/// A Gaussian mixture over vectors of `dimension()` numbers: data whose denoiser is known exactly, for tests and examples.
-/// Component k is N(means[k], deviations[k]^2 I), or N(means[k], covariances[k]) (row-major) where covariances are given.
+/// A Gaussian mixture over vectors of `dimension()` numbers: data whose denoiser is known exactly, for tests and
+/// examples. Component k is N(means[k], deviations[k]^2 I), or N(means[k], covariances[k]) (row-major) where
+/// covariances are given.
 struct GaussianMixture {
   std::vector<double> weights;
   std::vector<std::vector<double>> means;
@@ -29,7 +30,8 @@ struct GaussianMixture {
             "GaussianMixture::deviations.size()", deviations.size(), "one per weight, or covariances instead");
     for (std::size_t k = 0; k < n; ++k) {
       const std::string at = "[" + std::to_string(k) + "]";
-      require(weights[k] > 0 && std::isfinite(weights[k]), "GaussianMixture::weights" + at, weights[k], "positive numbers");
+      require(weights[k] > 0 && std::isfinite(weights[k]), "GaussianMixture::weights" + at, weights[k],
+              "positive numbers");
       require(means[k].size() == d, "GaussianMixture::means" + at + ".size()", means[k].size(), std::to_string(d));
       if (full)
         require(covariances[k].size() == d * d, "GaussianMixture::covariances" + at + ".size()", covariances[k].size(),

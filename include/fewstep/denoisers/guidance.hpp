@@ -40,15 +40,19 @@ auto guidance_share(const GuidanceOptions& o, const T& s) {
 
 /// conditional <- guided.
 template <State X>
-void guide(const GuidanceOptions& o, const Time<X>& sigma, X& conditional, X& other) {
-  combine(other, times(sigma), [&o](const auto& s) {
-    const auto share = guidance_share(o, s);
-    return std::tuple{share, 1. - share};
-  }, conditional, other);
+void guide(const GuidanceOptions& o, const Level<X>& sigma, X& conditional, X& other) {
+  combine(
+      other, levels(sigma),
+      [&o](const auto& s) {
+        const auto share = guidance_share(o, s);
+        return std::tuple{share, 1. - share};
+      },
+      conditional, other);
   if constexpr (requires { algebra<X>::match_deviation(other, conditional, o.rescale); }) {
     if (o.rescale > 0) algebra<X>::match_deviation(other, conditional, o.rescale);
   } else {
-    require(o.rescale == 0, "GuidanceOptions::rescale", o.rescale, "0 for a state whose algebra has no match_deviation");
+    require(o.rescale == 0, "GuidanceOptions::rescale", o.rescale,
+            "0 for a state whose algebra has no match_deviation");
   }
   std::swap(conditional, other);
 }
@@ -59,7 +63,8 @@ struct Guidance {
   GuidanceOptions options;
 
   template <State X, class C, class U>
-  bool operator()(const X& x, const Time<X>& sigma, X& out, Features<X>& features, C& conditional, U& unconditional) const {
+  bool operator()(const X& x, const Level<X>& sigma, X& out, Features<X>& features, C& conditional,
+                  U& unconditional) const {
     const bool given = detail::denoise(conditional, x, sigma, out, features);
     if (!wanted(sigma)) return given;
     X other = algebra<X>::like(x);
@@ -88,8 +93,8 @@ struct Guidance {
   }
 };
 
-/// Two denoisers, one of them where that is enough: at a level shared by the batch and outside the interval, or at scale 1.
-/// With per-sample levels both are evaluated. Features are the conditional's.
+/// Two denoisers, one of them where that is enough: at a level shared by the batch and outside the interval, or at
+/// scale 1. With per-sample levels both are evaluated. Features are the conditional's.
 /// @throws std::invalid_argument for options that do not fit.
 template <class C, class U>
 auto guided(C conditional, U unconditional, GuidanceOptions options) {

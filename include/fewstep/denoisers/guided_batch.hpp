@@ -10,7 +10,7 @@ namespace fewstep {
 
 namespace detail {
 template <class X>
-concept Doubles = requires(const X& x, const Time<X>& t, const Features<X>& f) {
+concept Doubles = requires(const X& x, const Level<X>& t, const Features<X>& f) {
   algebra<X>::twice(x);
   algebra<X>::twice(t);
   algebra<X>::half(x, 0);
@@ -22,9 +22,10 @@ struct BatchGuidance {
   GuidanceOptions options;
 
   template <State X, class D>
-  bool operator()(const X& x, const Time<X>& sigma, X& out, Features<X>& features, D& network) const {
-    static_assert(detail::Doubles<X>, "guided_batch: algebra<X> has no members twice(x), twice(t), half(x, i), or X has a "
-                                      "fixed number of samples");
+  bool operator()(const X& x, const Level<X>& sigma, X& out, Features<X>& features, D& network) const {
+    static_assert(detail::Doubles<X>,
+                  "guided_batch: algebra<X> has no members twice(x), twice(t), half(x, i), or X has a "
+                  "fixed number of samples");
     const X both = algebra<X>::twice(x);
     X result = algebra<X>::like(both);
     Features<X> all{};
@@ -37,13 +38,17 @@ struct BatchGuidance {
   }
 
   template <class D>
-  int evaluations_per_call(const D& network) const { return 2 * detail::evaluations_per_call(network); }
+  int evaluations_per_call(const D& network) const {
+    return 2 * detail::evaluations_per_call(network);
+  }
   template <class T, class D>
-  int evaluations_at(const T& sigma, const D& network) const { return 2 * detail::evaluations_at(network, sigma); }
+  int evaluations_at(const T& sigma, const D& network) const {
+    return 2 * detail::evaluations_at(network, sigma);
+  }
 };
 
-/// One denoiser of a doubled batch, the first half unconditional, the second conditional: what it is conditioned on must
-/// be as long. Counts as two evaluations, outside the interval too. Features are the conditional half's.
+/// One denoiser of a doubled batch, the first half unconditional, the second conditional: what it is conditioned on
+/// must be as long. Counts as two evaluations, outside the interval too. Features are the conditional half's.
 /// @throws std::invalid_argument for options that do not fit.
 template <class D>
 auto guided_batch(D network, GuidanceOptions options) {

@@ -11,35 +11,37 @@ namespace fewstep {
 
 /// What makes a denoiser of a raw network F,
 ///   D(x, sigma) = skip(sigma) x + out(sigma) F(in(sigma) x, label(sigma)).
-/// Rule has label, in, out and, unless it is 0, skip: functions of a noise level, written so that they run on doubles and
-/// tensors (label may take doubles only). What returns `unit` is neither multiplied nor copied.
+/// Rule has label, in, out and, unless it is 0, skip: functions of a noise level, written so that they run on doubles
+/// and tensors (label may take doubles only). What returns `unit` is neither multiplied nor copied.
 template <class Rule>
 struct Precondition {
   Rule rule;
 
   template <State X, class F>
-  bool operator()(const X& x, const Time<X>& sigma, X& out, Features<X>& features, F& network) const {
+  bool operator()(const X& x, const Level<X>& sigma, X& out, Features<X>& features, F& network) const {
     const Rule& r = rule;
-    Time<X> label(0.);
-    map_time<X>(label, [&r](const auto& s) -> decltype(r.label(s)) { return r.label(s); }, sigma);
+    Level<X> label(0.);
+    map_level<X>(label, [&r](const auto& s) -> decltype(r.label(s)) { return r.label(s); }, sigma);
     bool given = false;
     if constexpr (std::is_same_v<decltype(r.in(1.)), unit_t>) {
       given = detail::denoise(network, x, std::as_const(label), out, features);
     } else {
       X input = algebra<X>::like(x);
-      combine(input, times(sigma), [&r](const auto& s) { return std::tuple{r.in(s)}; }, x);
+      combine(input, levels(sigma), [&r](const auto& s) { return std::tuple{r.in(s)}; }, x);
       given = detail::denoise(network, std::as_const(input), std::as_const(label), out, features);
     }
     if constexpr (requires { r.skip(1.); })
-      combine(out, times(sigma), [&r](const auto& s) { return std::tuple{r.skip(s), r.out(s)}; }, x, out);
+      combine(out, levels(sigma), [&r](const auto& s) { return std::tuple{r.skip(s), r.out(s)}; }, x, out);
     else if constexpr (!std::is_same_v<decltype(r.out(1.)), unit_t>)
-      combine(out, times(sigma), [&r](const auto& s) { return std::tuple{r.out(s)}; }, out);
+      combine(out, levels(sigma), [&r](const auto& s) { return std::tuple{r.out(s)}; }, out);
     return given;
   }
 
   template <class T>
-    requires requires(const Rule& r, const T& t) { r.analytic_start(t); }
-  auto analytic_start(const T& sigma) const { return rule.analytic_start(sigma); }
+    requires requires(const Rule& r, const T& t) { r.analytic_first_step(t); }
+  auto analytic_first_step(const T& sigma) const {
+    return rule.analytic_first_step(sigma);
+  }
 
   /// The network's level is its label.
   template <class T, class F>

@@ -14,31 +14,49 @@ namespace fewstep {
 template <NoiseProcess P>
 struct FromEpsilon : P {
   template <class T>
-  auto in(const T& sigma) const { return this->alpha(sigma); }
+  auto in(const T& sigma) const {
+    return this->alpha(sigma);
+  }
   template <class T>
-  unit_t skip(const T&) const { return unit; }
+  unit_t skip(const T&) const {
+    return unit;
+  }
   template <class T>
-  auto out(const T& sigma) const { return -1. * sigma; }
+  auto out(const T& sigma) const {
+    return -1. * sigma;
+  }
 };
 
 /// D = F(alpha x, label)
 template <NoiseProcess P>
 struct FromX0 : P {
   template <class T>
-  auto in(const T& sigma) const { return this->alpha(sigma); }
+  auto in(const T& sigma) const {
+    return this->alpha(sigma);
+  }
   template <class T>
-  unit_t out(const T&) const { return unit; }
+  unit_t out(const T&) const {
+    return unit;
+  }
 };
 
-/// D = alpha^2 x - alpha sigma v(alpha x, label): in the network's own terms z = alpha x, x0 = alpha z - (alpha sigma) v.
+/// D = alpha^2 x - alpha sigma v(alpha x, label): in the network's own terms z = alpha x, x0 = alpha z - (alpha sigma)
+/// v.
 template <VariancePreserving P>
 struct FromV : P {
   template <class T>
-  auto in(const T& sigma) const { return this->alpha(sigma); }
+  auto in(const T& sigma) const {
+    return this->alpha(sigma);
+  }
   template <class T>
-  auto skip(const T& sigma) const { const auto a = this->alpha(sigma); return a * a; }
+  auto skip(const T& sigma) const {
+    const auto a = this->alpha(sigma);
+    return a * a;
+  }
   template <class T>
-  auto out(const T& sigma) const { return -1. * sigma * this->alpha(sigma); }
+  auto out(const T& sigma) const {
+    return -1. * sigma * this->alpha(sigma);
+  }
 };
 
 /// A network that predicts the unit noise (Ho et al. 2020, arXiv 2006.11239).
@@ -56,8 +74,8 @@ Preconditioned<F, FromX0<P>> from_x0(F network, P process) {
   return precondition(std::move(network), FromX0<P>{detail::checked_process(std::move(process))});
 }
 
-/// A network that predicts v = alpha noise - (alpha sigma) x0 (Salimans & Ho 2022, arXiv 2202.00512, section 4); otherwise
-/// as from_epsilon.
+/// A network that predicts v = alpha noise - (alpha sigma) x0 (Salimans & Ho 2022, arXiv 2202.00512, section 4);
+/// otherwise as from_epsilon.
 template <class F, NoiseProcess P>
 auto from_v(F network, P process) {
   static_assert(VariancePreserving<P>,

@@ -25,16 +25,16 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
     explicit inference(bool) {}
   };
 
-  /// One level for the batch, or one per sample; a time that was fitted once never allocates again.
-  class time {
+  /// One level for the batch, or one per sample; a level that was fitted once never allocates again.
+  class level {
    public:
     using Each = Eigen::Array<double, Cols, 1, 0, MaxCols, 1>;
-    explicit time(double v) : value_(v) {
+    explicit level(double v) : value_(v) {
       if constexpr (Cols != Eigen::Dynamic) each_.setConstant(v);  // a copy would read what was never written
     }
-    time(const time&) = default;
-    time(time&&) = default;
-    time& operator=(const time& o) {  // keeps its buffer
+    level(const level&) = default;
+    level(level&&) = default;
+    level& operator=(const level& o) {  // keeps its buffer
       value_ = o.value_;
       per_sample_ = o.per_sample_;
       if (per_sample_) each_ = o.each_;
@@ -66,8 +66,8 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
 
   static void validate(const X& x) { require(x.size() > 0, "the state's size", x.size(), "1 or more"); }
   static X like(const X& x) { return X::Zero(x.rows(), x.cols()); }
-  static void fit(time& t, const X& x) { t.fit(x.cols()); }
-  static bool is_one(const time& t) { return !t.per_sample() && t.value() == 1; }
+  static void fit(level& t, const X& x) { t.fit(x.cols()); }
+  static bool is_one(const level& t) { return !t.per_sample() && t.value() == 1; }
   static void detach(auto&) {}
   static void release(X&) {}
 
@@ -113,11 +113,14 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
       if (have > 0) x.col(b) *= static_cast<Scalar>(1 + amount * (deviation(like.col(b)) / have - 1));
     }
   }
-  static std::vector<double> dot(const X& x, const X& y) { return numbers(x.template cast<double>() * y.template cast<double>()); }
+  static std::vector<double> dot(const X& x, const X& y) {
+    return numbers(x.template cast<double>() * y.template cast<double>());
+  }
   static std::vector<double> sum_abs(const X& x) { return numbers(x.template cast<double>().abs()); }
-  static time levels(const std::vector<double>& values) {
-    time t{0.};
-    t.each(static_cast<Eigen::Index>(values.size())) = Eigen::Map<const Eigen::ArrayXd>(values.data(), static_cast<Eigen::Index>(values.size()));
+  static level level_per_sample(const std::vector<double>& values) {
+    level t{0.};
+    t.each(static_cast<Eigen::Index>(values.size())) =
+        Eigen::Map<const Eigen::ArrayXd>(values.data(), static_cast<Eigen::Index>(values.size()));
     return t;
   }
   static X twice(const X& x)
@@ -128,10 +131,10 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
     both.rightCols(x.cols()) = x;
     return both;
   }
-  static time twice(const time& t)
+  static level twice(const level& t)
     requires(Cols == Eigen::Dynamic && MaxCols == Eigen::Dynamic)
   {
-    time both = t;
+    level both = t;
     if (t.per_sample()) {
       auto& each = both.each(2 * t.size());
       for (Eigen::Index b = 0; b < each.size(); ++b) each[b] = t[b % t.size()];
@@ -144,7 +147,7 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
   }
 
   template <class F, class... T>
-  static void map(time& out, F f, const T&... t) {
+  static void map(level& out, F f, const T&... t) {
     if (!(t.per_sample() || ...)) return out.set(f(t.value()...));
     Eigen::Index batch = 0;
     ((batch = t.per_sample() ? t.size() : batch), ...);
@@ -154,10 +157,12 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
 
   template <class... T, class W, class... V>
   static void combine(X& out, const std::tuple<T...>& at, W w, const V&... v) {
-    std::apply([&](const auto&... t) {
-      if (!(t.per_sample() || ... || false)) return assign(out, w(t.value()...), v...);
-      for (Eigen::Index b = 0; b < out.cols(); ++b) assign(out.col(b), w(t[b]...), v.col(b)...);
-    }, at);
+    std::apply(
+        [&](const auto&... t) {
+          if (!(t.per_sample() || ... || false)) return assign(out, w(t.value()...), v...);
+          for (Eigen::Index b = 0; b < out.cols(); ++b) assign(out.col(b), w(t[b]...), v.col(b)...);
+        },
+        at);
   }
 
  private:
@@ -173,9 +178,13 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
     std::apply([&](const auto&... w) { out = (term(w, v) + ...); }, ws);
   }
   template <class V>
-  static const V& term(unit_t, const V& v) { return v; }
+  static const V& term(unit_t, const V& v) {
+    return v;
+  }
   template <class V>
-  static auto term(double w, const V& v) { return static_cast<Scalar>(w) * v; }
+  static auto term(double w, const V& v) {
+    return static_cast<Scalar>(w) * v;
+  }
 };
 
 }  // namespace fewstep

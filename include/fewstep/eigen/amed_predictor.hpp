@@ -15,8 +15,8 @@
 
 namespace fewstep {
 
-/// AMED's predictor for Eigen states, computed in double, sample by sample. Features: one column per sample, network.features()
-/// rows. No member changes after construction: may be shared between threads.
+/// AMED's predictor for Eigen states, computed in double, sample by sample. Features: one column per sample,
+/// network.features() rows. No member changes after construction: may be shared between threads.
 class AmedPredictor {
  public:
   static constexpr bool per_sample = true;
@@ -30,12 +30,13 @@ class AmedPredictor {
   template <State X>
   void operator()(const Step<X>& n, const Features<X>* features, Prediction<X>& out) const {
     if (features && static_cast<std::size_t>(features->rows()) != network_.features())
-      require(false, "the number of features", features->rows(), std::to_string(network_.features()) + ", as the predictor was trained with");
+      require(false, "the number of features", features->rows(),
+              std::to_string(network_.features()) + ", as the predictor was trained with");
     // Without features all samples of a shared step have one answer.
     const bool shared = !features && !n.from.per_sample() && !n.to.per_sample();
     const Eigen::Index batch = shared ? 1 : features ? features->cols() : (std::max)(n.from.size(), n.to.size());
     const Eigen::Index code = size(network_.encode_1.outputs()), level = size(network_.embed.outputs());
-    Room now = room();
+    Workspace now = workspace();
     for (Eigen::Index b = 0; b < batch; ++b) {
       if (features) now.feature = features->col(b).matrix().template cast<double>();
       else now.feature.setZero();
@@ -47,8 +48,10 @@ class AmedPredictor {
       const auto& o = now.outputs;
       const double ratio = network_.ratio ? sigmoid(*network_.ratio, o) : 0.5, least = AmedNetwork::least_ratio;
       set(out.ratio, shared || !network_.ratio, batch, b, std::clamp(ratio, least, 1 - least));
-      set(out.direction, shared || !network_.direction, batch, b, scale(network_.direction, network_.direction_range, o));
-      set(out.clock, shared || !network_.clock, batch, b, scale(network_.clock, network_.clock_range, o));
+      set(out.direction_scale, shared || !network_.direction_scale, batch, b,
+          scale(network_.direction_scale, network_.direction_scale_range, o));
+      set(out.sigma_scale, shared || !network_.sigma_scale, batch, b,
+          scale(network_.sigma_scale, network_.sigma_scale_range, o));
     }
   }
 
@@ -57,13 +60,14 @@ class AmedPredictor {
   using Part = Eigen::Ref<Eigen::VectorXd>;
 
   /// One sample's numbers on their way through the network.
-  struct Room {
+  struct Workspace {
     Eigen::Map<Eigen::VectorXd> feature, hidden, waves, outputs;
   };
   /// Each thread keeps what its largest network took: a step must take nothing, and members are shared between threads.
-  Room room() const {
+  Workspace workspace() const {
     thread_local Eigen::VectorXd numbers;
-    const Eigen::Index f = size(network_.features()), h = size(network_.hidden()), w = size(2 * network_.frequencies.size()), o = size(network_.outputs());
+    const Eigen::Index f = size(network_.features()), h = size(network_.hidden()),
+                       w = size(2 * network_.frequencies.size()), o = size(network_.outputs());
     if (numbers.size() < f + h + w + o) numbers.resize(f + h + w + o);
     double* first = numbers.data();
     return {{first, f}, {first + f, h}, {first + f + h, w}, {first + f + h + w, o}};
@@ -86,10 +90,8 @@ class AmedPredictor {
   }
   template <class T>
   static void set(T& time, bool shared, Eigen::Index batch, Eigen::Index b, double value) {
-    if (shared)
-      time.set(value);
-    else
-      time.each(batch)[b] = value;
+    if (shared) time.set(value);
+    else time.each(batch)[b] = value;
   }
 
   void embed(double t, Part waves, Part out) const {

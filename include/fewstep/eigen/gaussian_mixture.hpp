@@ -11,9 +11,10 @@
 
 namespace fewstep {
 
-/// The exact denoiser of a Gaussian mixture: with v_k = s_k^2 + sigma^2 (the eigenvalues of the covariance instead of s_k^2
-/// where it is full),
-///   D(x, sigma) = sum_k g_k (s_k^2 x + sigma^2 mu_k) / v_k,   g = softmax_k(log w_k - sum log v_k / 2 - |x - mu_k|^2 / 2 v_k)
+/// The exact denoiser of a Gaussian mixture: with v_k = s_k^2 + sigma^2 (the eigenvalues of the covariance instead of
+/// s_k^2 where it is full),
+///   D(x, sigma) = sum_k g_k (s_k^2 x + sigma^2 mu_k) / v_k,   g = softmax_k(log w_k - sum log v_k / 2 - |x - mu_k|^2 /
+///   2 v_k)
 /// Computes in double. No member changes after construction: may be shared between threads.
 class MixtureDenoiser {
  public:

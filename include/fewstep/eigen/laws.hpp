@@ -12,7 +12,8 @@ template <class Scalar, int N, int Batch, int Layout, int MaxN, int MaxBatch>
 struct probe<Eigen::Array<Scalar, N, Batch, Layout, MaxN, MaxBatch>> {
   using X = Eigen::Array<Scalar, N, Batch, Layout, MaxN, MaxBatch>;
   static constexpr bool resizable = Batch == Eigen::Dynamic;
-  static constexpr auto samples = static_cast<std::size_t>(resizable ? 3 : Batch), numbers = static_cast<std::size_t>(N == Eigen::Dynamic ? 4 : N);
+  static constexpr auto samples = static_cast<std::size_t>(resizable ? 3 : Batch),
+                        numbers = static_cast<std::size_t>(N == Eigen::Dynamic ? 4 : N);
   static constexpr double epsilon = std::numeric_limits<Scalar>::epsilon();
   static constexpr bool bitwise = true;
 
@@ -23,13 +24,13 @@ struct probe<Eigen::Array<Scalar, N, Batch, Layout, MaxN, MaxBatch>> {
       for (Eigen::Index i = 0; i < x.rows(); ++i) rows[static_cast<std::size_t>(b)].push_back(x(i, b));
     return rows;
   }
-  static Time<X> levels(const std::vector<double>& values) {
-    Time<X> t(0.);
+  static Level<X> levels(const std::vector<double>& values) {
+    Level<X> t(0.);
     auto& each = t.each(static_cast<Eigen::Index>(values.size()));
     for (Eigen::Index b = 0; b < each.size(); ++b) each[b] = values[static_cast<std::size_t>(b)];
     return t;
   }
-  static double level(const Time<X>& t, std::size_t b) { return t[static_cast<Eigen::Index>(b)]; }
+  static double level(const Level<X>& t, std::size_t b) { return t[static_cast<Eigen::Index>(b)]; }
   static Features<X> features(const Rows& rows) { return array<Features<X>>(rows); }
 
  private:

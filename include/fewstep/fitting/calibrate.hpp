@@ -2,10 +2,10 @@
 #pragma once
 
 #include "../solvers/heun.hpp"
-#include "tabulate.hpp"
-#include "teacher.hpp"
 #include "calibration/end_fit.hpp"
 #include "calibration/step_fit.hpp"
+#include "tabulate.hpp"
+#include "teacher.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -21,18 +21,18 @@
 
 namespace fewstep {
 
-/// How far a calibration is. Distances are of ends, as seen, to the teacher's on held-out trajectories: the root mean square, which a few may decide
-/// that end in another place. So the best is told by another loss, for which those hardly count. Samples that are no numbers count in that
-/// loss as beyond all others, in the distances not at all.
+/// How far a calibration is. Distances are of ends, as seen, to the teacher's on held-out trajectories: the root mean
+/// square, which a few may decide that end in another place. So the best is told by another loss, for which those
+/// hardly count. Samples that are no numbers count in that loss as beyond all others, in the distances not at all.
 struct CalibrationProgress {
-  int stage = 0;          // 0: nothing is fitted; 1: the steps are; from 2 on stage - 1 iterations are done
-  Table table = {};       // as it is now
-  Table best = {};        // the nearest so far
+  int stage = 0;     // 0: nothing is fitted; 1: the steps are; from 2 on stage - 1 iterations are done
+  Table table = {};  // as it is now
+  Table best = {};   // the nearest so far
   double before = 0, steps_fitted = 0, after = 0;  // of the solver it started from, after the first stage, of the best
-  double damping = 1e-2;         // Levenberg's
-  double usual = 0, median = 0;  // the median distance at first and of the best
-  double least = 0;              // the loss of the best, Cauchy's on the scale of `usual`
-  std::vector<std::string> notes = {};  // sentences: what did not go as it should
+  double damping = 1e-2;                           // Levenberg's
+  double usual = 0, median = 0;                    // the median distance at first and of the best
+  double least = 0;                                // the loss of the best, Cauchy's on the scale of `usual`
+  std::vector<std::string> notes = {};             // sentences: what did not go as it should
 };
 
 struct CalibrationOptions {
@@ -44,8 +44,8 @@ struct CalibrationOptions {
   std::size_t history = 0;
   /// Gauss-Newton iterations on where trajectories end, after the steps have been fitted one by one.
   int iterations = 5;
-  /// Steps tried in each iteration, all by the same finite differences, corrected by what the tries before showed (Broyden 1965): a try costs
-  /// a run, the differences cost many.
+  /// Steps tried in each iteration, all by the same finite differences, corrected by what the tries before showed
+  /// (Broyden 1965): a try costs a run, the differences cost many.
   int tries = 8;
   /// The first slope is the analytic start's, for free: run the table with the same option.
   bool analytic_first_step = true;
@@ -57,7 +57,9 @@ struct CalibrationOptions {
   std::optional<CalibrationProgress> resume = {};
 
   /// How many of so many trajectories are held out.
-  std::size_t held_out_of(std::size_t total) const { return static_cast<std::size_t>(std::llround(held_out * static_cast<double>(total))); }
+  std::size_t held_out_of(std::size_t total) const {
+    return static_cast<std::size_t>(std::llround(held_out * static_cast<double>(total)));
+  }
 };
 
 /// A fitted table, and its distance to the teacher on held-out trajectories.
@@ -65,11 +67,12 @@ struct Calibration {
   Table table;
   double before, steps_fitted, after;  // as in CalibrationProgress
   double usual, median;                // likewise
-  double teacher_error;                // the median distance of the teacher to the solution, estimated; no number where it was given
-  std::vector<std::string> notes;      // as in CalibrationProgress
+  double teacher_error;  // the median distance of the teacher to the solution, estimated; no number where it was given
+  std::vector<std::string> notes;  // as in CalibrationProgress
 };
 
-/// The median distance of a teacher's ends to the solution, estimated: of a method of second order by what fewer steps change.
+/// The median distance of a teacher's ends to the solution, estimated: of a method of second order by what fewer steps
+/// change.
 /// @param fine, coarse  where the same noise ends in `steps` and in `fewer` steps, as calibrate() sees it
 template <State X>
 double teacher_error(const X& fine, int steps, const X& coarse, int fewer) {
@@ -82,7 +85,7 @@ double teacher_error(const X& fine, int steps, const X& coarse, int fewer) {
 /// @throws std::invalid_argument naming what does not fit.
 inline void require_calibratable(const Table& table) {
   table.validate();
-  require(table.aim == Target::slope, "the table's target", "denoised", "slope");
+  require(table.target == Target::slope, "the table's target", "denoised", "slope");
   require(table.evaluations() == 1, "the table", "one with midpoints", "tables of one evaluation a row");
   for (const Table::Row& row : table.rows) require(row.carry == 1, "a carry of the table", row.carry, "1");
 }
@@ -96,7 +99,9 @@ inline void require_calibratable(const Table& start, std::size_t trajectories, c
   require(options.tries >= 1, "tries", options.tries, "1 or more");
   require(trajectories >= 3, "the number of trajectories", trajectories, "3 or more, of which some are held out");
   const std::size_t fitted = trajectories - options.held_out_of(trajectories);
-  require(fitted >= 2 && fitted < trajectories, "held_out", options.held_out, "what leaves 2 or more of " + std::to_string(trajectories) + " trajectories to fit to and 1 or more to decide");
+  require(
+      fitted >= 2 && fitted < trajectories, "held_out", options.held_out,
+      "what leaves 2 or more of " + std::to_string(trajectories) + " trajectories to fit to and 1 or more to decide");
 }
 
 namespace detail {
@@ -112,15 +117,18 @@ std::size_t samples_of(const std::vector<X>& batches) {
 /// @param teacher  for each batch what teach() gives on the schedule of `start`
 /// @param see      as below
 template <State X, class D, class See = std::identity>
-Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noise, const std::vector<std::vector<X>>& teacher,
-                      const CalibrationOptions& options, const See& see = {}) {
+Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noise,
+                      const std::vector<std::vector<X>>& teacher, const CalibrationOptions& options,
+                      const See& see = {}) {
   [[maybe_unused]] const typename algebra<X>::inference mode(true);
   const std::size_t total = detail::samples_of(noise), fitted = total - options.held_out_of(total);
   require_calibratable(start, total, options);
-  require(teacher.size() == noise.size(), "the number of batches of the teacher", teacher.size(), std::to_string(noise.size()) + ", those of noise");
+  require(teacher.size() == noise.size(), "the number of batches of the teacher", teacher.size(),
+          std::to_string(noise.size()) + ", those of noise");
   detail::TableRuns<X, std::remove_reference_t<D>> runs(denoise, options.analytic_first_step, see);
   for (std::size_t i = 0; i < noise.size(); ++i) {
-    require(teacher[i].size() == start.rows.size(), "the number of states of the teacher", teacher[i].size(), std::to_string(start.rows.size()) + ", the table's rows");
+    require(teacher[i].size() == start.rows.size(), "the number of states of the teacher", teacher[i].size(),
+            std::to_string(start.rows.size()) + ", the table's rows");
     if (!algebra<X>::finite(teacher[i].back())) throw std::runtime_error("the teacher's samples are not finite");
     X x = algebra<X>::like(noise[i]);
     combine(x, std::tuple<>{}, [first = start.levels[0]] { return std::tuple{first}; }, noise[i]);
@@ -139,22 +147,28 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
     require(p.damping > 0 && std::isfinite(p.damping), "the damping of what is resumed", p.damping, "positive numbers");
     for (const Table& t : {p.table, p.best}) {
       require_calibratable(t);
-      require(t.rows.size() == start.rows.size(), "the rows of what is resumed", t.rows.size(), std::to_string(start.rows.size()) + ", the table's");
-      require(t.levels.front() == start.levels.front() && t.levels.back() == start.levels.back(), "the first and last level of what is resumed",
+      require(t.rows.size() == start.rows.size(), "the rows of what is resumed", t.rows.size(),
+              std::to_string(start.rows.size()) + ", the table's");
+      require(t.levels.front() == start.levels.front() && t.levels.back() == start.levels.back(),
+              "the first and last level of what is resumed",
               std::to_string(t.levels.front()) + " and " + std::to_string(t.levels.back()), "the table's");
     }
   }
   const auto rms = [&] { return detail::rms_of(detail::finite_of(held_out())); };
   const auto median = [&] { return std::sqrt(detail::median_of(detail::finite_of(held_out()))); };
-  const auto loss = [&] { return detail::cauchy_of(held_out(), (std::max)(p.usual * p.usual, (std::numeric_limits<double>::min)())); };
+  const auto loss = [&] {
+    return detail::cauchy_of(held_out(), (std::max)(p.usual * p.usual, (std::numeric_limits<double>::min)()));
+  };
 
   runs.walk_all(start);
-  if (detail::finite_of(held_out()).empty()) throw std::runtime_error("the samples of the table to start from are not finite");
+  if (detail::finite_of(held_out()).empty())
+    throw std::runtime_error("the samples of the table to start from are not finite");
   p.before = rms();
   p.usual = median();
   const double at_first = loss();
   if (resumed) {
-    // Its distances are measured again: what it says is nothing that could make a worse table than the start look better.
+    // Its distances are measured again: what it says is nothing that could make a worse table than the start look
+    // better.
     runs.walk_all(p.best);
     if (!(loss() <= at_first)) runs.walk_all(p.best = start);
     p.least = loss(), p.after = rms(), p.median = median();
@@ -162,46 +176,62 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
   } else {
     const std::vector<double> all = runs.squares();
     const auto lost = std::count(all.begin(), all.end(), detail::lost_sample);
-    if (lost > 0) p.notes.push_back(std::to_string(lost) + " of " + std::to_string(total) + " trajectories of the table to start from are not finite");
-    if (total - fitted < 10) p.notes.push_back("only " + std::to_string(total - fitted) + " of " + std::to_string(total) + " trajectories are held out, and decide");
+    if (lost > 0)
+      p.notes.push_back(std::to_string(lost) + " of " + std::to_string(total) +
+                        " trajectories of the table to start from are not finite");
+    if (total - fitted < 10)
+      p.notes.push_back("only " + std::to_string(total - fitted) + " of " + std::to_string(total) +
+                        " trajectories are held out, and decide");
     p.steps_fitted = p.after = p.before;
     p.median = p.usual;
     p.least = at_first;
   }
   while (!options.report || options.report(p)) {
     if (p.stage == 0) {
-      const std::size_t blind = detail::fit_steps(p.table, runs, fitted, options.history == 0 ? start.rows.size() : options.history, options.ridge);
-      if (blind > 0) p.notes.push_back(std::to_string(blind) + " of " + std::to_string(start.rows.size()) + " steps had nothing to be fitted to, and were Euler's");
+      const std::size_t blind = detail::fit_steps(
+          p.table, runs, fitted, options.history == 0 ? start.rows.size() : options.history, options.ridge);
+      if (blind > 0)
+        p.notes.push_back(std::to_string(blind) + " of " + std::to_string(start.rows.size()) +
+                          " steps had nothing to be fitted to, and were Euler's");
       p.steps_fitted = rms();
       if (!(loss() < p.least)) {
-        p.notes.push_back("fitting the steps brought held-out trajectories no nearer: the iterations began at the table to start from");
+        p.notes.push_back(
+            "fitting the steps brought held-out trajectories no nearer: the iterations began at the table to start "
+            "from");
         p.table = start;
         p.steps_fitted = p.before;
         runs.walk_all(p.table);
       }
-    } else if (p.stage > options.iterations || !detail::fit_ends(p.table, runs, fitted, options.analytic_first_step, options.tries, p.damping)) {
+    } else if (p.stage > options.iterations ||
+               !detail::fit_ends(p.table, runs, fitted, options.analytic_first_step, options.tries, p.damping)) {
       break;
     }
     ++p.stage;
-    if (const double now = loss(); now <= p.least) p.best = p.table, p.least = now, p.after = rms(), p.median = median();
+    if (const double now = loss(); now <= p.least)
+      p.best = p.table, p.least = now, p.after = rms(), p.median = median();
   }
-  return {p.best, p.before, p.steps_fitted, p.after, p.usual, p.median, std::numeric_limits<double>::quiet_NaN(), p.notes};
+  return {p.best, p.before, p.steps_fitted, p.after, p.usual, p.median, std::numeric_limits<double>::quiet_NaN(),
+          p.notes};
 }
 
-/// Fits the numbers of a solver to a model: first each step's weights by least squares against a teacher, in one pass; then weights, levels
-/// and what the network is told of them together, by Gauss and Newton on where trajectories end. Held-out trajectories decide, and nothing
-/// is returned that is worse on them than `start` by the loss that is fitted (CalibrationProgress).
-/// Evaluations per trajectory: 2 teacher_steps per row, on the first batch half as many again; 1 per row for the start (what is resumed: 3), for the first
-/// stage and for each try; for an iteration's differences the later rows of each number, on the trajectories that are fitted to.
-/// @param start  of slopes, without midpoints, with carries of 1, e.g. tabulate(Ipndm{.order = 3}, karras({.steps = 6}))
+/// Fits the numbers of a solver to a model: first each step's weights by least squares against a teacher, in one pass;
+/// then weights, levels and what the network is told of them together, by Gauss and Newton on where trajectories end.
+/// Held-out trajectories decide, and nothing is returned that is worse on them than `start` by the loss that is fitted
+/// (CalibrationProgress). Evaluations per trajectory: 2 teacher_steps per row, on the first batch half as many again; 1
+/// per row for the start (what is resumed: 3), for the first stage and for each try; for an iteration's differences the
+/// later rows of each number, on the trajectories that are fitted to.
+/// @param start  of slopes, without midpoints, with carries of 1, e.g. tabulate(Ipndm{.order = 3}, karras({.steps =
+/// 6}))
 /// @param noise  unit noise, a batch each; some 300 samples in all. The first batch tells the teacher's error too.
-/// @param see    what is compared of an end, all of it where nothing is given: a callable (state) -> state of as many samples. Such as
+/// @param see    what is compared of an end, all of it where nothing is given: a callable (state) -> state of as many
+/// samples. Such as
 ///               numbers limited to what a picture shows, and after them the picture's features by another network.
-/// @throws std::invalid_argument naming what does not fit; std::runtime_error for a teacher of which a sample, or a start of which nothing held
-/// out, is finite no more; what the model throws.
-/// Source: least squares per step, Kim et al. 2024 (D-ODE, one scalar a step); Levenberg 1944; as a whole this library's own.
+/// @throws std::invalid_argument naming what does not fit; std::runtime_error for a teacher of which a sample, or a
+/// start of which nothing held out, is finite no more; what the model throws. Source: least squares per step, Kim et
+/// al. 2024 (D-ODE, one scalar a step); Levenberg 1944; as a whole this library's own.
 template <State X, class D, class See = std::identity>
-Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noise, const CalibrationOptions& options = {}, const See& see = {}) {
+Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noise,
+                      const CalibrationOptions& options = {}, const See& see = {}) {
   require(options.teacher_steps >= 2, "teacher_steps", options.teacher_steps, "2 or more");
   require(!noise.empty(), "the number of batches of noise", 0, "1 or more");
   require_calibratable(start, detail::samples_of(noise), options);

@@ -17,9 +17,12 @@ namespace fewstep {
 
 /// Means over the samples of a batch.
 struct Geometry {
-  std::array<double, 3> outside{};     // the share of a trajectory's variance outside its first 1, 2 and 3 principal directions
-  std::vector<double> deviation = {};  // of each state: how far from the line through both ends, as a share of its length
-  std::vector<double> curvature = {};  // of each state but the ends: the angle that the trajectory turns by, in radians, over its length
+  std::array<double, 3>
+      outside{};  // the share of a trajectory's variance outside its first 1, 2 and 3 principal directions
+  std::vector<double> deviation =
+      {};  // of each state: how far from the line through both ends, as a share of its length
+  std::vector<double> curvature =
+      {};  // of each state but the ends: the angle that the trajectory turns by, in radians, over its length
 };
 
 /// @param states  where a fine run over one batch went, ends included (course(teacher, ...).states of gits.hpp)
@@ -52,21 +55,27 @@ Geometry geometry(const std::vector<X>& states) {
   Geometry g{.deviation = std::vector<double>(n), .curvature = std::vector<double>(n - 2)};
   for (const Eigen::MatrixXd& m : gram) {
     const double share = 1. / static_cast<double>(samples);
-    Eigen::VectorXd variance = Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(centred * m * centred.transpose(), Eigen::EigenvaluesOnly).eigenvalues().cwiseMax(0);
+    Eigen::VectorXd variance =
+        Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(centred * m * centred.transpose(), Eigen::EigenvaluesOnly)
+            .eigenvalues()
+            .cwiseMax(0);
     const double whole = variance.sum();
     for (std::size_t k = 0; k < g.outside.size(); ++k) {
       const Eigen::Index left = variance.size() - static_cast<Eigen::Index>(k) - 1;  // eigenvalues grow
       if (whole > 0 && left > 0) g.outside[k] += share * variance.head(left).sum() / whole;
     }
-    const Eigen::VectorXd chord = m * Eigen::VectorXd::Ones(size);  // products of the segments with the line through both ends
+    const Eigen::VectorXd chord =
+        m * Eigen::VectorXd::Ones(size);  // products of the segments with the line through both ends
     const double length2 = chord.sum();
     for (Eigen::Index i = 0; i <= size && length2 > 0; ++i) {
       const double along = chord.head(i).sum(), square = m.topLeftCorner(i, i).sum();
-      g.deviation[static_cast<std::size_t>(i)] += share * std::sqrt((std::max)(0., square / length2 - along * along / (length2 * length2)));
+      g.deviation[static_cast<std::size_t>(i)] +=
+          share * std::sqrt((std::max)(0., square / length2 - along * along / (length2 * length2)));
     }
     for (Eigen::Index i = 0; i + 1 < size; ++i) {
       const double a = std::sqrt(m(i, i)), b = std::sqrt(m(i + 1, i + 1));
-      // The angle by its half's tangent, |u - v| / |u + v| of the unit segments: exact to about 1e-8, which the cosine loses.
+      // The angle by its half's tangent, |u - v| / |u + v| of the unit segments: exact to about 1e-8, which the cosine
+      // loses.
       const double cosine = a > 0 && b > 0 ? m(i, i + 1) / (a * b) : 1;
       const double angle = 2 * std::atan2(std::sqrt((std::max)(0., 1 - cosine)), std::sqrt((std::max)(0., 1 + cosine)));
       if (a + b > 0) g.curvature[static_cast<std::size_t>(i)] += share * angle / ((a + b) / 2);

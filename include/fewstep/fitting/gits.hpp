@@ -17,8 +17,8 @@
 
 namespace fewstep {
 
-/// What one long step is blamed for, on average over samples, against where the teacher arrives: the growth of the distance from the
-/// line through the trajectory's ends, or the 1-norm or 2-norm of the difference.
+/// What one long step is blamed for, on average over samples, against where the teacher arrives: the growth of the
+/// distance from the line through the trajectory's ends, or the 1-norm or 2-norm of the difference.
 enum class GitsCost { deviation, l1, l2 };
 
 struct GitsOptions {
@@ -30,7 +30,7 @@ struct GitsOptions {
 
 /// Where a teacher's run over one batch went, and its slopes at the left ends of its steps.
 template <State X>
-struct Course {
+struct TeacherTrajectory {
   std::vector<X> states, slopes;
 };
 
@@ -41,7 +41,7 @@ struct Watching {
   See see;  // (x, denoised, sigma)
 
   template <State X, class D>
-  bool operator()(const X& x, const Time<X>& sigma, X& out, Features<X>& features, D& denoise) const {
+  bool operator()(const X& x, const Level<X>& sigma, X& out, Features<X>& features, D& denoise) const {
     const bool has_features = detail::denoise(denoise, x, sigma, out, features);
     see(x, out, sigma);
     return has_features;
@@ -52,33 +52,38 @@ struct Watching {
 /// @param x  the states at the schedule's first level
 /// @throws std::runtime_error if it does not end at finite numbers
 template <State X, class S, class D>
-Course<X> course(const S& teacher, D&& denoise, const Schedule& schedule, const X& x, const Options& options = {}) {
-  Course<X> made;
-  const auto see = [&](const X& at, const X& denoised, const Time<X>& sigma) {
+TeacherTrajectory<X> course(const S& teacher, D&& denoise, const Schedule& schedule, const X& x,
+                            const Options& options = {}) {
+  TeacherTrajectory<X> made;
+  const auto see = [&](const X& at, const X& denoised, const Level<X>& sigma) {
     if (made.slopes.size() == made.states.size()) return;  // not the first evaluation since the last step
     made.slopes.push_back(algebra<X>::like(at));
-    combine(made.slopes.back(), times(sigma), [](const auto& t) { return std::tuple{1. / t, -1. / t}; }, at, denoised);
+    combine(made.slopes.back(), levels(sigma), [](const auto& t) { return std::tuple{1. / t, -1. / t}; }, at, denoised);
   };
   Adaptor<detail::Watching<decltype(see)>, std::remove_reference_t<D>&> watched{{see}, {denoise}};
   made.states.push_back(detail::copied(x));
   if (options.analytic_first_step) {
     made.slopes.push_back(algebra<X>::like(x));
-    Model<X, decltype(watched)>(watched, Target::slope).analytic(x, Time<X>(schedule[0]), made.slopes.back());
+    Model<X, decltype(watched)>(watched, Target::slope).analytic(x, Level<X>(schedule[0]), made.slopes.back());
   }
-  const auto run = integrate(teacher, watched, schedule, x, options, [&](const Snapshot<X>& s) { made.states.push_back(detail::copied(s.x)); });
+  const auto run = integrate(teacher, watched, schedule, x, options,
+                             [&](const Snapshot<X>& s) { made.states.push_back(detail::copied(s.x)); });
   if (run.status == Status::non_finite) throw std::runtime_error("the teacher's samples are not finite");
   return made;
 }
 
-/// cost[i][j], i < j: of one Euler step from the teacher's level i to its level j, along the teacher's slope at i. The mean over all
-/// samples of all batches.
+/// cost[i][j], i < j: of one Euler step from the teacher's level i to its level j, along the teacher's slope at i. The
+/// mean over all samples of all batches.
 template <State X>
-std::vector<std::vector<double>> gits_costs(const std::vector<Course<X>>& teacher, const Schedule& schedule, GitsCost kind) {
+std::vector<std::vector<double>> gits_costs(const std::vector<TeacherTrajectory<X>>& teacher, const Schedule& schedule,
+                                            GitsCost kind) {
   const std::size_t n = schedule.size();
   std::vector cost(n, std::vector<double>(n));
-  const auto minus = [](X& out, const X& a, const X& b) { combine(out, std::tuple<>{}, [] { return std::tuple{unit, -1.}; }, a, b); };
+  const auto minus = [](X& out, const X& a, const X& b) {
+    combine(out, std::tuple<>{}, [] { return std::tuple{unit, -1.}; }, a, b);
+  };
   std::size_t samples = 0;
-  for (const Course<X>& one : teacher) {
+  for (const TeacherTrajectory<X>& one : teacher) {
     const std::vector<X>&states = one.states, &slopes = one.slopes;
     X chord = algebra<X>::like(states[0]), y = algebra<X>::like(chord), from_line = algebra<X>::like(chord);
     minus(chord, states.back(), states[0]);
@@ -89,7 +94,9 @@ std::vector<std::vector<double>> gits_costs(const std::vector<Course<X>>& teache
       const std::vector<double> along = algebra<X>::dot(from_line, chord);
       std::vector<double> each(along.size());
       for (std::size_t b = 0; b < each.size(); ++b) each[b] = along[b] / length[b];
-      combine(from_line, times(algebra<X>::levels(each)), [](const auto& a) { return std::tuple{unit, -1. * a}; }, from_line, chord);
+      combine(
+          from_line, levels(algebra<X>::level_per_sample(each)),
+          [](const auto& a) { return std::tuple{unit, -1. * a}; }, from_line, chord);
       const std::vector<double> squares = algebra<X>::dot(from_line, from_line);
       for (std::size_t b = 0; b < each.size(); ++b) each[b] = std::sqrt(squares[b]);
       return each;
@@ -125,8 +132,10 @@ std::vector<std::vector<double>> gits_costs(const std::vector<Course<X>>& teache
 /// @throws std::invalid_argument unless 1 <= steps < the number of levels.
 inline std::vector<std::size_t> gits_path(const std::vector<std::vector<double>>& cost, int steps, double coefficient) {
   const std::size_t n = cost.size();
-  require(steps >= 1 && static_cast<std::size_t>(steps) < n, "GitsOptions::steps", steps, "1 to the teacher's " + std::to_string(n - 1));
-  std::vector<std::vector<double>> value(static_cast<std::size_t>(steps) + 1, std::vector<double>(n, std::numeric_limits<double>::infinity()));
+  require(steps >= 1 && static_cast<std::size_t>(steps) < n, "GitsOptions::steps", steps,
+          "1 to the teacher's " + std::to_string(n - 1));
+  std::vector<std::vector<double>> value(static_cast<std::size_t>(steps) + 1,
+                                         std::vector<double>(n, std::numeric_limits<double>::infinity()));
   std::vector<std::vector<std::size_t>> next(value.size(), std::vector<std::size_t>(n, n - 1));
   for (std::size_t j = 1; j + 1 < n; ++j) value[1][j] = cost[j][n - 1];
   for (std::size_t k = 2; k < value.size(); ++k)
@@ -140,11 +149,12 @@ inline std::vector<std::size_t> gits_path(const std::vector<std::vector<double>>
   return path;
 }
 
-/// With an analytic start the first step is free, so one more level is put before the path's second one: the one with which the
-/// student, from the teacher's start, ends nearest to the teacher. None where the path takes the teacher's second level: there is none between.
+/// With an analytic start the first step is free, so one more level is put before the path's second one: the one with
+/// which the student, from the teacher's start, ends nearest to the teacher. None where the path takes the teacher's
+/// second level: there is none between.
 template <State X, class D, class Student>
-Schedule gits_insertion(const Course<X>& teacher, D&& denoise, const Schedule& schedule, const std::vector<std::size_t>& path,
-                        const Student& student) {
+Schedule gits_insertion(const TeacherTrajectory<X>& teacher, D&& denoise, const Schedule& schedule,
+                        const std::vector<std::size_t>& path, const Student& student) {
   std::vector<double> levels, best;
   for (const std::size_t i : path) levels.push_back(schedule[i]);
   best = levels;
@@ -152,7 +162,9 @@ Schedule gits_insertion(const Course<X>& teacher, D&& denoise, const Schedule& s
   for (std::size_t k = 1; k < path[1]; ++k) {
     std::vector<double> longer = levels;
     longer.insert(longer.begin() + 1, schedule[k]);
-    X end = integrate(student, denoise, Schedule(longer), detail::copied(teacher.states[0]), {.analytic_first_step = true}).x;
+    X end =
+        integrate(student, denoise, Schedule(longer), detail::copied(teacher.states[0]), {.analytic_first_step = true})
+            .x;
     combine(end, std::tuple<>{}, [] { return std::tuple{unit, -1.}; }, end, teacher.states.back());
     double distance = 0;
     for (const double square : algebra<X>::dot(end, end)) distance += std::sqrt(square);
@@ -161,12 +173,15 @@ Schedule gits_insertion(const Course<X>& teacher, D&& denoise, const Schedule& s
   return Schedule(best);
 }
 
-/// A schedule of `options.steps` of the teacher's levels for the student; no evaluations beyond the teacher's, but with an analytic
-/// start, which the teacher then has too and which makes the schedule one step longer where a level lies before the path's second one.
+/// A schedule of `options.steps` of the teacher's levels for the student; no evaluations beyond the teacher's, but with
+/// an analytic start, which the teacher then has too and which makes the schedule one step longer where a level lies
+/// before the path's second one.
 /// @param schedule  of the teacher, fine; @param x  states at its first level: 256 or more
-/// Source: Chen et al. 2024, arXiv 2405.11326, algorithm 1; diff-sampler, gits_utils.py (the level for the analytic start).
+/// Source: Chen et al. 2024, arXiv 2405.11326, algorithm 1; diff-sampler, gits_utils.py (the level for the analytic
+/// start).
 template <State X, class S, class D, class Student>
-Schedule gits(const S& teacher, D&& denoise, const Schedule& schedule, const X& x, const Student& student, const GitsOptions& options = {}) {
+Schedule gits(const S& teacher, D&& denoise, const Schedule& schedule, const X& x, const Student& student,
+              const GitsOptions& options = {}) {
   const std::vector made{course(teacher, denoise, schedule, x, {.analytic_first_step = options.analytic_first_step})};
   const auto path = gits_path(gits_costs(made, schedule, options.cost), options.steps, options.coefficient);
   if (options.analytic_first_step) return gits_insertion(made[0], denoise, schedule, path, student);

@@ -12,7 +12,8 @@
 
 namespace fewstep {
 
-/// A schedule with each of its steps in `parts`, evenly in the seventh root of the level (Karras et al. 2022, equation 5).
+/// A schedule with each of its steps in `parts`, evenly in the seventh root of the level (Karras et al. 2022, equation
+/// 5).
 inline Schedule refined(const Schedule& schedule, int parts) {
   require(parts >= 1, "parts", parts, "1 or more");
   std::vector<double> levels{schedule[0]};
@@ -24,7 +25,8 @@ inline Schedule refined(const Schedule& schedule, int parts) {
   return Schedule(levels);
 }
 
-/// Where a teacher, any solver, is at the right end of each step of the schedule, when it makes each in `parts` steps of its own.
+/// Where a teacher, any solver, is at the right end of each step of the schedule, when it makes each in `parts` steps
+/// of its own.
 /// @param noise  a batch of unit noise
 /// @throws std::runtime_error if it does not end at finite numbers
 template <State X, class S, class D>

@@ -21,8 +21,9 @@
 
 namespace fewstep::io {
 
-/// What a predictor was trained for. `solver` and `solver_settings` are make_solver's; the predictor takes the place of the
-/// ratio of `amed` and `dpm2`, and is plugged into any other solver. With a table it corrects that (over_table).
+/// What a predictor was trained for. `solver` and `solver_settings` are make_solver's; the predictor takes the place of
+/// the ratio of `amed` and `dpm2`, and is plugged into any other solver. With a table it corrects that
+/// (corrected_table).
 struct AmedFile {
   AmedNetwork network;
   std::string solver = "amed", schedule = "karras";
@@ -38,7 +39,7 @@ struct AmedFile {
 
 namespace detail {
 
-inline constexpr const char* amed_format = "fewstep amed predictor 1";
+inline constexpr const char* amed_format = "fewstep amed predictor 2";  // 1: `form` (data, noise) in place of `target`
 
 inline Array doubles(const std::vector<double>& values, std::vector<std::int64_t> shape) {
   Array array{Dtype::f64, std::move(shape), std::vector<std::byte>(values.size() * sizeof(double))};
@@ -63,7 +64,9 @@ nlohmann::json optional_json(const std::optional<T>& value) {
   return j;
 }
 template <class T>
-std::optional<T> optional_value(const nlohmann::json& j) { return j.is_null() ? std::optional<T>() : j.get<T>(); }
+std::optional<T> optional_value(const nlohmann::json& j) {
+  return j.is_null() ? std::optional<T>() : j.get<T>();
+}
 
 }  // namespace detail
 
@@ -76,19 +79,30 @@ inline void write_amed(const std::filesystem::path& path, const AmedFile& file) 
     raw.tensors[name + ".weight"] = detail::doubles(layer.weight, {out, static_cast<std::int64_t>(layer.inputs())});
     raw.tensors[name + ".bias"] = detail::doubles(layer.bias, {out});
   });
-  raw.tensors["frequencies"] = detail::doubles(file.network.frequencies, {static_cast<std::int64_t>(file.network.frequencies.size())});
+  raw.tensors["frequencies"] =
+      detail::doubles(file.network.frequencies, {static_cast<std::int64_t>(file.network.frequencies.size())});
   const auto& solver = file.solver_settings;
   const auto& schedule = file.schedule_settings;
-  nlohmann::json form, variant;
+  nlohmann::json target, variant;
   if (solver.variant) variant = *solver.variant == UniB::bh1 ? "bh1" : "bh2";
-  if (solver.form) form = *solver.form == Form::data ? "data" : "noise";
-  nlohmann::json settings{
-      {"scale_dir", file.network.direction_range}, {"scale_time", file.network.clock_range},
-      {"solver", file.solver}, {"order", detail::optional_json(solver.order)}, {"form", form}, {"variant", variant},
-      {"lower_order_final", detail::optional_json(solver.lower_order_final)},
-      {"schedule", file.schedule}, {"steps", schedule.steps}, {"rho", detail::optional_json(schedule.rho)},
-      {"sigma_min", schedule.sigma_min}, {"sigma_max", schedule.sigma_max}, {"end_at_zero", schedule.end == End::zero}, {"levels", schedule.levels},
-      {"afs", file.analytic_first_step}, {"afs_in_history", file.analytic_in_history}, {"data_shape", file.data_shape}};
+  if (solver.target) target = *solver.target == Target::denoised ? "denoised" : "slope";
+  nlohmann::json settings{{"scale_dir", file.network.direction_scale_range},
+                          {"scale_time", file.network.sigma_scale_range},
+                          {"solver", file.solver},
+                          {"order", detail::optional_json(solver.order)},
+                          {"target", target},
+                          {"variant", variant},
+                          {"lower_order_final", detail::optional_json(solver.lower_order_final)},
+                          {"schedule", file.schedule},
+                          {"steps", schedule.steps},
+                          {"rho", detail::optional_json(schedule.rho)},
+                          {"sigma_min", schedule.sigma_min},
+                          {"sigma_max", schedule.sigma_max},
+                          {"end_at_zero", schedule.end == End::zero},
+                          {"levels", schedule.levels},
+                          {"afs", file.analytic_first_step},
+                          {"afs_in_history", file.analytic_in_history},
+                          {"data_shape", file.data_shape}};
   if (file.table) settings["table"] = to_json({*file.table, file.analytic_first_step});
   raw.metadata = file.training;
   raw.metadata["format"] = detail::amed_format;
@@ -101,14 +115,15 @@ inline AmedFile read_amed(const std::filesystem::path& path) {
   Safetensors raw = read_safetensors(path);
   try {
     const auto format = raw.metadata.find("format");
-    detail::check_format(format == raw.metadata.end() ? "" : format->second, detail::amed_format, "a time predictor");
+    const int version = detail::check_format(format == raw.metadata.end() ? "" : format->second, detail::amed_format,
+                                             "a time predictor");
     const nlohmann::json j = detail::parse_json(raw.metadata.at("settings"));
     AmedFile file;
-    file.network.direction_range = j.at("scale_dir");
-    file.network.clock_range = j.at("scale_time");
+    file.network.direction_scale_range = j.at("scale_dir");
+    file.network.sigma_scale_range = j.at("scale_time");
     if (raw.tensors.contains("fc_r.weight")) file.network.ratio.emplace();
-    if (raw.tensors.contains("fc_scale_dir.weight")) file.network.direction.emplace();
-    if (raw.tensors.contains("fc_scale_time.weight")) file.network.clock.emplace();
+    if (raw.tensors.contains("fc_scale_dir.weight")) file.network.direction_scale.emplace();
+    if (raw.tensors.contains("fc_scale_time.weight")) file.network.sigma_scale.emplace();
     file.network.frequencies = detail::doubles(raw, "frequencies");
     AmedNetwork::for_each_layer(file.network, [&](const std::string& name, AmedNetwork::Layer& layer) {
       layer.weight = detail::doubles(raw, name + ".weight");
@@ -117,13 +132,18 @@ inline AmedFile read_amed(const std::filesystem::path& path) {
     file.network.validate();
     file.solver = j.at("solver");
     file.solver_settings.order = detail::optional_value<int>(j.at("order"));
-    if (const auto form = detail::optional_value<std::string>(j.at("form"))) file.solver_settings.form = *form == "data" ? Form::data : Form::noise;
+    if (const auto target = detail::optional_value<std::string>(j.at(version == 1 ? "form" : "target")))
+      file.solver_settings.target = *target == (version == 1 ? "data" : "denoised") ? Target::denoised : Target::slope;
     if (const auto variant = j.find("variant"); variant != j.end() && !variant->is_null())
       file.solver_settings.variant = variant->get<std::string>() == "bh1" ? UniB::bh1 : UniB::bh2;
     file.solver_settings.lower_order_final = detail::optional_value<bool>(j.at("lower_order_final"));
     file.schedule = j.at("schedule");
-    file.schedule_settings = {j.at("steps"), detail::optional_value<double>(j.at("rho")), j.at("sigma_min"), j.at("sigma_max"),
-                              j.at("end_at_zero").get<bool>() ? End::zero : End::sigma_min, j.value("levels", std::vector<double>())};
+    file.schedule_settings = {j.at("steps"),
+                              detail::optional_value<double>(j.at("rho")),
+                              j.at("sigma_min"),
+                              j.at("sigma_max"),
+                              j.at("end_at_zero").get<bool>() ? End::zero : End::sigma_min,
+                              j.value("levels", std::vector<double>())};
     if (j.contains("table")) file.table = table_from_json(j.at("table")).table;
     file.analytic_first_step = j.at("afs");
     file.analytic_in_history = j.at("afs_in_history");

@@ -74,10 +74,10 @@ inline NoiseTable diffusers_table(const DiffusersConfig& c) {
   const auto count = c.get<std::size_t>("num_train_timesteps", 1000);
   const double first = c.get("beta_start", 1e-4), last = c.get("beta_end", 0.02);
   const std::string kind = c.choice("beta_schedule", "linear", {"linear", "scaled_linear", "squaredcos_cap_v2"});
-  NoiseTable table = c.has("trained_betas")           ? NoiseTable(c.get<std::vector<double>>("trained_betas", {}))
-                     : kind == "linear"               ? NoiseTable::linear(first, last, count)
-                     : kind == "scaled_linear"        ? NoiseTable::scaled_linear(first, last, count)
-                                                      : NoiseTable::cosine(count);
+  NoiseTable table = c.has("trained_betas")    ? NoiseTable(c.get<std::vector<double>>("trained_betas", {}))
+                     : kind == "linear"        ? NoiseTable::linear(first, last, count)
+                     : kind == "scaled_linear" ? NoiseTable::scaled_linear(first, last, count)
+                                               : NoiseTable::cosine(count);
   return c.get("rescale_betas_zero_snr", false) ? table.with_zero_terminal_snr() : table;
 }
 
@@ -96,7 +96,11 @@ template <State X>
 class DiffusersImport {
  public:
   DiffusersImport(const json& config, int steps, double mu, std::vector<double> sigmas)
-      : c_(config), steps_(steps), mu_(mu), sigmas_(std::move(sigmas)), kind_(config.value("_class_name", std::string())) {
+      : c_(config),
+        steps_(steps),
+        mu_(mu),
+        sigmas_(std::move(sigmas)),
+        kind_(config.value("_class_name", std::string())) {
     require(steps >= 1, "num_inference_steps", steps, "1 or more");
   }
 
@@ -115,13 +119,15 @@ class DiffusersImport {
     if (kind_ == "UniPCMultistepScheduler") return finish(unipc(), discrete("linspace", true));
     if (kind_ == "DEISMultistepScheduler") {
       lowest_end_ = true;
-      return finish(Deis{c_.get("solver_order", 2), Variable::log_sigma, Form::noise, c_.get("lower_order_final", true) && steps_ < 15},
+      return finish(Deis{c_.get("solver_order", 2), Variable::log_sigma, Target::slope,
+                         c_.get("lower_order_final", true) && steps_ < 15},
                     discrete("linspace", true));
     }
-    fewstep::detail::unknown_name("_class_name", kind_,
-                                  {"DDIMScheduler", "DEISMultistepScheduler", "DPMSolverMultistepScheduler", "EDMDPMSolverMultistepScheduler",
-                                   "EDMEulerScheduler", "EulerDiscreteScheduler", "FlowMatchEulerDiscreteScheduler", "HeunDiscreteScheduler",
-                                   "IPNDMScheduler", "KDPM2DiscreteScheduler", "LMSDiscreteScheduler", "UniPCMultistepScheduler"});
+    fewstep::detail::unknown_name(
+        "_class_name", kind_,
+        {"DDIMScheduler", "DEISMultistepScheduler", "DPMSolverMultistepScheduler", "EDMDPMSolverMultistepScheduler",
+         "EDMEulerScheduler", "EulerDiscreteScheduler", "FlowMatchEulerDiscreteScheduler", "HeunDiscreteScheduler",
+         "IPNDMScheduler", "KDPM2DiscreteScheduler", "LMSDiscreteScheduler", "UniPCMultistepScheduler"});
   }
 
  private:
@@ -143,9 +149,11 @@ class DiffusersImport {
 
   DiffusersLevels discrete(const char* spacing, bool multistep) const {
     const double low = table_->sigma_min(), high = table_->sigma_max();
-    if (c_.get("use_beta_sigmas", false)) throw std::runtime_error("use_beta_sigmas is true; allowed here: false (see beta_quantiles)");
+    if (c_.get("use_beta_sigmas", false))
+      throw std::runtime_error("use_beta_sigmas is true; allowed here: false (see beta_quantiles)");
     if (c_.get("use_flow_sigmas", false)) return flow_sigmas();
-    const bool karras_levels = c_.get("use_karras_sigmas", false), exponential = c_.get("use_exponential_sigmas", false) || c_.get("use_lu_lambdas", false);
+    const bool karras_levels = c_.get("use_karras_sigmas", false),
+               exponential = c_.get("use_exponential_sigmas", false) || c_.get("use_lu_lambdas", false);
     const bool log_linear = c_.choice("interpolation_type", "linear", {"linear", "log_linear"}) == "log_linear";
     DiffusersLevels made;
     if (log_linear) {  // diffusers makes one level more than it visits
@@ -154,8 +162,11 @@ class DiffusersImport {
       made.levels.pop_back();
       return made;
     }
-    const auto chosen = training_steps(table_->size(), {.steps = steps_, .spacing = diffusers_spacing(c_, spacing), .offset = c_.get("steps_offset", 0),
-                                                        .rounded = multistep, .spare_last = multistep});
+    const auto chosen = training_steps(table_->size(), {.steps = steps_,
+                                                        .spacing = diffusers_spacing(c_, spacing),
+                                                        .offset = c_.get("steps_offset", 0),
+                                                        .rounded = multistep,
+                                                        .spare_last = multistep});
     for (const double step : chosen) made.levels.push_back(level_at(*table_, step));
     if (karras_levels || exponential) {
       const bool whole = multistep;  // the table's range, else that of the levels chosen so far
@@ -179,18 +190,24 @@ class DiffusersImport {
 
   AnySolver<X> dpm() const {
     const int order = c_.get("solver_order", 2);
-    const Form form = c_.choice("algorithm_type", "dpmsolver++", {"dpmsolver++", "dpmsolver"}) == "dpmsolver" ? Form::noise : Form::data;
+    const Target target = c_.choice("algorithm_type", "dpmsolver++", {"dpmsolver++", "dpmsolver"}) == "dpmsolver"
+                              ? Target::slope
+                              : Target::denoised;
     const bool lower = c_.get("lower_order_final", true) && steps_ < 15;
     const bool heun = c_.choice("solver_type", "midpoint", {"midpoint", "heun"}) == "heun";
-    if (heun && order == 2) return Deis{2, Variable::log_sigma, form};
-    return compat::Dpmpp{{.order = order, .form = form, .lower_order_final = lower}};
+    if (heun && order == 2) return Deis{2, Variable::log_sigma, target};
+    return compat::Dpmpp{{.order = order, .target = target, .lower_order_final = lower}};
   }
   AnySolver<X> unipc() const {
     const auto disabled = c_.get<std::vector<int>>("disable_corrector", {});
     for (std::size_t i = 0; i < disabled.size(); ++i)
-      if (disabled[i] != static_cast<int>(i)) throw std::runtime_error("disable_corrector is a list with " + std::to_string(disabled[i]) + "; allowed here: 0, 1, 2, ...");
-    return UniPc{c_.get("solver_order", 2), c_.choice("solver_type", "bh2", {"bh1", "bh2"}) == "bh1" ? UniB::bh1 : UniB::bh2,
-                 c_.get("predict_x0", true) ? Form::data : Form::noise, c_.get("lower_order_final", true), static_cast<int>(disabled.size())};
+      if (disabled[i] != static_cast<int>(i))
+        throw std::runtime_error("disable_corrector is a list with " + std::to_string(disabled[i]) +
+                                 "; allowed here: 0, 1, 2, ...");
+    return UniPc{c_.get("solver_order", 2),
+                 c_.choice("solver_type", "bh2", {"bh1", "bh2"}) == "bh1" ? UniB::bh1 : UniB::bh2,
+                 c_.get("predict_x0", true) ? Target::denoised : Target::slope, c_.get("lower_order_final", true),
+                 static_cast<int>(disabled.size())};
   }
 
   // Schedulers of their own kind
@@ -199,26 +216,31 @@ class DiffusersImport {
   DiffusersScheduler<X> ddim() {
     const auto count = static_cast<int>(table_->size());
     const Spacing spacing = diffusers_spacing(c_, "leading");
-    const auto chosen = training_steps(table_->size(), {.steps = steps_, .spacing = spacing, .offset = c_.get("steps_offset", 0)});
+    const auto chosen =
+        training_steps(table_->size(), {.steps = steps_, .spacing = spacing, .offset = c_.get("steps_offset", 0)});
     DiffusersLevels made;
     std::vector<double> reached;
     for (const double step : chosen) {
       made.levels.push_back(table_->sigma((step + 1) / count));
       reached.push_back(table_->sigma(((std::max)(step - count / steps_, 0.) + 1) / count));
     }
-    if (c_.get("rescale_betas_zero_snr", false) && chosen[0] == count - 1) made.levels[0] = 1e14;  // the image form takes any
+    if (c_.get("rescale_betas_zero_snr", false) && chosen[0] == count - 1)
+      made.levels[0] = 1e14;  // the image form takes any
     made.end = c_.get("set_alpha_to_one", true) ? 0 : table_->sigma_min();
     const bool clips = c_.get("clip_sample", true) || c_.get("thresholding", false);
-    if (clips && c_.get("thresholding", false) && c_.get("sample_max_value", 1.) != 1) throw std::runtime_error("sample_max_value is not 1; allowed here: 1");
+    if (clips && c_.get("thresholding", false) && c_.get("sample_max_value", 1.) != 1)
+      throw std::runtime_error("sample_max_value is not 1; allowed here: 1");
     const double limit = c_.get("thresholding", false) ? 1 : c_.get("clip_sample_range", 1.);
     thresholds_ = false;
     clips_ = clips;
-    if (clips && spacing == Spacing::linspace) throw std::runtime_error("clip_sample is true; allowed here: false with the timestep_spacing linspace");
+    if (clips && spacing == Spacing::linspace)
+      throw std::runtime_error("clip_sample is true; allowed here: false with the timestep_spacing linspace");
     if (clips) return finish(compat::ClippedDdim{limit}, made);
     if (spacing == Spacing::linspace) return finish(compat::StridedDdim{reached}, made);
     return finish(Dpmpp{.order = 1}, made);  // its image form bears a first level without signal
   }
-  /// Levels cot(pi/2 u), u = 1 to 0; the first, at which diffusers takes the noise for the slope and has no signal, is large here.
+  /// Levels cot(pi/2 u), u = 1 to 0; the first, at which diffusers takes the noise for the slope and has no signal, is
+  /// large here.
   DiffusersScheduler<X> ipndm() {
     DiffusersLevels made;
     for (int i = 0; i < steps_; ++i) {
@@ -231,18 +253,21 @@ class DiffusersImport {
     return all;
   }
   DiffusersScheduler<X> flow() {
-    const double count = c_.get("num_train_timesteps", 1000.), shift = c_.get("shift", 1.), terminal = c_.get("shift_terminal", 0.);
+    const double count = c_.get("num_train_timesteps", 1000.), shift = c_.get("shift", 1.),
+                 terminal = c_.get("shift_terminal", 0.);
     for (const char* name : {"invert_sigmas", "stochastic_sampling", "use_beta_sigmas", "use_exponential_sigmas"})
       if (c_.get(name, false)) throw std::runtime_error(std::string(name) + " is true; allowed here: false");
     const bool dynamic = c_.get("use_dynamic_shifting", false);
     if (dynamic) c_.choice("time_shift_type", "exponential", {"exponential"});
     const double again = dynamic ? std::exp(mu_) : shift;
     std::vector<double> times;
-    const double last = dynamic ? 1 / count : shifted(1 / count, shift);  // diffusers shifts its range before it shifts the levels
+    const double last =
+        dynamic ? 1 / count : shifted(1 / count, shift);  // diffusers shifts its range before it shifts the levels
     if (!sigmas_.empty())
       for (const double s : sigmas_) times.push_back(shifted(s, again));
     else
-      times = flow_times({.steps = steps_, .shift = again, .terminal = terminal, .last = last}).levels(), times.pop_back();
+      times = flow_times({.steps = steps_, .shift = again, .terminal = terminal, .last = last}).levels(),
+      times.pop_back();
     if (c_.get("use_karras_sigmas", false)) times = range(false, times.back(), times.front());
     times.push_back(0);
     return {Euler{}, Schedule(times), {}, Predicts::flow, true};
@@ -252,22 +277,29 @@ class DiffusersImport {
     solver.validate();
     DiffusersScheduler<X> all{solver, Schedule({1, 0}), {}, predicts(), false, table_};
     if (made.end == made.levels.back()) {
-      // Diffusers' last step has no length. Its solvers still count it, so the schedule has a level to count that no run reaches.
+      // Diffusers' last step has no length. Its solvers still count it, so the schedule has a level to count that no
+      // run reaches.
       all.idle_evaluations = 1;
       all.options.last_step = made.levels.size() - 1;
       made.end = made.levels.back() / 2;
     }
-    // A run's step to level 0 gives the model's own image; these steps of diffusers clip, threshold or extrapolate there too.
+    // A run's step to level 0 gives the model's own image; these steps of diffusers clip, threshold or extrapolate
+    // there too.
     const bool as_any_other = (thresholds_ && c_.get("thresholding", false)) || clips_ || kind_ == "IPNDMScheduler";
     made.levels.push_back(made.end == 0 && as_any_other ? 1e-14 * made.levels.back() : made.end);
     all.schedule = Schedule(made.levels);
     if (thresholds_ && c_.get("thresholding", false))
-      all.options.thresholding = Thresholding{c_.get("dynamic_thresholding_ratio", 0.995), 1, c_.get("sample_max_value", 1.)};
+      all.options.thresholding =
+          Thresholding{c_.get("dynamic_thresholding_ratio", 0.995), 1, c_.get("sample_max_value", 1.)};
     return all;
   }
   Predicts predicts() const {
-    const std::string p = c_.choice("prediction_type", "epsilon", {"epsilon", "v_prediction", "sample", "flow_prediction"});
-    return p == "epsilon" ? Predicts::epsilon : p == "v_prediction" ? Predicts::v : p == "sample" ? Predicts::sample : Predicts::flow;
+    const std::string p =
+        c_.choice("prediction_type", "epsilon", {"epsilon", "v_prediction", "sample", "flow_prediction"});
+    return p == "epsilon"        ? Predicts::epsilon
+           : p == "v_prediction" ? Predicts::v
+           : p == "sample"       ? Predicts::sample
+                                 : Predicts::flow;
   }
 
   static constexpr double largest_level = 1e8;  // for infinity; golden_check allows what follows 1e-7 for it
@@ -288,7 +320,8 @@ class DiffusersImport {
 /// @param sigmas  for FlowMatchEulerDiscreteScheduler: as given to set_timesteps
 /// @throws std::invalid_argument, std::runtime_error: one line naming the setting, its value and what is allowed here.
 template <State X>
-DiffusersScheduler<X> from_diffusers(const nlohmann::json& config, int num_inference_steps, double mu = 0, std::vector<double> sigmas = {}) {
+DiffusersScheduler<X> from_diffusers(const nlohmann::json& config, int num_inference_steps, double mu = 0,
+                                     std::vector<double> sigmas = {}) {
   return detail::DiffusersImport<X>(config, num_inference_steps, mu, std::move(sigmas)).make();
 }
 

@@ -18,8 +18,8 @@ std::string text_of(const Json& j, int indent) {
   return j.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
-/// The parser alone would take the last of the values of a key, and nest as deep as the text does: deeper than functions that call themselves
-/// for each level can go.
+/// The parser alone would take the last of the values of a key, and nest as deep as the text does: deeper than
+/// functions that call themselves for each level can go.
 /// @throws std::exception that says what is wrong
 template <class Text>
 nlohmann::json parse_json(Text&& text) {
@@ -29,7 +29,8 @@ nlohmann::json parse_json(Text&& text) {
     require(depth < 16, "the depth of nesting", depth, "less than 16");
     if (event == Event::object_start) keys.emplace_back();
     if (event == Event::object_end) keys.pop_back();
-    if (event == Event::key && !keys.back().insert(value.get<std::string>()).second) require(false, value.get<std::string>(), "given twice", "once");
+    if (event == Event::key && !keys.back().insert(value.get<std::string>()).second)
+      require(false, value.get<std::string>(), "given twice", "once");
     return true;
   });
 }

@@ -193,8 +193,8 @@ inline Safetensors read_safetensors(const std::filesystem::path& path) {
     std::uint64_t covered = 0;
     for (const auto& [begin, end] : ranges) {
       if (begin != covered)
-        throw std::runtime_error(std::string(begin < covered ? "tensors overlap" : "there is a gap") + " at data byte " +
-                                 std::to_string((std::min)(begin, covered)));
+        throw std::runtime_error(std::string(begin < covered ? "tensors overlap" : "there is a gap") +
+                                 " at data byte " + std::to_string((std::min)(begin, covered)));
       covered = end;
     }
     if (covered != data_size)
@@ -225,13 +225,13 @@ inline void write_safetensors(const std::filesystem::path& path, const Safetenso
   });
 
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!file.metadata.empty()) header["__metadata__"] = nlohmann::json::parse(detail::text_of(nlohmann::json(file.metadata), -1));
+  if (!file.metadata.empty())
+    header["__metadata__"] = nlohmann::json::parse(detail::text_of(nlohmann::json(file.metadata), -1));
   std::uint64_t offset = 0;
   for (const auto* entry : order) {
     const auto& [key, array] = *entry;
-    header[key] = {{"dtype", name(array.dtype)},
-                   {"shape", array.shape},
-                   {"data_offsets", {offset, offset + array.bytes.size()}}};
+    header[key] = {
+        {"dtype", name(array.dtype)}, {"shape", array.shape}, {"data_offsets", {offset, offset + array.bytes.size()}}};
     offset += array.bytes.size();
   }
   std::string text = header.dump();

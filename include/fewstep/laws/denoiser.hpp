@@ -9,7 +9,8 @@
 
 namespace fewstep::laws {
 
-/// Asked twice it says the same; it leaves its input alone; a sample's answer depends on that sample and its level alone.
+/// Asked twice it says the same; it leaves its input alone; a sample's answer depends on that sample and its level
+/// alone.
 /// @param slack  what a sample's answer may move with the batch around it, as networks' own kernels make it
 template <State X, PerSampleDenoiser<X> D>
 std::vector<Verdict> check_denoiser(const D& denoise, double slack = 0) {
@@ -24,10 +25,12 @@ std::vector<Verdict> check_denoiser(const D& denoise, double slack = 0) {
   std::vector<double> values;
   for (std::size_t b = 0; b < rows.size(); ++b) values.push_back(0.2 + static_cast<double>(b));
   const auto [all, touched] = ask(rows, values);
-  std::vector<Verdict> verdicts{{"input untouched", touched}, {"purity", detail::compare(ask(rows, values).first, all, 0)}};
+  std::vector<Verdict> verdicts{{"input untouched", touched},
+                                {"purity", detail::compare(ask(rows, values).first, all, 0)}};
   std::string batch;
   for (std::size_t b = 0; b < rows.size() && batch.empty(); ++b)
-    batch = detail::compare({ask(Rows(rows.size(), rows[b]), std::vector<double>(rows.size(), values[b])).first[b]}, {all[b]}, slack);
+    batch = detail::compare({ask(Rows(rows.size(), rows[b]), std::vector<double>(rows.size(), values[b])).first[b]},
+                            {all[b]}, slack);
   verdicts.push_back({"batch", batch});
   return verdicts;
 }

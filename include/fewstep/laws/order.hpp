@@ -12,7 +12,8 @@
 
 namespace fewstep::laws {
 
-/// Levels of a grid with n steps from `high` to `low`, continued beyond both: level(i, n, seed), i from -margin to n + margin.
+/// Levels of a grid with n steps from `high` to `low`, continued beyond both: level(i, n, seed), i from -margin to n +
+/// margin.
 struct Grid {
   std::string_view name;
   double (*place)(int i, int n, std::uint64_t seed);  // 0 at i = 0, 1 at i = n
@@ -64,12 +65,12 @@ inline const std::vector<Grid>& grids() {
   return list;
 }
 
-/// Where a run starts: with a history as if it had been exact so far and more steps to come, or as every user's run does,
-/// with lower orders at the start and, where the solver says so, at the end.
+/// Where a run starts: with a history as if it had been exact so far and more steps to come, or as every user's run
+/// does, with lower orders at the start and, where the solver says so, at the end.
 enum class Start { exact, shipped };
 
-/// The root mean square error over nine samples, exact at `high`, and over all levels of n steps down to `low`: at one level
-/// alone errors may happen to cancel.
+/// The root mean square error over nine samples, exact at `high`, and over all levels of n steps down to `low`: at one
+/// level alone errors may happen to cancel.
 template <Solver<double> S>
 double error(const S& solver, const TwoPeaks& problem, const Grid& grid, Start start, int n, std::uint64_t seed = 0) {
   const int before = start == Start::exact ? margin : 0;
@@ -101,7 +102,8 @@ double order(const S& solver, const TwoPeaks& problem, const Grid& grid, Start s
   for (int doubling = 0; doubling < 4; ++doubling) {
     double log_error = 0;
     for (int seed = 0; seed < grid.seeds; ++seed)
-      log_error += std::log2(error(solver, problem, grid, start, 32 << doubling, static_cast<std::uint64_t>(seed))) / grid.seeds;
+      log_error +=
+          std::log2(error(solver, problem, grid, start, 32 << doubling, static_cast<std::uint64_t>(seed))) / grid.seeds;
     slope -= (doubling - 1.5) * log_error / 5;  // least squares: the centred abscissae squared add up to 5
   }
   return slope;

@@ -19,7 +19,7 @@ using Rows = std::vector<std::vector<double>>;
 
 /// Specialise for a state type (eigen/laws.hpp and torch/laws.hpp do) with the static members
 ///   make(rows) -> X            read(x) -> Rows
-///   levels(values) -> Time<X>  one noise level per sample
+///   levels(values) -> Level<X>  one noise level per sample
 ///   level(t, b) -> double      that of sample b
 ///   samples, numbers           size of the batch to test: any where make() takes any, else the fixed one
 ///   epsilon                    relative rounding of the state's numbers, e.g. 2.2e-16
@@ -82,7 +82,8 @@ inline std::string compare(const Rows& got, const Rows& want, double slack) {
     if (got[b].size() != want[b].size()) return text(got[b].size(), " numbers instead of ", want[b].size());
     for (std::size_t i = 0; i < got[b].size(); ++i)
       if (!(std::abs(got[b][i] - want[b][i]) <= slack))
-        return text("number ", i, " of sample ", b, " is ", got[b][i], " instead of ", want[b][i], ", allowed: within ", slack);
+        return text("number ", i, " of sample ", b, " is ", got[b][i], " instead of ", want[b][i], ", allowed: within ",
+                    slack);
   }
   return {};
 }

@@ -10,7 +10,8 @@
 
 namespace fewstep::laws {
 
-/// Data that are, in each number on its own, +peak or -peak with equal chance, blurred by `deviation`; peak 0: a Gaussian.
+/// Data that are, in each number on its own, +peak or -peak with equal chance, blurred by `deviation`; peak 0: a
+/// Gaussian.
 struct TwoPeaks {
   double peak = 1, deviation = 0.5;
 
@@ -47,13 +48,13 @@ struct TwoPeaks {
   }
 };
 
-/// A function of one number and its noise level as a denoiser of states X; slow, for tests. Its features, where the probe
-/// can make them, are half the denoised numbers.
+/// A function of one number and its noise level as a denoiser of states X; slow, for tests. Its features, where the
+/// probe can make them, are half the denoised numbers.
 template <State X, class F>
 struct Elementwise {
   F f;
 
-  bool operator()(const X& x, const Time<X>& sigma, X& out, Features<X>& features) const {
+  bool operator()(const X& x, const Level<X>& sigma, X& out, Features<X>& features) const {
     Rows rows = probe<X>::read(x);
     for (std::size_t b = 0; b < rows.size(); ++b)
       for (double& v : rows[b]) v = f(v, probe<X>::level(sigma, b));

@@ -4,6 +4,7 @@
 
 #include "../plugin/amed.hpp"
 #include "../run.hpp"
+#include "../schedules/karras.hpp"
 #include "problems.hpp"
 
 #include <cstddef>
@@ -15,16 +16,22 @@ namespace fewstep::laws {
 
 namespace detail {
 
-inline Schedule grid(double scale = 1) { return karras({.steps = 6, .sigma_min = 0.05 * scale, .sigma_max = 10 * scale}); }
+inline Schedule grid(double scale = 1) {
+  return karras({.steps = 6, .sigma_min = 0.05 * scale, .sigma_max = 10 * scale});
+}
 
 template <class X>
-double slack(double scale) { return 200 * probe<X>::epsilon * scale; }
+double slack(double scale) {
+  return 200 * probe<X>::epsilon * scale;
+}
 template <class X>
-double slack_of_batches(double scale) { return probe<X>::bitwise ? 0 : slack<X>(scale); }
+double slack_of_batches(double scale) {
+  return probe<X>::bitwise ? 0 : slack<X>(scale);
+}
 
 /// The end of a run over levels of any kind, which Run takes from a schedule alone.
 template <State X, class S, class M>
-Rows walk(const S& solver, M& model, const std::vector<Time<X>>& levels, X x) {
+Rows walk(const S& solver, M& model, const std::vector<Level<X>>& levels, X x) {
   auto memory = solver.memory(std::as_const(x));
   X first = algebra<X>::like(x);
   for (std::size_t i = 0; i + 1 < levels.size(); ++i) {
@@ -44,7 +51,9 @@ template <State X, class F>
 struct Started : Elementwise<X, F> {
   double weight;
   template <class T>
-  auto analytic_start(const T& sigma) const { return weight + 0. * sigma; }
+  auto analytic_first_step(const T& sigma) const {
+    return weight + 0. * sigma;
+  }
 };
 
 /// Answers each evaluation from a list, whatever the state.
@@ -52,8 +61,8 @@ template <State X>
 struct Playback {
   const std::vector<Rows>& answers;
   std::size_t next = 0;
-  void operator()(const X&, const Time<X>&, X& out) { out = probe<X>::make(answers[next++]); }
-  void operator()(const X& x, const Time<X>&, const Time<X>& t, X& out) { (*this)(x, t, out); }
+  void operator()(const X&, const Level<X>&, X& out) { out = probe<X>::make(answers[next++]); }
+  void operator()(const X& x, const Level<X>&, const Level<X>& t, X& out) { (*this)(x, t, out); }
   const Features<X>* features() const { return nullptr; }
 };
 
@@ -64,7 +73,7 @@ template <State X, Solver<X> S>
 std::string count(const S& solver) {
   std::vector<std::pair<Rows, double>> calls;
   const auto f = TwoPeaks{};
-  const auto denoise = [&](const X& x, const Time<X>& sigma, X& out) {
+  const auto denoise = [&](const X& x, const Level<X>& sigma, X& out) {
     calls.emplace_back(probe<X>::read(x), probe<X>::level(sigma, 0));
     Features<X> unused{};
     elementwise<X>(f)(x, sigma, out, unused);
@@ -74,12 +83,13 @@ std::string count(const S& solver) {
       const Schedule schedule = karras({.steps = 4, .sigma_min = 0.05, .sigma_max = 10, .end = end});
       const Options options{.analytic_first_step = afs, .final_denoise = end == End::sigma_min};
       Run run(solver, denoise, schedule, probe<X>::make(detail::start<X>(10)), options);
-      std::size_t kept = 0;
+      StepCount at;
       while (!run.done()) {
         calls.clear();
         const std::size_t i = run.index();
+        at.steps_left = schedule.steps() - i;
         run.advance();
-        const int want = schedule[i + 1] == 0 ? 1 : fewstep::detail::step_evaluations(solver, kept, schedule.steps() - i, true) - (afs && i == 0);
+        const int want = schedule[i + 1] == 0 ? 1 : fewstep::detail::step_evaluations(solver, at) - (afs && i == 0);
         if (static_cast<int>(calls.size()) != want)
           return detail::text("step ", i, " made ", calls.size(), " evaluations instead of ", want);
         for (std::size_t k = 1; k < calls.size(); ++k)
@@ -87,7 +97,8 @@ std::string count(const S& solver) {
       }
       run.finish();
       if (run.evaluations() != evaluations(solver, schedule, options))
-        return detail::text("a run makes ", run.evaluations(), " evaluations instead of ", evaluations(solver, schedule, options));
+        return detail::text("a run makes ", run.evaluations(), " evaluations instead of ",
+                            evaluations(solver, schedule, options));
     }
   return {};
 }
@@ -97,9 +108,12 @@ template <State X, Solver<X> S>
 std::string purity(const S& solver) {
   const auto denoise = elementwise<X>(TwoPeaks{});
   const Rows a = detail::start<X>(10), b = detail::start<X>(-7);
-  Run first(solver, denoise, detail::grid(), probe<X>::make(a)), second(solver, denoise, detail::grid(2), probe<X>::make(b));
-  while (first.advance() && second.advance()) {}
-  const std::string failure = detail::compare(probe<X>::read(first.x), detail::solve<X>(solver, TwoPeaks{}, detail::grid(), a), 0);
+  Run first(solver, denoise, detail::grid(), probe<X>::make(a)),
+      second(solver, denoise, detail::grid(2), probe<X>::make(b));
+  while (first.advance() && second.advance()) {
+  }
+  const std::string failure =
+      detail::compare(probe<X>::read(first.x), detail::solve<X>(solver, TwoPeaks{}, detail::grid(), a), 0);
   if (!failure.empty()) return "beside another run: " + failure;
   second.advance();
   return detail::compare(probe<X>::read(second.x), detail::solve<X>(solver, TwoPeaks{}, detail::grid(2), b), 0);
@@ -115,7 +129,8 @@ std::string batch(const S& solver) {
                                           detail::slack_of_batches<X>(10));
     if constexpr (requires { requires probe<X>::resizable; })
       if (failure.empty())
-        failure = detail::compare(detail::solve<X>(solver, TwoPeaks{}, detail::grid(), {x0[b]}), {all[b]}, detail::slack_of_batches<X>(10));
+        failure = detail::compare(detail::solve<X>(solver, TwoPeaks{}, detail::grid(), {x0[b]}), {all[b]},
+                                  detail::slack_of_batches<X>(10));
     if (!failure.empty()) return detail::text("sample ", b, " of the batch: ", failure);
   }
   return {};
@@ -123,18 +138,18 @@ std::string batch(const S& solver) {
 
 /// One level per sample: each goes its own way as if its levels were shared by all; equal ones are shared ones.
 template <State X, Solver<X> S>
-std::string levels(const S& solver) {
+std::string per_sample_levels(const S& solver) {
   const Rows x0 = detail::start<X>(10);
   const auto denoise = elementwise<X>(TwoPeaks{});
-  Model<X, const Elementwise<X, TwoPeaks>> model(denoise, solver.target());
+  Model<X, const Elementwise<X, TwoPeaks>> model(denoise, target_of(solver));
   const auto shared = [&](double scale) {
-    std::vector<Time<X>> list;
-    for (const double s : detail::grid(scale)) list.push_back(Time<X>(s));
+    std::vector<Level<X>> list;
+    for (const double s : detail::grid(scale)) list.push_back(Level<X>(s));
     return detail::walk<X>(solver, model, list, probe<X>::make(x0));
   };
   for (const double spread : {0., 0.3}) {
     const auto scale = [&](std::size_t b) { return 1 + spread * static_cast<double>(b); };
-    std::vector<Time<X>> each;
+    std::vector<Level<X>> each;
     for (std::size_t i = 0; i < detail::grid().size(); ++i) {
       std::vector<double> values;
       for (std::size_t b = 0; b < x0.size(); ++b) values.push_back(detail::grid(scale(b))[i]);
@@ -149,8 +164,8 @@ std::string levels(const S& solver) {
   return {};
 }
 
-/// Exact for a constant denoised image, a solver of slopes also for a constant slope. (A predictor whose direction or clock
-/// is not 1 gives this up on purpose.)
+/// Exact for a constant denoised image, a solver of slopes also for a constant slope. (A predictor whose direction or
+/// sigma_scale is not 1 gives this up on purpose.)
 template <State X, Solver<X> S>
 std::string exactness(const S& solver) {
   const Schedule schedule = detail::grid();
@@ -159,22 +174,24 @@ std::string exactness(const S& solver) {
   Rows want = x0;
   for (auto& row : want)
     for (double& v : row) v = 0.3 + to / from * (v - 0.3);
-  std::string failure = detail::compare(detail::solve<X>(solver, [](double, double) { return 0.3; }, schedule, x0), want, detail::slack<X>(10));
+  std::string failure = detail::compare(
+      detail::solve<X>(solver, [](double, double) { return 0.3; }, schedule, x0), want, detail::slack<X>(10));
   if (!failure.empty()) return "constant denoised image: " + failure;
-  if (solver.target() != Target::slope) return {};
+  if (target_of(solver) != Target::slope) return {};
   want = x0;
   for (auto& row : want)
     for (double& v : row) v += 0.7 * (to - from);
-  failure = detail::compare(detail::solve<X>(solver, [](double x, double sigma) { return x - 0.7 * sigma; }, schedule, x0), want,
-                            detail::slack<X>(10 * from / to));
+  failure = detail::compare(detail::solve<X>(
+                                solver, [](double x, double sigma) { return x - 0.7 * sigma; }, schedule, x0),
+                            want, detail::slack<X>(10 * from / to));
   return failure.empty() ? failure : "constant slope: " + failure;
 }
 
 /// The weights of what the model answered depend on levels alone: runs add up when answers do.
 template <State X, Solver<X> S>
 std::string weights_alone(const S& solver) {
-  std::vector<Time<X>> list;
-  for (const double s : detail::grid()) list.push_back(Time<X>(s));
+  std::vector<Level<X>> list;
+  for (const double s : detail::grid()) list.push_back(Level<X>(s));
   const Rows zero(probe<X>::samples, std::vector<double>(probe<X>::numbers, 0.));
   std::vector<Rows> a, b, sum;
   for (std::size_t k = 0; k < detail::grid().steps() * static_cast<std::size_t>(solver.evaluations()); ++k) {
@@ -208,8 +225,10 @@ std::string resume(const S& solver) {
     std::string failure = detail::compare(begin, probe<X>::read(run.x), 0);
     if (!failure.empty()) return detail::text("a run of the first ", k, " steps: ", failure);
     Run copy(run);
-    while (copy.advance()) {}
-    while (run.advance()) {}
+    while (copy.advance()) {
+    }
+    while (run.advance()) {
+    }
     failure = detail::compare(probe<X>::read(copy.x), whole, 0) + detail::compare(probe<X>::read(run.x), whole, 0);
     if (!failure.empty()) return detail::text("resumed after step ", k, ": ", failure);
   }
@@ -219,15 +238,18 @@ std::string resume(const S& solver) {
 /// An analytic slope kept out of the history reaches later steps through the state alone.
 template <State X, Solver<X> S>
 std::string forgetting(const S& solver) {
-  auto f = [target = solver.target()](double x, double sigma) {  // what the solver extrapolates depends on sigma alone
+  auto f = [target = target_of(solver)](double x,
+                                        double sigma) {  // what the solver extrapolates depends on sigma alone
     return target == Target::slope ? x - sigma * std::cos(sigma) : std::cos(sigma);
   };
   const auto rest = [&](double weight) {
     const detail::Started<X, decltype(f)> denoise{{f}, weight};
-    Run run(solver, denoise, detail::grid(), probe<X>::make(detail::start<X>(10)), {.analytic_first_step = true, .analytic_in_history = false});
+    Run run(solver, denoise, detail::grid(), probe<X>::make(detail::start<X>(10)),
+            {.analytic_first_step = true, .analytic_in_history = false});
     run.advance();
     run.x = probe<X>::make(detail::start<X>(3));
-    while (run.advance()) {}
+    while (run.advance()) {
+    }
     return probe<X>::read(run.x);
   };
   return detail::compare(rest(0.5), rest(0.1), detail::slack<X>(100));
@@ -238,7 +260,7 @@ template <State X, Solver<X> S>
 std::string detach(const S& solver) {
   bool track = true;
   const auto inner = elementwise<X>(TwoPeaks{});
-  const auto denoise = [&](const X& x, const Time<X>& sigma, X& out) {
+  const auto denoise = [&](const X& x, const Level<X>& sigma, X& out) {
     Features<X> unused{};
     inner(x, sigma, out, unused);
     if (track) probe<X>::track(out);
@@ -265,11 +287,13 @@ std::string wrapping(const S& solver) {
       fine.push_back(coarse[i + 1]);
     }
     const Amed plugged{solver, FixedRatio{ratio}};
-    if (evaluations(plugged, coarse) != evaluations(solver, Schedule(fine))) return "the plugin declares other evaluations";
+    if (evaluations(plugged, coarse) != evaluations(solver, Schedule(fine)))
+      return "the plugin declares other evaluations";
     for (const Options& options : {Options{}, Options{.analytic_first_step = true},
                                    Options{.analytic_first_step = true, .analytic_in_history = false}}) {
-      const std::string failure = detail::compare(detail::solve<X>(plugged, TwoPeaks{}, coarse, x0, options),
-                                                  detail::solve<X>(solver, TwoPeaks{}, Schedule(fine), x0, options), detail::slack<X>(10));
+      const std::string failure =
+          detail::compare(detail::solve<X>(plugged, TwoPeaks{}, coarse, x0, options),
+                          detail::solve<X>(solver, TwoPeaks{}, Schedule(fine), x0, options), detail::slack<X>(10));
       if (!failure.empty())
         return detail::text("ratio ", ratio, options.analytic_first_step ? ", analytic start: " : ": ", failure);
     }
@@ -280,14 +304,10 @@ std::string wrapping(const S& solver) {
 /// All of the above.
 template <State X, Solver<X> S>
 std::vector<Verdict> check(const S& solver) {
-  std::vector<Verdict> verdicts{{"count", count<X>(solver)},
-                                {"purity", purity<X>(solver)},
-                                {"batch", batch<X>(solver)},
-                                {"levels", levels<X>(solver)},
-                                {"exactness", exactness<X>(solver)},
-                                {"weights alone", weights_alone<X>(solver)},
-                                {"resume", resume<X>(solver)},
-                                {"forgetting", forgetting<X>(solver)},
+  std::vector<Verdict> verdicts{{"count", count<X>(solver)},         {"purity", purity<X>(solver)},
+                                {"batch", batch<X>(solver)},         {"levels", per_sample_levels<X>(solver)},
+                                {"exactness", exactness<X>(solver)}, {"weights alone", weights_alone<X>(solver)},
+                                {"resume", resume<X>(solver)},       {"forgetting", forgetting<X>(solver)},
                                 {"wrapping", wrapping<X>(solver)}};
   if constexpr (requires(X& x) { probe<X>::track(x); }) verdicts.push_back({"detach", detach<X>(solver)});
   return verdicts;
@@ -303,7 +323,8 @@ std::string backends(const S& solver, const R& scalar) {
     Rows want = x0;
     for (auto& row : want)
       for (double& v : row) v = detail::solve<double>(scalar, TwoPeaks{}, detail::grid(), {{v}}, options)[0][0];
-    const std::string failure = detail::compare(detail::solve<X>(solver, TwoPeaks{}, detail::grid(), x0, options), want, detail::slack<X>(100));
+    const std::string failure =
+        detail::compare(detail::solve<X>(solver, TwoPeaks{}, detail::grid(), x0, options), want, detail::slack<X>(100));
     if (!failure.empty()) return detail::text(afs ? "with an analytic start: " : "", failure);
   }
   return {};
@@ -312,13 +333,14 @@ std::string backends(const S& solver, const R& scalar) {
 /// No allocation after the first step. @param taken  the number of allocations so far, by whatever counts them
 template <State X, Solver<X> S, class Counter>
 std::string allocation(const S& solver, Counter taken) {
-  const auto shrink = [](const X& x, const Time<X>& sigma, X& out) {
-    combine(out, times(sigma), [](const auto& s) { return std::tuple{1. / (1. + s * s)}; }, x);
+  const auto shrink = [](const X& x, const Level<X>& sigma, X& out) {
+    combine(out, levels(sigma), [](const auto& s) { return std::tuple{1. / (1. + s * s)}; }, x);
   };
   Run run(solver, shrink, karras({.steps = 12}), probe<X>::make(detail::start<X>(10)));
   run.advance();
   const auto before = taken();
-  while (run.advance()) {}
+  while (run.advance()) {
+  }
   const auto after = taken();
   return after == before ? "" : detail::text(after - before, " allocations in 11 steps");
 }

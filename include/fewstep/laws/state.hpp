@@ -22,15 +22,16 @@ std::string combination() {
   for (const bool each : {false, true}) {
     std::vector<double> values;
     for (std::size_t k = 0; k < a.size(); ++k) values.push_back(1.5 + (each ? static_cast<double>(k) : 0));
-    const Time<X> t = each ? probe<X>::levels(values) : Time<X>(1.5), s(0.5);
+    const Level<X> t = each ? probe<X>::levels(values) : Level<X>(1.5), s(0.5);
     Rows want = a;
     for (std::size_t k = 0; k < a.size(); ++k)
-      for (std::size_t i = 0; i < a[k].size(); ++i) want[k][i] = a[k][i] + (0.5 - values[k]) * b[k][i] + 0.125 * a[k][i];
+      for (std::size_t i = 0; i < a[k].size(); ++i)
+        want[k][i] = a[k][i] + (0.5 - values[k]) * b[k][i] + 0.125 * a[k][i];
     const X x = probe<X>::make(a), y = probe<X>::make(b);
     X apart = algebra<X>::like(x), first = probe<X>::make(a), second = probe<X>::make(b);
-    combine(apart, times(t, s), weights, x, y, x);
-    combine(first, times(t, s), weights, first, y, first);
-    combine(second, times(t, s), weights, x, second, x);
+    combine(apart, levels(t, s), weights, x, y, x);
+    combine(first, levels(t, s), weights, first, y, first);
+    combine(second, levels(t, s), weights, x, second, x);
     for (const X* out : {&apart, &first, &second}) {
       const std::string failure = detail::compare(probe<X>::read(*out), want, 20 * probe<X>::epsilon);
       if (!failure.empty()) return detail::text(each ? "a level per sample: " : "a shared level: ", failure);
@@ -45,15 +46,15 @@ template <State X>
 std::string mapping() {
   std::vector<double> values;
   for (std::size_t k = 0; k < probe<X>::samples; ++k) values.push_back(0.1 + static_cast<double>(k));
-  const Time<X> each = probe<X>::levels(values), shared(0.3);
-  Time<X> out(1.);
+  const Level<X> each = probe<X>::levels(values), shared(0.3);
+  Level<X> out(1.);
   algebra<X>::fit(out, probe<X>::make(detail::start<X>(1)));
   if (!algebra<X>::is_one(out)) return "is_one() does not know the level 1";
   if (algebra<X>::is_one(shared)) return "is_one() takes 0.3 for 1";
   const auto f = [](const auto& a, const auto& b) { return a / b; };
-  map_time<X>(out, f, shared, shared);
+  map_level<X>(out, f, shared, shared);
   if (probe<X>::level(out, 0) != 1) return "0.3 / 0.3 is not 1";
-  map_time<X>(out, f, each, shared);
+  map_level<X>(out, f, each, shared);
   for (std::size_t k = 0; k < values.size(); ++k)
     if (std::abs(probe<X>::level(out, k) - values[k] / 0.3) > 1e-15 * values[k] / 0.3)
       return detail::text("level ", k, " is ", probe<X>::level(out, k), " instead of ", values[k] / 0.3);
@@ -70,12 +71,14 @@ std::string finiteness() {
       for (const double bad : {std::numeric_limits<double>::quiet_NaN(), -std::numeric_limits<double>::infinity()}) {
         Rows rows = good;
         rows[b][i] = bad;
-        if (algebra<X>::finite(probe<X>::make(rows))) return detail::text(bad, " as number ", i, " of sample ", b, " goes unseen");
+        if (algebra<X>::finite(probe<X>::make(rows)))
+          return detail::text(bad, " as number ", i, " of sample ", b, " goes unseen");
       }
   return {};
 }
 
-/// threshold() clamps each sample to [-s, s] and divides by s, s = the quantile of its own |x|, kept within [floor, ceiling].
+/// threshold() clamps each sample to [-s, s] and divides by s, s = the quantile of its own |x|, kept within [floor,
+/// ceiling].
 template <State X>
 std::string thresholds() {
   const Rows rows = detail::start<X>(3);
@@ -100,7 +103,10 @@ std::string thresholds() {
 
 template <State X>
 std::vector<Verdict> check_state() {
-  return {{"combination", combination<X>()}, {"mapping", mapping<X>()}, {"finiteness", finiteness<X>()}, {"thresholds", thresholds<X>()}};
+  return {{"combination", combination<X>()},
+          {"mapping", mapping<X>()},
+          {"finiteness", finiteness<X>()},
+          {"thresholds", thresholds<X>()}};
 }
 
 }  // namespace fewstep::laws

@@ -4,15 +4,16 @@
 
 namespace fewstep {
 
-/// Constants, FixedRatio or TablePredictor, corrected by another predictor: odds of ratios, directions and clocks are multiplied.
+/// Constants, FixedRatio or TablePredictor, corrected by another predictor: odds of ratios, directions and clocks are
+/// multiplied.
 ///   r/(1 - r) = a/(1 - a) b/(1 - b)
 /// One half, 1 and 1 change nothing: where a network in training answers so at first, it starts at the constants.
 template <class Constants, class P>
-struct Around {
+struct CorrectedPredictor {
   Constants constants;
   P correction{};
 
-  static_assert(!detail::per_sample<Constants>, "Around: the first predictor must answer for the batch");
+  static_assert(!detail::per_sample<Constants>, "CorrectedPredictor: the first predictor must answer for the batch");
   static constexpr bool per_sample = detail::per_sample<P>;
   void validate() const {
     detail::validate(constants);
@@ -26,12 +27,12 @@ struct Around {
     correction(n, features, out);
     const auto odds = [](const auto& a, const auto& b) { return a * b / (a * b + (1. - a) * (1. - b)); };
     const auto product = [](const auto& a, const auto& b) { return a * b; };
-    map_time<X>(out.ratio, odds, base.ratio, out.ratio);
-    map_time<X>(out.direction, product, base.direction, out.direction);
-    map_time<X>(out.clock, product, base.clock, out.clock);
+    map_level<X>(out.ratio, odds, base.ratio, out.ratio);
+    map_level<X>(out.direction_scale, product, base.direction_scale, out.direction_scale);
+    map_level<X>(out.sigma_scale, product, base.sigma_scale, out.sigma_scale);
   }
 };
 template <class Constants, class P>
-Around(Constants, P) -> Around<Constants, P>;
+CorrectedPredictor(Constants, P) -> CorrectedPredictor<Constants, P>;
 
 }  // namespace fewstep

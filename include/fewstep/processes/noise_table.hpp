@@ -2,15 +2,13 @@
 #pragma once
 
 #include "../errors.hpp"
-#include "noise_process.hpp"
-#include "../schedule.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <functional>
 #include <numbers>
-#include <utility>
+#include <string>
 #include <vector>
 
 namespace fewstep {
@@ -48,8 +46,9 @@ class NoiseTable {
     return NoiseTable(betas);
   }
 
-  /// The table whose last level has no signal left (Lin et al. 2023, arXiv 2305.08891, algorithm 1): sqrt(alpha^2) shifted and scaled
-  /// so that it ends at 0 and begins where it did. The last level would be infinite: it is given alpha^2 = 2^-24, sigma 4096, instead.
+  /// The table whose last level has no signal left (Lin et al. 2023, arXiv 2305.08891, algorithm 1): sqrt(alpha^2)
+  /// shifted and scaled so that it ends at 0 and begins where it did. The last level would be infinite: it is given
+  /// alpha^2 = 2^-24, sigma 4096, instead.
   NoiseTable with_zero_terminal_snr() const {
     const double first = std::exp(log_alpha_.front()), last = std::exp(log_alpha_.back());
     NoiseTable made = *this;
@@ -102,35 +101,5 @@ class NoiseTable {
 
   std::vector<double> log_alpha_;  // decreasing
 };
-
-/// The process of such a network (noise_process.hpp). label = t M - 1, within [0, M - 1] whatever the level, as networks
-/// take it whose training steps count from 0; `rounded`: to the nearest of them.
-struct Discrete {
-  NoiseTable table;
-  bool rounded = false;
-
-  static constexpr bool variance_preserving = true;
-  double sigma(double t) const { return table.sigma(t); }
-  double time(double sigma) const { return table.time(sigma); }
-  double label(double sigma) const {
-    const double count = static_cast<double>(table.size()), step = std::clamp(time(sigma) * count - 1, 0., count - 1);
-    return rounded ? std::round(step) : step;
-  }
-  template <class T>
-  auto alpha(const T& sigma) const { return detail::variance_preserving_alpha(sigma); }
-};
-
-struct DiscreteOptions {
-  int steps;
-  double rho = 1, sigma_min = 0.002, sigma_max = 80;
-  End end = End::sigma_min;
-};
-
-/// Uniform in t^(1/rho), t being the training time of a table.
-inline Schedule discrete(const NoiseTable& table, const DiscreteOptions& o) {
-  require(std::isfinite(o.rho) && o.rho > 0, "rho", o.rho, "positive numbers");
-  const double first = std::pow(table.time(o.sigma_max), 1 / o.rho), last = std::pow(table.time(o.sigma_min), 1 / o.rho);
-  return detail::spaced(o, [&](double u) { return table.sigma(std::pow(first + u * (last - first), o.rho)); });
-}
 
 }  // namespace fewstep

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../processes/noise_table.hpp"
+#include "../schedule.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -18,15 +19,16 @@ enum class Spacing { linspace, leading, trailing };
 struct TrainingStepsOptions {
   int steps;
   Spacing spacing = Spacing::leading;
-  int offset = 0;          // added to leading ones (diffusers' steps_offset: 1 for Stable Diffusion)
-  bool rounded = true;     // to whole training steps
-  bool spare_last = false; // choose one more and leave the lowest out (diffusers' multistep schedulers)
+  int offset = 0;           // added to leading ones (diffusers' steps_offset: 1 for Stable Diffusion)
+  bool rounded = true;      // to whole training steps
+  bool spare_last = false;  // choose one more and leave the lowest out (diffusers' multistep schedulers)
 };
 
 /// Training steps, decreasing.
 /// @throws std::invalid_argument for fewer than 1 step or more than there are.
 inline std::vector<double> training_steps(std::size_t count, const TrainingStepsOptions& o) {
-  require(o.steps >= 1 && static_cast<std::size_t>(o.steps) <= count, "steps", o.steps, "1 to " + std::to_string(count));
+  require(o.steps >= 1 && static_cast<std::size_t>(o.steps) <= count, "steps", o.steps,
+          "1 to " + std::to_string(count));
   const int chosen = o.steps + (o.spare_last && o.spacing != Spacing::trailing ? 1 : 0);
   const double total = static_cast<double>(count);
   std::vector<double> list;
@@ -34,7 +36,9 @@ inline std::vector<double> training_steps(std::size_t count, const TrainingSteps
     double step = 0;
     switch (o.spacing) {
       case Spacing::linspace: step = chosen > 1 ? (total - 1) * (1 - static_cast<double>(i) / (chosen - 1)) : 0; break;
-      case Spacing::leading: step = static_cast<double>((chosen - 1 - i) * (static_cast<int>(count) / chosen) + o.offset); break;
+      case Spacing::leading:
+        step = static_cast<double>((chosen - 1 - i) * (static_cast<int>(count) / chosen) + o.offset);
+        break;
       case Spacing::trailing: step = std::nearbyint(total - i * total / o.steps) - 1; break;
     }
     list.push_back(o.rounded ? std::nearbyint(step) : step);  // halves to even, as numpy rounds
@@ -54,7 +58,8 @@ inline double level_at(const NoiseTable& table, double step, Between between = B
 }
 
 /// The levels at training steps, and 0 or the table's lowest one after them.
-inline Schedule at_training_steps(const NoiseTable& table, const std::vector<double>& steps, End end = End::zero, Between between = Between::sigma) {
+inline Schedule at_training_steps(const NoiseTable& table, const std::vector<double>& steps, End end = End::zero,
+                                  Between between = Between::sigma) {
   std::vector<double> levels;
   for (const double step : steps) levels.push_back(level_at(table, step, between));
   levels.push_back(end == End::zero ? 0 : table.sigma_min());
@@ -65,16 +70,22 @@ inline Schedule at_training_steps(const NoiseTable& table, const std::vector<dou
 
 /// Evenly over the training steps, both ends among them ("normal").
 inline Schedule normal(const NoiseTable& table, int steps) {
-  return at_training_steps(table, training_steps(table.size(), {.steps = steps, .spacing = Spacing::linspace, .rounded = false}), End::zero, Between::log_sigma);
+  return at_training_steps(
+      table, training_steps(table.size(), {.steps = steps, .spacing = Spacing::linspace, .rounded = false}), End::zero,
+      Between::log_sigma);
 }
 /// The same with the lowest left out.
 inline Schedule sgm_uniform(const NoiseTable& table, int steps) {
-  return at_training_steps(table, training_steps(table.size(), {.steps = steps, .spacing = Spacing::linspace, .rounded = false, .spare_last = true}),
-                           End::zero, Between::log_sigma);
+  return at_training_steps(
+      table,
+      training_steps(table.size(),
+                     {.steps = steps, .spacing = Spacing::linspace, .rounded = false, .spare_last = true}),
+      End::zero, Between::log_sigma);
 }
 /// Every count/steps-th training step from the top.
 inline Schedule simple(const NoiseTable& table, int steps) {
-  require(steps >= 1 && static_cast<std::size_t>(steps) <= table.size(), "steps", steps, "1 to " + std::to_string(table.size()));
+  require(steps >= 1 && static_cast<std::size_t>(steps) <= table.size(), "steps", steps,
+          "1 to " + std::to_string(table.size()));
   std::vector<double> chosen;
   for (int i = 0; i < steps; ++i)
     chosen.push_back(static_cast<double>(table.size()) - 1 - std::floor(i * static_cast<double>(table.size()) / steps));
@@ -82,9 +93,11 @@ inline Schedule simple(const NoiseTable& table, int steps) {
 }
 /// Every whole count/steps-th training step from 1 up: a step more than asked for where that does not divide.
 inline Schedule ddim_uniform(const NoiseTable& table, int steps) {
-  require(steps >= 1 && static_cast<std::size_t>(steps) < table.size(), "steps", steps, "1 to " + std::to_string(table.size() - 1));
+  require(steps >= 1 && static_cast<std::size_t>(steps) < table.size(), "steps", steps,
+          "1 to " + std::to_string(table.size() - 1));
   std::vector<double> chosen;
-  for (std::size_t step = 1; step < table.size(); step += table.size() / static_cast<std::size_t>(steps)) chosen.insert(chosen.begin(), static_cast<double>(step));
+  for (std::size_t step = 1; step < table.size(); step += table.size() / static_cast<std::size_t>(steps))
+    chosen.insert(chosen.begin(), static_cast<double>(step));
   return at_training_steps(table, chosen);
 }
 
@@ -93,7 +106,8 @@ namespace detail {
 /// The regularised incomplete beta function I_x(a, b), from its continued fraction (DLMF 8.17.22), by Lentz's method.
 inline double incomplete_beta(double a, double b, double x) {
   if (x > (a + 1) / (a + b + 2)) return 1 - incomplete_beta(b, a, 1 - x);
-  const double front = std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log1p(-x)) / a;
+  const double front =
+      std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log1p(-x)) / a;
   double c = 1, d = 1 / (1 - (a + b) * x / (a + 1)), value = d;
   for (int m = 1; m < 300; ++m) {
     const auto turn = [&](double factor) {
@@ -128,7 +142,8 @@ inline Schedule beta_quantiles(const NoiseTable& table, int steps, double a = 0.
   std::vector<double> chosen;
   for (int i = 0; i < steps; ++i) {
     const double share = 1 - static_cast<double>(i) / steps;
-    const double step = std::nearbyint((share < 1 ? beta_quantile(share, a, b) : 1) * (static_cast<double>(table.size()) - 1));
+    const double step =
+        std::nearbyint((share < 1 ? beta_quantile(share, a, b) : 1) * (static_cast<double>(table.size()) - 1));
     if (chosen.empty() || step < chosen.back()) chosen.push_back(step);
   }
   return at_training_steps(table, chosen);

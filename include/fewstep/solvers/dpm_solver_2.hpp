@@ -8,15 +8,15 @@ namespace fewstep {
 
 /// Two-stage solver with a free intermediate level m = t^(1-r) s^r:
 ///   y = x + (m - t) d(x, t),   x' = x + c (s - t) [(1 - 1/(2r)) d(x, t) + 1/(2r) d(y, m)]
-/// r from the predictor, as are the direction factor c and the clock of d(y, m); FixedRatio{0.5} is DPM-Solver-2.
-/// Evaluations per step: 2.  Order: 2.
-/// Source: Lu et al. 2022, arXiv 2206.00927, algorithm 1; Zhou et al. 2024, arXiv 2312.00094 (predicted r).
+/// r from the predictor, as are the direction_scale factor c and the sigma_scale of d(y, m); FixedRatio{0.5} is
+/// DPM-Solver-2. Evaluations per step: 2.  Order: 2. Source: Lu et al. 2022, arXiv 2206.00927, algorithm 1; Zhou et al.
+/// 2024, arXiv 2312.00094 (predicted r).
 template <class P = FixedRatio>
 struct DpmSolver2 {
   P predictor{};
 
   static constexpr bool per_sample = detail::per_sample<P>;
-  static constexpr Target target() { return Target::slope; }
+  static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 2; }
   void validate() const { detail::validate(predictor); }
   template <State X>
@@ -34,7 +34,7 @@ struct DpmSolver2 {
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& d, M& model, Midpoint<X>& m) const {
     m.evaluate(predictor, n, x, d, model);
-    combine(x, times(m.to.ratio, m.to.direction, n.from, n.to), weights, x, d, m.slope);
+    combine(x, levels(m.to.ratio, m.to.direction_scale, n.from, n.to), weights, x, d, m.slope);
   }
 };
 template <class P>

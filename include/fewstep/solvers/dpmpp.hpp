@@ -1,8 +1,8 @@
 #pragma once
 
-#include "../concepts.hpp"
 #include "../errors.hpp"
 #include "../history.hpp"
+#include "../solver.hpp"
 #include "detail/phi.hpp"
 
 #include <algorithm>
@@ -11,29 +11,26 @@
 
 namespace fewstep {
 
-/// Which model output an exponential multistep method extrapolates: the denoised image (DPM-Solver++) or the noise
-/// (DPM-Solver).
-enum class Form { data, noise };
-
-/// Exponential multistep solver: DPM-Solver++ in data form, multistep DPM-Solver in noise form. With m0, m1, m2 the newest
-/// model outputs, h = log(t/s) and r0, r1 the two earlier steps of log sigma over h,
+/// Exponential multistep solver: DPM-Solver++ in data form, multistep DPM-Solver in noise form. With m0, m1, m2 the
+/// newest model outputs, h = log(t/s) and r0, r1 the two earlier steps of log sigma over h,
 ///   x' = a x + p1 m0 + p2 E1 + 2 p3 E2,   E1 = D + r0/(r0+r1) (D - D'),   E2 = (D - D')/(r0+r1),
 ///   D = (m0 - m1)/r0,   D' = (m1 - m2)/r1,
 ///   data: a = s/t, p_k = h phi_k(-h);   noise: a = 1, p_k = -s h phi_k(h).
-/// Order 1 keeps p1 alone; order 2 takes E1 = D with the weight p1/2. The published code has p3 E2, although E2 is but half
-/// the second derivative, and is of second order (compat::Dpmpp).
-/// Evaluations per step: 1.  Order: `order`; the first steps use what history there is.  lower_order_final: once at
-/// full order, no step uses a higher order than there are steps left.
-/// Source: Lu et al. 2022, arXiv 2211.01095, algorithm 2 and appendix B; arXiv 2206.00927 (noise form).
+/// Order 1 keeps p1 alone; order 2 takes E1 = D with the weight p1/2. The published code has p3 E2, although E2 is but
+/// half the second derivative, and is of second order (compat::Dpmpp). Evaluations per step: 1.  Order: `order`; the
+/// first steps use what history there is.  lower_order_final: once at full order, no step uses a higher order than
+/// there are steps left. Source: Lu et al. 2022, arXiv 2211.01095, algorithm 2 and appendix B; arXiv 2206.00927 (noise
+/// form).
 struct Dpmpp {
   int order = 2;
-  Form form = Form::data;
+  Target target = Target::denoised;
   bool lower_order_final = true;
-  Target target() const { return form == Form::data ? Target::denoised : Target::slope; }
   static constexpr int evaluations() { return 1; }
   void validate() const { require(order >= 1 && order <= 3, "Dpmpp::order", order, "1 to 3"); }
   template <State X>
-  History<X> memory(const X& x) const { return {x, static_cast<std::size_t>(order - 1)}; }
+  History<X> memory(const X& x) const {
+    return {x, static_cast<std::size_t>(order - 1)};
+  }
 
   static constexpr auto data_1 = [](const auto& t, const auto& s) { return std::tuple{s / t, 1. - s / t}; };
   static constexpr auto noise_1 = [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; };
@@ -73,7 +70,7 @@ struct Dpmpp {
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& m, M&, History<X>& past) const {
-    if (form == Form::data) update(order_of(n, past), n, x, m, past, data_1, data_2, data_3);
+    if (target == Target::denoised) update(order_of(n, past), n, x, m, past, data_1, data_2, data_3);
     else update(order_of(n, past), n, x, m, past, noise_1, noise_2, noise_3);
     past.push(m, n);
   }
@@ -87,11 +84,12 @@ struct Dpmpp {
 
  private:
   template <State X>
-  static void update(std::size_t k, const Step<X>& n, X& x, const X& m, const History<X>& past, auto w1, auto w2, auto w3) {
+  static void update(std::size_t k, const Step<X>& n, X& x, const X& m, const History<X>& past, auto w1, auto w2,
+                     auto w3) {
     switch (k) {
-      case 1: combine(x, times(n.from, n.to), w1, x, m); break;
-      case 2: combine(x, times(past.time(0), n.from, n.to), w2, x, m, past[0]); break;
-      default: combine(x, times(past.time(1), past.time(0), n.from, n.to), w3, x, m, past[0], past[1]);
+      case 1: combine(x, levels(n.from, n.to), w1, x, m); break;
+      case 2: combine(x, levels(past.level(0), n.from, n.to), w2, x, m, past[0]); break;
+      default: combine(x, levels(past.level(1), past.level(0), n.from, n.to), w3, x, m, past[0], past[1]);
     }
   }
 };

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "../concepts.hpp"
 #include "../history.hpp"
+#include "../solver.hpp"
 
 #include <tuple>
 
@@ -12,14 +12,16 @@ namespace fewstep {
 /// Evaluations per step: 1.  Order: 1.
 /// Source: Song, Meng & Ermon 2021, arXiv 2010.02502, equation 13; Karras et al. 2022, arXiv 2206.00364.
 struct Euler {
-  static constexpr Target target() { return Target::slope; }
+  static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 1; }
   template <State X>
-  NoMemory memory(const X&) const { return {}; }
+  NoMemory memory(const X&) const {
+    return {};
+  }
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& slope, M&, NoMemory&) const {
-    combine(x, times(n.from, n.to), [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; }, x, slope);
+    combine(x, levels(n.from, n.to), [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; }, x, slope);
   }
 };
 

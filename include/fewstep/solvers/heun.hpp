@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../concepts.hpp"
+#include "../solver.hpp"
 
 #include <tuple>
 
@@ -17,20 +17,25 @@ struct Heun {
     void detach() {}
   };
 
-  static constexpr Target target() { return Target::slope; }
+  static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 2; }
   template <State X>
-  Stages<X> memory(const X& x) const { return {algebra<X>::like(x), algebra<X>::like(x)}; }
+  Stages<X> memory(const X& x) const {
+    return {algebra<X>::like(x), algebra<X>::like(x)};
+  }
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& slope, M& model, Stages<X>& m) const {
-    const auto at = times(n.from, n.to);
+    const auto at = levels(n.from, n.to);
     combine(m.guess, at, [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; }, x, slope);
     model(m.guess, n.to, m.end_slope);
-    combine(x, at, [](const auto& t, const auto& s) {
-      const auto half = 0.5 * (s - t);
-      return std::tuple{unit, half, half};
-    }, x, slope, m.end_slope);
+    combine(
+        x, at,
+        [](const auto& t, const auto& s) {
+          const auto half = 0.5 * (s - t);
+          return std::tuple{unit, half, half};
+        },
+        x, slope, m.end_slope);
   }
 };
 

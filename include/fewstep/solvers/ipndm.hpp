@@ -1,8 +1,8 @@
 #pragma once
 
-#include "../concepts.hpp"
 #include "../errors.hpp"
 #include "../history.hpp"
+#include "../solver.hpp"
 
 #include <algorithm>
 #include <tuple>
@@ -17,11 +17,13 @@ namespace fewstep {
 struct Ipndm {
   int order = 4;
 
-  static constexpr Target target() { return Target::slope; }
+  static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 1; }
   void validate() const { require(order >= 1 && order <= 4, "Ipndm::order", order, "1 to 4"); }
   template <State X>
-  History<X> memory(const X& x) const { return {x, static_cast<std::size_t>(order - 1)}; }
+  History<X> memory(const X& x) const {
+    return {x, static_cast<std::size_t>(order - 1)};
+  }
 
   static constexpr auto weights_1 = [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; };
   static constexpr auto weights_2 = [](const auto& t, const auto& s) {
@@ -39,7 +41,7 @@ struct Ipndm {
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& d, M&, History<X>& past) const {
-    const auto at = times(n.from, n.to);
+    const auto at = levels(n.from, n.to);
     switch (past.size()) {
       case 0: combine(x, at, weights_1, x, d); break;
       case 1: combine(x, at, weights_2, x, d, past[0]); break;

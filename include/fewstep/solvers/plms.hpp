@@ -8,10 +8,9 @@
 
 namespace fewstep {
 
-/// PLMS, Stable Diffusion's form of PNDM: iPNDM of order 4, but for a first step by Heun's method, of whose two slopes the history
-/// keeps the first.
-/// Evaluations per step: 1, the first step of a run 2.  Order: as Ipndm.
-/// Source: Liu et al. 2022, arXiv 2202.09778; Rombach et al. 2022 (latent-diffusion, plms.py).
+/// PLMS, Stable Diffusion's form of PNDM: iPNDM of order 4, but for a first step by Heun's method, of whose two slopes
+/// the history keeps the first. Evaluations per step: 1, the first step of a run 2.  Order: as Ipndm. Source: Liu et
+/// al. 2022, arXiv 2202.09778; Rombach et al. 2022 (latent-diffusion, plms.py).
 struct Plms {
   static constexpr Ipndm later{.order = 4};
 
@@ -22,15 +21,17 @@ struct Plms {
     void detach() { past.detach(); }
   };
 
-  static constexpr Target target() { return Target::slope; }
+  static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 2; }
-  static constexpr int evaluations(std::size_t& kept, std::size_t, bool remember) {
-    const int here = kept == 0 ? 2 : 1;
-    kept += remember;
+  static constexpr int evaluations(StepCount& at) {
+    const int here = at.kept == 0 ? 2 : 1;
+    at.kept += at.remember;
     return here;
   }
   template <State X>
-  Memory<X> memory(const X& x) const { return {Heun{}.memory(x), later.memory(x)}; }
+  Memory<X> memory(const X& x) const {
+    return {Heun{}.memory(x), later.memory(x)};
+  }
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& d, M& model, Memory<X>& m) const {

@@ -9,8 +9,8 @@
 
 namespace fewstep {
 
-/// Richardson's extrapolation of any solver S of order p: one whole step and two of half its length in log sigma, together of
-/// order p + 1.
+/// Richardson's extrapolation of any solver S of order p: one whole step and two of half its length in log sigma,
+/// together of order p + 1.
 ///   x' = y + (y - S(x; t -> s)) / (2^p - 1),   y = S(S(x; t -> m); m -> s),   m = sqrt(t s)
 /// Both ways share the evaluation at t. Multistep solvers remember each way for itself.
 /// Evaluations per step: three times those of S, less one.
@@ -24,7 +24,7 @@ struct Richardson {
   struct Stages {
     Memory<S, X> coarse, fine;
     X whole, first, second;
-    Time<X> mid{0.};
+    Level<X> mid{0.};
     void detach() {
       coarse.detach();
       fine.detach();
@@ -32,13 +32,17 @@ struct Richardson {
   };
 
   static constexpr bool per_sample = detail::per_sample<S>;
-  Target target() const { return solver.target(); }
+  Target target() const { return target_of(solver); }
   int evaluations() const { return 3 * solver.evaluations() - 1; }
-  int evaluations(std::size_t& kept, std::size_t left, bool remember) const {
-    std::size_t of_coarse = kept / 2;  // half of what the fine way remembers
-    const int whole = detail::step_evaluations(solver, of_coarse, left, remember);
-    const int first = detail::step_evaluations(solver, kept, 2 * left, remember);
-    return whole + first + detail::step_evaluations(solver, kept, 2 * left - 1, true) - 1;
+  int evaluations(StepCount& at) const {
+    StepCount coarse{at.kept / 2, at.steps_left, at.remember};  // remembers half of what the fine way does
+    StepCount fine{at.kept, 2 * at.steps_left, at.remember};
+    const int whole = detail::step_evaluations(solver, coarse), first = detail::step_evaluations(solver, fine);
+    fine.steps_left -= 1;
+    fine.remember = true;
+    const int second = detail::step_evaluations(solver, fine);
+    at.kept = fine.kept;
+    return whole + first + second - 1;
   }
   void validate() const {
     detail::validate(solver);
@@ -53,7 +57,7 @@ struct Richardson {
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& first, M& model, Stages<X>& m) const {
-    map_time<X>(m.mid, [](const auto& t, const auto& s) { return detail::geometric(0.5, t, s); }, n.from, n.to);
+    map_level<X>(m.mid, [](const auto& t, const auto& s) { return detail::geometric(0.5, t, s); }, n.from, n.to);
     detail::copy(m.whole, x);
     detail::copy(m.first, first);
     solver.step(n, m.whole, m.first, model, m.coarse);

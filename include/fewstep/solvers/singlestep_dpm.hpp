@@ -1,17 +1,17 @@
 #pragma once
 
-#include "../concepts.hpp"
 #include "../errors.hpp"
 #include "../model.hpp"
-#include "dpmpp.hpp"
+#include "../solver.hpp"
 #include "detail/phi.hpp"
+#include "dpmpp.hpp"
 
 #include <tuple>
 
 namespace fewstep {
 
-/// Single-step exponential solver: DPM-Solver-1/2/3 on slopes, DPM-Solver++ 1/2S/3S on images. With h = log(t/s), levels
-/// m_i = t^(1-r_i) s^(r_i), m0 the output at t and m1, m2 those at the stages,
+/// Single-step exponential solver: DPM-Solver-1/2/3 on slopes, DPM-Solver++ 1/2S/3S on images. With h = log(t/s),
+/// levels m_i = t^(1-r_i) s^(r_i), m0 the output at t and m1, m2 those at the stages,
 ///   y1 = S1(r1),   y2 = S1(r2) + (r2/r1) p2(r2) (m1 - m0),
 ///   order 2: x' = S1(1) + p1(1)/(2 r1) (m1 - m0),   order 3: x' = S1(1) + p2(1)/r2 (m2 - m0),
 ///   S1(r) = a x + p1(r) m0 from t to m = t^(1-r) s^r,   p_k(r) = g phi_k(z),
@@ -20,17 +20,16 @@ namespace fewstep {
 /// Source: Lu et al. 2022, arXiv 2206.00927, algorithms 1 and 2; arXiv 2211.01095, algorithm 1 and appendix B.
 struct SinglestepDpm {
   int order = 3;
-  Form form = Form::data;
+  Target target = Target::denoised;
   double r1 = 1. / 3, r2 = 2. / 3;  // order 2 takes r1 alone
 
   template <State X>
   struct Stages {
     X guess, output_1, output_2;
-    Time<X> mid{0.};
+    Level<X> mid{0.};
     void detach() {}
   };
 
-  Target target() const { return form == Form::data ? Target::denoised : Target::slope; }
   int evaluations() const { return order; }
   void validate() const {
     require(order >= 1 && order <= 3, "SinglestepDpm::order", order, "1 to 3");
@@ -46,7 +45,7 @@ struct SinglestepDpm {
 
   /// {a, p1 - c p2, c p2} for a part r of the step, or with p1/2 in place of p2.
   auto weights(double r, double c, bool exact) const {
-    return [=, data = form == Form::data](const auto& t, const auto& s) {
+    return [=, data = target == Target::denoised](const auto& t, const auto& s) {
       using std::log, std::pow;
       const auto m = t * pow(s / t, r);
       const auto z = r * log(t / s);
@@ -58,10 +57,16 @@ struct SinglestepDpm {
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& m0, M& model, Stages<X>& m) const {
-    const auto at = times(n.from, n.to);
+    const auto at = levels(n.from, n.to);
     const auto stage = [&](double r, double c, const X& other, X& output) {
       combine(m.guess, at, weights(r, c, true), x, m0, other);
-      map_time<X>(m.mid, [r](const auto& t, const auto& s) { using std::pow; return t * pow(s / t, r); }, n.from, n.to);
+      map_level<X>(
+          m.mid,
+          [r](const auto& t, const auto& s) {
+            using std::pow;
+            return t * pow(s / t, r);
+          },
+          n.from, n.to);
       model(m.guess, m.mid, output);
     };
     if (order == 1) return combine(x, at, weights(1, 0, true), x, m0, m0);

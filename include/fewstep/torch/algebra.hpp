@@ -35,12 +35,12 @@ struct algebra<torch::Tensor> {
     std::optional<c10::InferenceMode> guard_;
   };
 
-  /// A host double for the batch, or a tensor [batch] on the state's device. A predictor may give [1]: one value for all,
-  /// with its gradients.
-  class time {
+  /// A host double for the batch, or a tensor [batch] on the state's device. A predictor may give [1]: one value for
+  /// all, with its gradients.
+  class level {
    public:
-    explicit time(double v) : value_(v) {}
-    explicit time(X each) : each_(std::move(each)) {}
+    explicit level(double v) : value_(v) {}
+    explicit level(X each) : each_(std::move(each)) {}
     bool per_sample() const { return each_.defined(); }
     double value() const { return value_; }
     const X& each() const { return each_; }
@@ -59,7 +59,7 @@ struct algebra<torch::Tensor> {
     return torch::TensorOptions().device(x.device()).dtype(narrow ? torch::kFloat32 : torch::kFloat64);
   }
   /// The level as a tensor on x's device: [] for the batch (filled there, not copied), or [batch].
-  static X native(const time& t, const X& x) {
+  static X native(const level& t, const X& x) {
     return t.per_sample() ? t.each() : torch::full({}, t.value(), level_options(x));
   }
 
@@ -77,14 +77,14 @@ struct algebra<torch::Tensor> {
     }
   }
   static X like(const X&) { return {}; }  // the first combine makes it; LibTorch's allocator reuses storage
-  static void fit(time& t, const X& x) {
-    if (t.per_sample() && t.each().size(0) != x.size(0)) t = time(t.each().expand({x.size(0)}));
+  static void fit(level& t, const X& x) {
+    if (t.per_sample() && t.each().size(0) != x.size(0)) t = level(t.each().expand({x.size(0)}));
   }
-  static bool is_one(const time& t) { return !t.per_sample() && t.value() == 1; }
+  static bool is_one(const level& t) { return !t.per_sample() && t.value() == 1; }
   static void detach(X& x) {
     if (x.defined()) x = x.detach();
   }
-  static void detach(time& t) { t.detach(); }
+  static void detach(level& t) { t.detach(); }
   static void release(X& x) {
     if (x.is_inference()) x = x.clone();
   }
@@ -118,34 +118,36 @@ struct algebra<torch::Tensor> {
   }
   static std::vector<double> dot(const X& x, const X& y) { return numbers(x.to(torch::kFloat64) * y); }
   static std::vector<double> sum_abs(const X& x) { return numbers(x.to(torch::kFloat64).abs()); }
-  static time levels(const std::vector<double>& values) { return time(torch::tensor(values, torch::kFloat64)); }
+  static level level_per_sample(const std::vector<double>& values) {
+    return level(torch::tensor(values, torch::kFloat64));
+  }
   static X twice(const X& x) { return torch::cat({x, x}); }
-  static time twice(const time& t) { return t.per_sample() ? time(torch::cat({t.each(), t.each()})) : t; }
+  static level twice(const level& t) { return t.per_sample() ? level(torch::cat({t.each(), t.each()})) : t; }
   static X half(const X& both, std::int64_t i) { return both.narrow(0, i * (both.size(0) / 2), both.size(0) / 2); }
 
   template <class F, class... T>
-  static void map(time& out, F f, const T&... t) {
+  static void map(level& out, F f, const T&... t) {
     if (!(t.per_sample() || ...)) {
-      out = time(f(t.value()...));
+      out = level(f(t.value()...));
       return;
     }
     if constexpr (std::invocable<F&, decltype(each_or(t, {}))...>) {
-      torch::TensorOptions level;  // of those per sample: gradients do not go between devices
-      ((t.per_sample() ? void(level = t.each().options()) : void()), ...);
-      out = time(f(each_or(t, level)...));
+      torch::TensorOptions options;  // of those per sample: gradients do not go between devices
+      ((t.per_sample() ? void(options = t.each().options()) : void()), ...);
+      out = level(f(each_or(t, options)...));
     } else {
-      out = time(on_host(f, each_or(t, torch::kFloat64)...));
+      out = level(on_host(f, each_or(t, torch::kFloat64)...));
     }
   }
 
   template <class... T, class W, class... V>
   static void combine(X& out, const std::tuple<T...>& at, W w, const X& v0, const V&... v) {
-    std::apply([&](const auto&... t) {
-      if ((t.per_sample() || ... || false))
-        out = sum(w(broadcast(t, v0)...), v0, v...);
-      else
-        out = sum(w(t.value()...), v0, v...);
-    }, at);
+    std::apply(
+        [&](const auto&... t) {
+          if ((t.per_sample() || ... || false)) out = sum(w(broadcast(t, v0)...), v0, v...);
+          else out = sum(w(t.value()...), v0, v...);
+        },
+        at);
   }
 
  private:
@@ -154,8 +156,10 @@ struct algebra<torch::Tensor> {
     const X sums = x.reshape({x.size(0), -1}).sum(1).to(torch::kCPU).contiguous();
     return {sums.data_ptr<double>(), sums.data_ptr<double>() + sums.numel()};
   }
-  static X each_or(const time& t, torch::TensorOptions shared) { return t.per_sample() ? t.each() : torch::full({}, t.value(), shared); }
-  static X broadcast(const time& t, const X& x) {
+  static X each_or(const level& t, torch::TensorOptions shared) {
+    return t.per_sample() ? t.each() : torch::full({}, t.value(), shared);
+  }
+  static X broadcast(const level& t, const X& x) {
     if (!t.per_sample()) return native(t, x);
     std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
     shape[0] = t.each().size(0);
@@ -164,17 +168,17 @@ struct algebra<torch::Tensor> {
 
   /// For functions of doubles alone, such as tables: one number per sample goes to the host and back.
   template <class F, class... V>
-  static X on_host(F f, const V&... levels) {
-    const auto host = torch::broadcast_tensors({levels.detach().to(torch::kCPU, torch::kFloat64)...});
+  static X on_host(F f, const V&... shared) {
+    const auto host = torch::broadcast_tensors({shared.detach().to(torch::kCPU, torch::kFloat64)...});
     X out = torch::empty_like(host[0], at::MemoryFormat::Contiguous);
     std::vector<X> in;
-    for (const X& level : host) in.push_back(level.contiguous());
+    for (const X& one : host) in.push_back(one.contiguous());
     for (std::int64_t b = 0; b < out.numel(); ++b)
       out.data_ptr<double>()[b] = [&]<std::size_t... I>(std::index_sequence<I...>) {
         return static_cast<double>(f(in[I].template data_ptr<double>()[b]...));
       }(std::index_sequence_for<V...>{});
-    for (const X& level : {levels...})
-      if (level.dim() > 0) return out.to(level.options());
+    for (const X& one : {shared...})
+      if (one.dim() > 0) return out.to(one.options());
     return out;
   }
 

@@ -14,15 +14,16 @@
 
 namespace fewstep {
 
-/// AMED's predictor for tensors, with gradients: copies share their parameters. Features: [B, ...] of network().features()
-/// numbers per sample.
+/// AMED's predictor for tensors, with gradients: copies share their parameters. Features: [B, ...] of
+/// network().features() numbers per sample.
 class TensorAmedPredictor {
  public:
   static constexpr bool per_sample = true;
 
   /// @param options  type and device of the parameters, in which it computes
   /// @throws std::invalid_argument as AmedNetwork::validate.
-  explicit TensorAmedPredictor(const AmedNetwork& network, torch::TensorOptions options = torch::kFloat32) : network_(network) {
+  explicit TensorAmedPredictor(const AmedNetwork& network, torch::TensorOptions options = torch::kFloat32)
+      : network_(network) {
     network.validate();
     AmedNetwork::for_each_layer(network_, [&](const std::string&, const AmedNetwork::Layer& layer) {
       const auto out = static_cast<std::int64_t>(layer.outputs()), in = static_cast<std::int64_t>(layer.inputs());
@@ -68,9 +69,12 @@ class TensorAmedPredictor {
     std::size_t head = 3;
     const auto ask = [&] { return torch::sigmoid(linear(head++, o)).squeeze(1).to(level_type(o)); };
     out = {};
-    if (network_.ratio) out.ratio = Time<torch::Tensor>(ask().clamp(AmedNetwork::least_ratio, 1 - AmedNetwork::least_ratio));
-    if (network_.direction) out.direction = Time<torch::Tensor>(1. + network_.direction_range * (2. * ask() - 1.));
-    if (network_.clock) out.clock = Time<torch::Tensor>(1. + network_.clock_range * (2. * ask() - 1.));
+    if (network_.ratio)
+      out.ratio = Level<torch::Tensor>(ask().clamp(AmedNetwork::least_ratio, 1 - AmedNetwork::least_ratio));
+    if (network_.direction_scale)
+      out.direction_scale = Level<torch::Tensor>(1. + network_.direction_scale_range * (2. * ask() - 1.));
+    if (network_.sigma_scale)
+      out.sigma_scale = Level<torch::Tensor>(1. + network_.sigma_scale_range * (2. * ask() - 1.));
   }
 
  private:
@@ -81,10 +85,12 @@ class TensorAmedPredictor {
   static torch::ScalarType level_type(const torch::Tensor& x) {
     return torch::typeMetaToScalarType(algebra<torch::Tensor>::level_options(x).dtype());
   }
-  torch::Tensor linear(std::size_t k, const torch::Tensor& x) const { return torch::linear(x, layers_[k].weight, layers_[k].bias); }
+  torch::Tensor linear(std::size_t k, const torch::Tensor& x) const {
+    return torch::linear(x, layers_[k].weight, layers_[k].bias);
+  }
 
   /// [1, n] for a shared level, [B, n] for one per sample.
-  torch::Tensor embedding(const Time<torch::Tensor>& t) const {
+  torch::Tensor embedding(const Level<torch::Tensor>& t) const {
     const torch::Tensor level = t.per_sample() ? t.each().to(frequencies_.options()).unsqueeze(1)
                                                : torch::full({1, 1}, t.value(), frequencies_.options());
     const torch::Tensor phase = level * frequencies_;

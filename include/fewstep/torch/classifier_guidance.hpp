@@ -18,12 +18,12 @@ struct ClassifierGuidance {
   double scale;
 
   template <class D>
-  bool operator()(const torch::Tensor& x, const Time<torch::Tensor>& sigma, torch::Tensor& out, torch::Tensor& features,
-                  D& denoise) const {
+  bool operator()(const torch::Tensor& x, const Level<torch::Tensor>& sigma, torch::Tensor& out,
+                  torch::Tensor& features, D& denoise) const {
     const bool given = detail::denoise(denoise, x, sigma, out, features);
     const torch::Tensor push = gradient(x, algebra<torch::Tensor>::native(sigma, x));
     const double weight = scale;
-    combine(out, times(sigma), [weight](const auto& s) { return std::tuple{unit, weight * s * s}; }, out, push);
+    combine(out, levels(sigma), [weight](const auto& s) { return std::tuple{unit, weight * s * s}; }, out, push);
     return given;
   }
 

@@ -14,7 +14,8 @@ class TensorMixtureDenoiser {
  public:
   explicit TensorMixtureDenoiser(const GaussianMixture& mixture) {
     mixture.validate();
-    const auto n = static_cast<std::int64_t>(mixture.weights.size()), d = static_cast<std::int64_t>(mixture.dimension());
+    const auto n = static_cast<std::int64_t>(mixture.weights.size()),
+               d = static_cast<std::int64_t>(mixture.dimension());
     const auto table = [&](const auto& rows) {
       std::vector<torch::Tensor> tensors;
       for (const auto& row : rows) tensors.push_back(torch::tensor(row, torch::kFloat64));

@@ -29,10 +29,10 @@ struct probe<torch::Tensor> {
     }
     return rows;
   }
-  static Time<torch::Tensor> levels(const std::vector<double>& values) {
-    return Time<torch::Tensor>(torch::tensor(values, torch::kFloat64));
+  static Level<torch::Tensor> levels(const std::vector<double>& values) {
+    return Level<torch::Tensor>(torch::tensor(values, torch::kFloat64));
   }
-  static double level(const Time<torch::Tensor>& t, std::size_t b) {
+  static double level(const Level<torch::Tensor>& t, std::size_t b) {
     return t.per_sample() ? t.each()[static_cast<std::int64_t>(b)].item<double>() : t.value();
   }
   static torch::Tensor features(const Rows& rows) { return make(rows); }

@@ -1,4 +1,5 @@
-// Training a time predictor against a teacher of more steps (Zhou et al. 2024, arXiv 2312.00094; diff-sampler, training/loss.py).
+// Training a time predictor against a teacher of more steps (Zhou et al. 2024, arXiv 2312.00094; diff-sampler,
+// training/loss.py).
 #pragma once
 
 #include "../plugin/amed_network.hpp"
@@ -16,8 +17,8 @@
 
 namespace fewstep {
 
-/// What a student's step starts from: what its last step gave, or the teacher's state there. The published code takes the
-/// teacher's for students of one step, which remember nothing.
+/// What a student's step starts from: what its last step gave, or the teacher's state there. The published code takes
+/// the teacher's for students of one step, which remember nothing.
 enum class Restart { student, teacher };
 
 /// The states of a run at every `stride`-th level after the first, for a student on those levels to meet.
@@ -25,7 +26,8 @@ enum class Restart { student, teacher };
 template <class S, class D>
 std::vector<torch::Tensor> teacher_states(const S& teacher, D&& denoise, const Schedule& fine, std::size_t stride,
                                           const torch::Tensor& x, const Options& options = {}) {
-  require(stride > 0 && fine.steps() % stride == 0, "stride", stride, "divisors of the teacher's steps, " + std::to_string(fine.steps()));
+  require(stride > 0 && fine.steps() % stride == 0, "stride", stride,
+          "divisors of the teacher's steps, " + std::to_string(fine.steps()));
   std::vector<torch::Tensor> states;
   const torch::NoGradGuard no_grad;  // not inference mode: these states take part in the student's loss
   Run run(teacher, denoise, fine, x, options);
@@ -40,15 +42,16 @@ struct GreedyStep {
   const torch::Tensor &before, &after, &loss;
 };
 
-/// One pass of the published loop over one batch: after each step of the student, the loss to the teacher's state there goes
-/// to `update`, which calls backward and moves the parameters; no gradient reaches an earlier step.
+/// One pass of the published loop over one batch: after each step of the student, the loss to the teacher's state there
+/// goes to `update`, which calls backward and moves the parameters; no gradient reaches an earlier step.
 /// @param student  a solver whose predictor's parameters require gradients
 /// @param x  the state at the schedule's first level
 /// @param teacher  one state per step
 template <class S, class D, class Update>
-void greedy_pass(const S& student, D&& denoise, const Schedule& schedule, const Options& options, const torch::Tensor& x,
-                 const std::vector<torch::Tensor>& teacher, Restart restart, Update&& update) {
-  require(teacher.size() == schedule.steps(), "the number of teacher states", teacher.size(), std::to_string(schedule.steps()));
+void greedy_pass(const S& student, D&& denoise, const Schedule& schedule, const Options& options,
+                 const torch::Tensor& x, const std::vector<torch::Tensor>& teacher, Restart restart, Update&& update) {
+  require(teacher.size() == schedule.steps(), "the number of teacher states", teacher.size(),
+          std::to_string(schedule.steps()));
   Run run(student, denoise, schedule, x, options);
   const double batch = static_cast<double>(x.size(0));
   while (!run.done()) {
@@ -63,34 +66,38 @@ void greedy_pass(const S& student, D&& denoise, const Schedule& schedule, const 
 
 /// How the ends of two trajectories are compared.
 struct EndLoss {
-  /// Differences beyond it count linearly (pseudo-Huber, Charbonnier et al. 1997), so that noise left all over an image is not
-  /// outweighed by an edge in another place. 0: squares throughout.
+  /// Differences beyond it count linearly (pseudo-Huber, Charbonnier et al. 1997), so that noise left all over an image
+  /// is not outweighed by an edge in another place. 0: squares throughout.
   double huber = 0;
   /// Numbers beyond -shown and shown count as these, as in an image that is looked at. 0: as they are.
   double shown = 0;
 };
 
-/// The loss of a whole trajectory at its end, with gradients through every step of it: the sum of squares over the batch size.
+/// The loss of a whole trajectory at its end, with gradients through every step of it: the sum of squares over the
+/// batch size.
 template <class S, class D>
-torch::Tensor end_to_end_loss(const S& student, D&& denoise, const Schedule& schedule, const Options& options, const torch::Tensor& x,
-                              const torch::Tensor& teacher, const EndLoss& loss = {}) {
+torch::Tensor end_to_end_loss(const S& student, D&& denoise, const Schedule& schedule, const Options& options,
+                              const torch::Tensor& x, const torch::Tensor& teacher, const EndLoss& loss = {}) {
   Run run(student, denoise, schedule, x, options);
-  while (run.advance()) {}
+  while (run.advance()) {
+  }
   const auto seen = [&](const torch::Tensor& end) { return loss.shown > 0 ? end.clamp(-loss.shown, loss.shown) : end; };
   const torch::Tensor squares = (seen(run.x) - seen(teacher)).square();
   const double h = loss.huber;
   return (h > 0 ? 2 * h * h * ((squares / (h * h) + 1).sqrt() - 1) : squares).sum() / static_cast<double>(x.size(0));
 }
 
-/// A predictor before training, as the published code starts one: ratios near 1/2, scales near 1. It has a head for ratios; one whose
-/// `ratio` is reset leaves every ratio at 1/2 (AmedNetwork), and trains what other heads it has.
-/// @param scale_dir, scale_time  ranges of direction and clock; 0: without that head
-inline AmedNetwork initial_amed_network(std::int64_t features, double scale_dir, double scale_time, std::uint64_t seed) {
+/// A predictor before training, as the published code starts one: ratios near 1/2, scales near 1. It has a head for
+/// ratios; one whose `ratio` is reset leaves every ratio at 1/2 (AmedNetwork), and trains what other heads it has.
+/// @param scale_dir, scale_time  ranges of direction_scale and sigma_scale; 0: without that head
+inline AmedNetwork initial_amed_network(std::int64_t features, double scale_dir, double scale_time,
+                                        std::uint64_t seed) {
   constexpr std::int64_t hidden = 128, code = 4, channels = 8;
   auto generator = at::detail::createCPUGenerator(seed);
   const auto layer = [](const torch::Tensor& weight) {
     const torch::Tensor w = weight.to(torch::kFloat64).contiguous();
-    return AmedNetwork::Layer{{w.data_ptr<double>(), w.data_ptr<double>() + w.numel()}, std::vector<double>(static_cast<std::size_t>(w.size(0)))};
+    return AmedNetwork::Layer{{w.data_ptr<double>(), w.data_ptr<double>() + w.numel()},
+                              std::vector<double>(static_cast<std::size_t>(w.size(0)))};
   };
   const auto normal = [&](std::int64_t out, std::int64_t in) {
     return layer(torch::randn({out, in}, generator, torch::kFloat64) / std::sqrt(static_cast<double>(in)));
@@ -101,10 +108,10 @@ inline AmedNetwork initial_amed_network(std::int64_t features, double scale_dir,
   n.embed = layer((2 * torch::rand({channels, channels}, generator, torch::kFloat64) - 1) * std::sqrt(3. / channels));
   for (int j = 0; j < channels / 2; ++j) n.frequencies.push_back(std::pow(1e-4, j / (channels / 2 - 1.)));
   n.ratio = normal(1, code + 2 * channels);
-  if (scale_dir > 0) n.direction = normal(1, code + 2 * channels);
-  if (scale_time > 0) n.clock = normal(1, code + 2 * channels);
-  n.direction_range = scale_dir;
-  n.clock_range = scale_time;
+  if (scale_dir > 0) n.direction_scale = normal(1, code + 2 * channels);
+  if (scale_time > 0) n.sigma_scale = normal(1, code + 2 * channels);
+  n.direction_scale_range = scale_dir;
+  n.sigma_scale_range = scale_time;
   return n;
 }
 

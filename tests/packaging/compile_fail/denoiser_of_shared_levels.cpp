@@ -4,13 +4,15 @@
 
 struct Middle {
   static constexpr bool per_sample = true;
-  void operator()(const Step<Array>&, const Features<Array>*, Prediction<Array>& out) const { out.ratio = Time<Array>(0.5); }
+  void operator()(const Step<Array>&, const Features<Array>*, Prediction<Array>& out) const {
+    out.ratio = Level<Array>(0.5);
+  }
 };
 
 #ifdef WRONG
 Array denoise(const Array& x, double) { return x; }
 #else
-Array denoise(const Array& x, const Time<Array>&) { return x; }
+Array denoise(const Array& x, const Level<Array>&) { return x; }
 #endif
 
 int main() { sample(DpmSolver2{Middle{}}, denoise, schedule, z); }

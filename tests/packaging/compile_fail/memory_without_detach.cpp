@@ -9,7 +9,7 @@ struct Still {
     void detach() {}
 #endif
   };
-  static Target target() { return Target::slope; }
+  static constexpr Target target = Target::slope;
   static int evaluations() { return 1; }
   Memory memory(const Array&) const { return {}; }
   void step(const Step<Array>&, Array&, Array&, auto&, Memory&) const {}

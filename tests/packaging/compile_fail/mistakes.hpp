@@ -3,6 +3,7 @@
 
 #include <fewstep/eigen/algebra.hpp>
 #include <fewstep/run.hpp>
+#include <fewstep/schedules/karras.hpp>
 #include <fewstep/solvers/dpm_solver_2.hpp>
 #include <fewstep/solvers/euler.hpp>
 

@@ -6,7 +6,9 @@ struct Middle {
 #ifdef WRONG
   double operator()(double from, double to) const { return (from + to) / 2; }
 #else
-  void operator()(const Step<Array>&, const Features<Array>*, Prediction<Array>& out) const { out.ratio = Time<Array>(0.5); }
+  void operator()(const Step<Array>&, const Features<Array>*, Prediction<Array>& out) const {
+    out.ratio = Level<Array>(0.5);
+  }
 #endif
 };
 

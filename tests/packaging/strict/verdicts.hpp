@@ -10,8 +10,8 @@
 #include <stdexcept>
 #include <string>
 
-/// How often the library misjudges whether a run stays finite, with a model that is good or whose fourth evaluation gives
-/// a bad number.
+/// How often the library misjudges whether a run stays finite, with a model that is good or whose fourth evaluation
+/// gives a bad number.
 template <class X, class S>
 int wrong_verdicts(const std::string& name, const S& solver) {
   using namespace fewstep;
@@ -22,7 +22,7 @@ int wrong_verdicts(const std::string& name, const S& solver) {
   for (const std::uint64_t bits : {zero, nan, infinity})
     for (const Check check : {Check::end, Check::every_step}) {
       int calls = 0;
-      const auto denoise = [&](const X& x, const Time<X>& sigma, X& out) {
+      const auto denoise = [&](const X& x, const Level<X>& sigma, X& out) {
         mixture(x, sigma, out);
         if (++calls == 4) out(0, 0) = static_cast<typename X::Scalar>(std::bit_cast<double>(bits));
       };
@@ -33,7 +33,8 @@ int wrong_verdicts(const std::string& name, const S& solver) {
       if (!good && check == Check::every_step)
         while (evaluations(solver, karras({.steps = 6}), {.last_step = steps}) > 3) --steps;
       if (result.status == (good ? Status::complete : Status::non_finite) && result.steps == steps) continue;
-      std::printf("%s: %s after %zu steps\n", name.c_str(), std::string(to_string(result.status)).c_str(), result.steps);
+      std::printf("%s: %s after %zu steps\n", name.c_str(), std::string(to_string(result.status)).c_str(),
+                  result.steps);
       ++wrong;
     }
   return wrong;

@@ -13,11 +13,12 @@
 
 namespace fewstep::detail {
 
-/// Each step's weights by least squares: of (teacher's next state - x)/(t' - t) on the slopes seen so far. How many of them serve, and with
-/// which ridge, is what held-out samples say, those from number `fitted` on. Samples that are no numbers count nowhere. Leaves the runs at the
-/// ends of the new table.
+/// Each step's weights by least squares: of (teacher's next state - x)/(t' - t) on the slopes seen so far. How many of
+/// them serve, and with which ridge, is what held-out samples say, those from number `fitted` on. Samples that are no
+/// numbers count nowhere. Leaves the runs at the ends of the new table.
 /// @param history  how many slopes at most
-/// @param ridge    the least that is added to the diagonal of the normalised Gram matrix; 100 and 10,000 times as much are tried too
+/// @param ridge    the least that is added to the diagonal of the normalised Gram matrix; 100 and 10,000 times as much
+/// are tried too
 /// @returns how many steps had nothing to fit to, and are Euler's
 template <State X, class D>
 std::size_t fit_steps(Table& table, TableRuns<X, D>& runs, std::size_t fitted, std::size_t history, double ridge) {
@@ -35,9 +36,10 @@ std::size_t fit_steps(Table& table, TableRuns<X, D>& runs, std::size_t fitted, s
       b.slopes.push_back(runs.slope(table, i, b.states[i]));
       X wanted = difference(b.teacher[i], b.states[i]);
       combine(wanted, std::tuple<>{}, [h] { return std::tuple{1 / h}; }, wanted);
-      // A slope that is no number makes the states after it none either: what is wanted tells of all slopes before the last.
+      // A slope that is no number makes the states after it none either: what is wanted tells of all slopes before the
+      // last.
       const std::vector<double> last = algebra<X>::dot(b.slopes[i], b.slopes[i]), aim = algebra<X>::dot(wanted, wanted);
-      const auto add = [&](double (&sum)[2], const X& x, const X& y) {
+      const auto add = [&](double(&sum)[2], const X& x, const X& y) {
         const std::vector<double> each = algebra<X>::dot(x, y);
         for (std::size_t n = 0; n < each.size(); ++n)
           if (std::isfinite(last[n]) && std::isfinite(aim[n])) sum[b.first + n < fitted] += each[n];
@@ -61,9 +63,11 @@ std::size_t fit_steps(Table& table, TableRuns<X, D>& runs, std::size_t fitted, s
       const double scale = gram[1].topLeftCorner(terms, terms).trace() / static_cast<double>(terms);
       if (!(scale > 0) || !std::isfinite(scale)) break;
       for (const double more : {1., 1e2, 1e4}) {
-        const Eigen::MatrixXd normal = gram[1].topLeftCorner(terms, terms) / scale + more * ridge * Eigen::MatrixXd::Identity(terms, terms);
+        const Eigen::MatrixXd normal =
+            gram[1].topLeftCorner(terms, terms) / scale + more * ridge * Eigen::MatrixXd::Identity(terms, terms);
         const Eigen::VectorXd w = normal.ldlt().solve(right[1].head(terms) / scale);
-        const double loss = w.dot(gram[0].topLeftCorner(terms, terms) * w) - 2 * w.dot(right[0].head(terms));  // but for the square of what is wanted
+        const double loss = w.dot(gram[0].topLeftCorner(terms, terms) * w) -
+                            2 * w.dot(right[0].head(terms));  // but for the square of what is wanted
         if (!w.allFinite() || !(loss < least)) continue;
         least = loss;
         best.assign(w.data(), w.data() + terms);

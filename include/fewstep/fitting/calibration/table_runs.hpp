@@ -17,7 +17,8 @@ namespace fewstep::detail {
 /// In place of a squared distance that is no number: beyond all others.
 inline constexpr double lost_sample = 1e200;
 
-/// What the runs of a table of slopes visit, beside where a teacher is: so that a changed number costs only the evaluations after it.
+/// What the runs of a table of slopes visit, beside where a teacher is: so that a changed number costs only the
+/// evaluations after it.
 template <State X, class D>
 class TableRuns {
  public:
@@ -30,13 +31,15 @@ class TableRuns {
   std::vector<Batch> batches;
 
   /// @param see  what is compared of an end
-  TableRuns(D& denoise, bool analytic, std::function<X(const X&)> see) : denoise_(denoise), analytic_(analytic), see_(std::move(see)) {}
+  TableRuns(D& denoise, bool analytic, std::function<X(const X&)> see)
+      : denoise_(denoise), analytic_(analytic), see_(std::move(see)) {}
 
   /// @param x  the states at the first level
   void add(X x, std::vector<X> teacher) {
     X wanted = seen(teacher.back());
     const std::size_t count = algebra<X>::dot(x, x).size(), count_seen = algebra<X>::dot(wanted, wanted).size();
-    require(count_seen == count, "the number of samples seen", count_seen, std::to_string(count) + ", those of the state");
+    require(count_seen == count, "the number of samples seen", count_seen,
+            std::to_string(count) + ", those of the state");
     batches.push_back({{}, {}, std::move(teacher), std::move(wanted), samples_});
     samples_ += count;
     batches.back().states.push_back(std::move(x));
@@ -46,10 +49,11 @@ class TableRuns {
   X slope(const Table& t, std::size_t row, const X& x) const {
     X out = algebra<X>::like(x);
     if (row == 0 && analytic_) {
-      Model<X, D>(denoise_, Target::slope).analytic(x, Time<X>(t.levels[0]), out);
+      Model<X, D>(denoise_, Target::slope).analytic(x, Level<X>(t.levels[0]), out);
       return out;
     }
-    Model<X, D>(denoise_, Target::slope)(x, Time<X>(t.levels[row] * t.rows[row].clock), Time<X>(t.levels[row]), out);
+    Model<X, D>(denoise_, Target::slope)(x, Level<X>(t.levels[row] * t.rows[row].sigma_scale), Level<X>(t.levels[row]),
+                                         out);
     return out;
   }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../../processes/noise_process.hpp"
+#include "../../processes/vp_linear.hpp"
 #include "../dpmpp.hpp"
 #include "quadrature.hpp"
 #include "vandermonde.hpp"
@@ -13,8 +13,8 @@
 
 namespace fewstep {
 
-/// In which variable u of the noise level a polynomial is drawn through past outputs: sigma, its logarithm, or the time of a
-/// variance-preserving process.
+/// In which variable u of the noise level a polynomial is drawn through past outputs: sigma, its logarithm, or the time
+/// of a variance-preserving process.
 enum class Variable { sigma, log_sigma, time };
 
 namespace detail {
@@ -27,10 +27,10 @@ inline const VpLinear& deis_process() {
 
 /// The weights of Deis: of outputs at the levels `node`, the newest first, for a step from node[0] to s.
 template <class T, std::size_t K>
-std::array<T, K> deis_weights(Variable variable, Form form, const T& s, const std::array<T, K>& node) {
+std::array<T, K> deis_weights(Variable variable, Target target, const T& s, const std::array<T, K>& node) {
   const T& t = node[0];
   if constexpr (K == 1) {
-    return {form == Form::data ? 1. - s / t : s - t};
+    return {target == Target::denoised ? 1. - s / t : s - t};
   } else {
     // Levels as log(sigma/t), where near ones stay apart; in sigma itself as sigma - t.
     const auto u = [&](const T& y) -> T {
@@ -46,9 +46,14 @@ std::array<T, K> deis_weights(Variable variable, Form form, const T& s, const st
     if (variable == Variable::sigma) return detail::integrate<K>(T(s - t), 1, lagrange);
     using std::exp, std::log;
     const T length = log(s / t);
-    const auto slope = [&](const T& y, const T& w) { return lagrange(u(y), form == Form::data ? T(-1. * s / t * exp(-1. * y) * w) : T(t * exp(y) * w)); };
-    if constexpr (std::is_arithmetic_v<T>) return detail::integrate<K>(length, 1 + static_cast<int>(std::abs(length)), slope);
-    else return detail::integrate<K>(length, 12, slope);  // for steps of up to five decades: a tensor's levels are not known here
+    const auto slope = [&](const T& y, const T& w) {
+      return lagrange(u(y), target == Target::denoised ? T(-1. * s / t * exp(-1. * y) * w) : T(t * exp(y) * w));
+    };
+    if constexpr (std::is_arithmetic_v<T>)
+      return detail::integrate<K>(length, 1 + static_cast<int>(std::abs(length)), slope);
+    else
+      return detail::integrate<K>(length, 12,
+                                  slope);  // for steps of up to five decades: a tensor's levels are not known here
   }
 }
 

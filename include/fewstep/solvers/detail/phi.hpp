@@ -24,10 +24,8 @@ auto phi(const T& z) {
     for (int k = 2; k <= K; ++k) factorial *= k;
     return sum / factorial;
   };
-  if constexpr (std::is_arithmetic_v<T>)
-    return abs(z) < 1 ? series(z) : direct(z);
-  else
-    return where(abs(z) < 1, series(z), direct(z));  // where: the tensor library's, by its own namespace
+  if constexpr (std::is_arithmetic_v<T>) return abs(z) < 1 ? series(z) : direct(z);
+  else return where(abs(z) < 1, series(z), direct(z));  // where: the tensor library's, by its own namespace
 }
 
 }  // namespace fewstep::detail

@@ -27,9 +27,9 @@ void unipc_moments(const T& z, std::array<T, K>& b) {
 
 /// The weights of UniPc: of m0 and of the outputs at `other`, for a step from t to s.
 template <class T, std::size_t K>
-std::array<T, K + 1> unipc_weights(UniB variant, Form form, const T& t, const T& s, const std::array<T, K>& other) {
+std::array<T, K + 1> unipc_weights(UniB variant, Target target, const T& t, const T& s, const std::array<T, K>& other) {
   using std::expm1, std::log;
-  const bool data = form == Form::data;
+  const bool data = target == Target::denoised;
   const T h = log(t / s), z = data ? T(-1. * h) : h, c = data ? T(0. * h - 1.) : T(-1. * s);
   std::array<T, K + 1> w;
   w[0] = c * z * phi<1>(z);

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "../errors.hpp"
+#include "noise_process.hpp"
+
+#include <cmath>
+
+namespace fewstep {
+
+/// Variance-exploding process: t = sigma, the network sees x0 + sigma noise and, times label_scale, sigma.
+struct Ve {
+  double label_scale = 1;
+
+  void validate() const {
+    require(label_scale > 0 && std::isfinite(label_scale), "Ve::label_scale", label_scale, "positive numbers");
+  }
+  template <class T>
+  auto sigma(const T& t) const {
+    return t;
+  }
+  template <class T>
+  auto time(const T& sigma) const {
+    return sigma;
+  }
+  template <class T>
+  auto label(const T& sigma) const {
+    return label_scale * sigma;
+  }
+  template <class T>
+  unit_t alpha(const T&) const {
+    return unit;
+  }
+};
+
+}  // namespace fewstep

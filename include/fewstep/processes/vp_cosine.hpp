@@ -1,0 +1,50 @@
+#pragma once
+
+#include "../errors.hpp"
+#include "noise_process.hpp"
+
+#include <cmath>
+#include <numbers>
+
+namespace fewstep {
+
+/// Continuous variance-preserving process with alpha = cos(theta)/cos(theta_0), theta = (pi/2)(t + s)/(1 + s),
+///   sigma^2 = sin(theta - theta_0) sin(theta + theta_0)/cos^2(theta),   infinite at t = 1;   label = label_scale t
+/// (Nichol & Dhariwal 2021, arXiv 2102.09672, equation 17).
+struct VpCosine {
+  double s = 0.008, label_scale = 1;
+
+  static constexpr bool variance_preserving = true;
+  void validate() const {
+    require(s >= 0 && std::isfinite(s), "VpCosine::s", s, "numbers of 0 or more");
+    require(label_scale > 0 && std::isfinite(label_scale), "VpCosine::label_scale", label_scale, "positive numbers");
+  }
+  template <class T>
+  auto sigma(const T& t) const {
+    using std::sin, std::sqrt;
+    const double unit_angle = angle_per_time();
+    return sqrt(sin(unit_angle * t) * sin(unit_angle * (t + 2. * s))) /
+           sin(unit_angle * (1. - t));  // cos(theta), from t = 1
+  }
+  template <class T>
+  auto time(const T& sigma) const {
+    using std::atan, std::sqrt;
+    const double first = angle_per_time() * s, sine = std::sin(first), cosine = std::cos(first);
+    const auto root = sqrt(sine * sine + sigma * sigma);  // tan(theta) cos(theta_0)
+    // theta - theta_0 by the tangent of a difference, the difference of tangents free of cancellation.
+    return atan(sigma * sigma * cosine / ((root + sine) * (cosine * cosine + root * sine))) / angle_per_time();
+  }
+  template <class T>
+  auto label(const T& sigma) const {
+    return label_scale * time(sigma);
+  }
+  template <class T>
+  auto alpha(const T& sigma) const {
+    return detail::variance_preserving_alpha(sigma);
+  }
+
+ private:
+  double angle_per_time() const { return std::numbers::pi / 2 / (1 + s); }
+};
+
+}  // namespace fewstep

@@ -1,0 +1,121 @@
+// What a solver is: arithmetic on noise levels that takes a state from one level to the next.
+#pragma once
+
+#include "algebra.hpp"
+
+#include <concepts>
+#include <cstddef>
+#include <utility>
+
+namespace fewstep {
+
+/// One step of a run, from one noise level to the next.
+template <State X>
+struct Step {
+  const Level<X>& from;
+  const Level<X>& to;
+  std::size_t index;  ///< of this step, 0 to count - 1
+  std::size_t count;  ///< steps of the schedule
+  bool remember =
+      true;  ///< false: the target at the left end must not enter the history (Options::analytic_in_history)
+};
+
+/// What a solver extrapolates: the slope dx/dsigma = (x - D)/sigma, or the denoised batch D itself. Exponential solvers
+/// have both forms: DPM-Solver extrapolates slopes (noise prediction), DPM-Solver++ denoised batches (data prediction).
+enum class Target { slope, denoised };
+
+/// What a solver extrapolates: its member `target`, or, where another solver decides, the result of its function
+/// target().
+template <class S>
+constexpr Target target_of(const S& solver) {
+  if constexpr (requires {
+                  { solver.target() } -> std::same_as<Target>;
+                })
+    return solver.target();
+  else return solver.target;
+}
+
+/// The factor of x that a step from level t to level s keeps whatever the model predicts: s/t for an exponential step,
+/// 1 for a plain one. AMED's `direction_scale` multiplies the rest of the step only.
+template <class T>
+auto carry(Target target, const T& t, const T& s) {
+  return target == Target::denoised ? s / t : t / t;
+}
+
+/// Where a step stands in a run, for counting its evaluations beforehand.
+struct StepCount {
+  std::size_t kept = 0;        ///< outputs in the history before the step; the solver adds what the step keeps
+  std::size_t steps_left = 1;  ///< remaining steps, including this one
+  bool remember = true;        ///< as in Step
+};
+
+namespace detail {
+
+/// Whether a solver or predictor may ask for one noise level per sample.
+template <class S>
+inline constexpr bool per_sample = [] {
+  if constexpr (requires { S::per_sample; }) return static_cast<bool>(S::per_sample);
+  else return false;
+}();
+
+/// Evaluations of one step; adds the outputs that it keeps to `at.kept`.
+template <class S>
+int step_evaluations(const S& solver, StepCount& at) {
+  if constexpr (requires {
+                  { solver.evaluations(at) } -> std::convertible_to<int>;
+                })
+    return solver.evaluations(at);
+  if (at.remember) ++at.kept;
+  return solver.evaluations();
+}
+
+/// The network is fed sigma_scale times the level at the left end of step `index`.
+template <class S>
+double sigma_scale(const S& solver, std::size_t index) {
+  if constexpr (requires {
+                  { solver.sigma_scale(index) } -> std::convertible_to<double>;
+                })
+    return solver.sigma_scale(index);
+  else return 1;
+}
+
+/// Solvers and predictors whose settings may be wrong have validate().
+template <class T>
+void validate(const T& value) {
+  if constexpr (requires { value.validate(); }) value.validate();
+}
+
+/// Stands for the model when a solver is checked.
+template <State X>
+struct ModelArchetype {
+  void operator()(const X&, const Level<X>&, X&);
+  void operator()(const X&, const Level<X>&, const Level<X>&, X&);
+  const Features<X>* features() const;
+};
+
+}  // namespace detail
+
+/// A solver is arithmetic on noise levels. It is an immutable value with
+///   target                what it extrapolates: a member, or a function target()
+///   evaluations()         model evaluations per step, including the driver's at the left end; the largest number,
+///   where
+///                         steps differ: then evaluations(StepCount&) returns those of one step
+///   memory(x)             what it remembers within one run: copyable, with detach()
+///   step(n, x, first, model, memory)   takes x from n.from to n.to; `first` is the target at (x, n.from), evaluated by
+///                         the driver, and may be consumed; model(y, sigma, out) evaluates the target elsewhere
+/// Optional: sigma_scale(index), where the network is fed another level than the left end's; `static constexpr bool
+/// per_sample = true`, where the solver may ask for one level per sample; validate(), which throws for bad settings.
+template <class S, class X>
+concept Solver =
+    State<X> && std::copy_constructible<S> &&
+    requires(const S solver, const Step<X>& n, X& x, X& first, detail::ModelArchetype<X>& model) {
+      { target_of(solver) } -> std::same_as<Target>;
+      { solver.evaluations() } -> std::convertible_to<int>;
+      solver.memory(std::as_const(x)).detach();
+      requires requires(decltype(solver.memory(std::as_const(x)))& memory) { solver.step(n, x, first, model, memory); };
+    };
+
+template <class S, class X>
+using Memory = decltype(std::declval<const S&>().memory(std::declval<const X&>()));
+
+}  // namespace fewstep
