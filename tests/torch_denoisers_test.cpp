@@ -208,7 +208,7 @@ TEST_CASE("an exact classifier's gradient turns the denoiser of all data into th
   const Tensor x = tensor(noise({1, 2}, 3) * 2);
   for (const double sigma : {0.1, 1., 10.})
     CHECK(distance(denoised(pushed, x, Level<Tensor>(sigma)), want(x, torch::tensor(sigma, torch::kFloat64))) < 1e-10);
-  CHECK(distance(denoised(pushed, x, Level<Tensor>(two_levels(0.5, 4))), want(x, levels(0.5, 4))) < 1e-10);
+  CHECK(distance(denoised(pushed, x, Level<Tensor>(two_levels(0.5, 4))), want(x, two_levels(0.5, 4))) < 1e-10);
   const auto run = [&](const auto& denoise, const Options& o = {}) {
     return sample(DpmSolver2{PerSample{}}, denoise, karras({.steps = 6}), x, o).x;
   };

@@ -60,6 +60,24 @@ inline constexpr struct combine_fn {
   }
 } combine{};
 
+/// out <- factor x
+template <State X>
+void scale(X& out, double factor, const X& x) {
+  combine(out, std::tuple<>{}, [factor] { return std::tuple{factor}; }, x);
+}
+
+/// out <- a - b
+template <State X>
+void subtract(X& out, const X& a, const X& b) {
+  combine(out, std::tuple<>{}, [] { return std::tuple{unit, -1.}; }, a, b);
+}
+
+/// x <- x + factor y
+template <State X>
+void add_scaled(X& x, double factor, const X& y) {
+  combine(x, std::tuple<>{}, [factor] { return std::tuple{unit, factor}; }, x, y);
+}
+
 namespace detail {
 template <State X>
 void copy(X& to, const X& from) {
@@ -74,7 +92,7 @@ X copied(const X& x) {
 template <State X>
 X difference(const X& a, const X& b) {
   X y = algebra<X>::like(a);
-  combine(y, std::tuple<>{}, [] { return std::tuple{unit, -1.}; }, a, b);
+  subtract(y, a, b);
   return y;
 }
 }  // namespace detail
