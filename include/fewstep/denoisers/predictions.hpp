@@ -75,8 +75,9 @@ Preconditioned<F, FromX0<P>> from_x0(F network, P process) {
   return precondition(std::move(network), FromX0<P>{detail::checked_process(std::move(process))});
 }
 
-/// The denoiser of a network that predicts v = alpha noise - alpha sigma x0; otherwise as from_epsilon. The process
-/// must be variance-preserving. Source: Salimans & Ho 2022, arXiv 2202.00512, section 4.
+/// The denoiser of a network that predicts v = alpha noise - alpha sigma x0; otherwise as from_epsilon.
+/// @param process  variance-preserving
+/// Source: Salimans & Ho 2022, arXiv 2202.00512, section 4.
 template <class F, NoiseProcess P>
 auto from_v(F network, P process) {
   static_assert(VariancePreserving<P>, "from_v: the process must be variance-preserving, alpha^2 (1 + sigma^2) = 1");

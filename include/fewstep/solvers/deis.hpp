@@ -35,7 +35,7 @@ struct DeisUpTo {
   int order = 3;                       ///< 1 to max_order
   Variable variable = Variable::time;  ///< sigma requires Target::slope
   Target target = Target::slope;
-  bool lower_order_final = false;  ///< true: the order of a step is at most the number of steps left
+  bool lower_order_final = false;  ///< true: no step has an order above the steps left
 
   static constexpr std::size_t max_order = highest_order;
   static constexpr int evaluations() { return 1; }

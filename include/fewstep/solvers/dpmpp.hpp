@@ -25,7 +25,7 @@ namespace fewstep {
 struct Dpmpp {
   int order = 2;  ///< 1 to 3
   Target target = Target::denoised;
-  bool lower_order_final = true;  ///< true: with a full history, the order of a step is at most the steps left
+  bool lower_order_final = true;  ///< true: once at full order, no step has an order above the steps left
 
   static constexpr int evaluations() { return 1; }
   void validate() const { require(order >= 1 && order <= 3, "Dpmpp::order", order, "1 to 3"); }

@@ -24,8 +24,8 @@ namespace fewstep {
 struct SinglestepDpm {
   int order = 3;  ///< 1 to 3
   Target target = Target::denoised;
-  double r1 = 1. / 3;  ///< between 0 and 1; of orders 2 and 3
-  double r2 = 2. / 3;  ///< above 0, at most 1, not r1; of order 3
+  double r1 = 1. / 3;  ///< between 0 and 1; for orders 2 and 3
+  double r2 = 2. / 3;  ///< above 0, at most 1, not r1; for order 3
 
   template <State X>
   struct Stages {
@@ -48,15 +48,16 @@ struct SinglestepDpm {
   }
 
   /// The weights {a, p1(r) - c q, c q} of x, m0 and a later output, as functions of t and s.
-  /// @param exact  true: q = p2(r); false: q = p1(r)/2, which the published second order has in its place
+  /// @param exact  true: q = p2(r); false: q = p1(r)/2, as in the published second order
   auto weights(double r, double c, bool exact) const {
-    return [=, data = target == Target::denoised](const auto& t, const auto& s) {
+    return [=, target = target](const auto& t, const auto& s) {
       using std::log;
+      const bool denoised = target == Target::denoised;
       const auto m = detail::geometric(r, t, s);
       const auto z = r * log(t / s);
-      const auto p1 = data ? 1. - m / t : m - t;
-      const auto q = !exact ? 0.5 * p1 : data ? z * detail::phi<2>(-1. * z) : -1. * m * z * detail::phi<2>(z);
-      return std::tuple{data ? m / t : t / t, p1 - c * q, c * q};
+      const auto p1 = denoised ? 1. - m / t : m - t;
+      const auto q = !exact ? 0.5 * p1 : denoised ? z * detail::phi<2>(-1. * z) : -1. * m * z * detail::phi<2>(z);
+      return std::tuple{carry(target, t, m), p1 - c * q, c * q};
     };
   }
 

@@ -13,7 +13,7 @@
 
 namespace fewstep {
 
-/// UniPC's function B(z): z for bh1, e^z - 1 for bh2. It matters only where a step uses a single difference of outputs.
+/// UniPC's function B(z): z for bh1, e^z - 1 for bh2. It matters only in steps with a single difference of outputs.
 enum class UniB { bh1, bh2 };
 
 /// UniPC: a multistep predictor whose result the next step corrects with the output that it evaluates there.
@@ -22,16 +22,16 @@ enum class UniB { bh1, bh2 };
 ///   sum_k b_k r_k^(i-1) = i! z phi_{i+1}(z) for i = 1, 2, ...; for a single k instead b_1 = B(z)/2,
 ///   denoised: a = s/t, c = -1, z = -h,   slope: a = 1, c = -s, z = h
 ///
-/// t, s: current and next level; m0: output at t; m_k: outputs at t_k, which for the predictor are the past ones,
-/// newest first, and for the corrector the one at s (r = 1) too. A corrected state is not evaluated again. The last
-/// state of a run is a predicted one. NFE per step: 1. Order: `order` + 1; the first steps have lower orders. Source:
-/// Zhao et al. 2023, arXiv 2302.04867, algorithms 5 to 8.
+/// t, s: current and next level; m0: output at t; m_k: other outputs, at levels t_k: past ones, and in the corrector
+/// the one at s too. A corrected state is not evaluated again; the last state of a run is not corrected.
+/// NFE per step: 1. Order: `order` + 1; the first steps have lower orders.
+/// Source: Zhao et al. 2023, arXiv 2302.04867, algorithms 5 to 8.
 struct UniPc {
   int order = 3;  ///< 1 to 4
   UniB variant = UniB::bh2;
   Target target = Target::denoised;
-  bool lower_order_final = true;  ///< true: at full order, the order of a step is at most the steps left
-  int uncorrected = 0;            ///< 0 or more: how many states are not corrected at first, for strong guidance
+  bool lower_order_final = true;  ///< true: once at full order, no step has an order above the steps left
+  int uncorrected = 0;            ///< 0 or more states at the start of a run; for strong guidance
 
   static constexpr std::size_t max_order = 4;
   template <State X>

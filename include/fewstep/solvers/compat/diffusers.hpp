@@ -36,11 +36,11 @@ struct ClippedDdim {
 
 /// DDIM on diffusers' linspace timesteps.
 ///
-/// The mistake: each step is made to the timestep that lies count/steps (rounded down) below, not to the next one of
-/// the list, and the next step takes alpha x of that level for alpha x of its own. Source: diffusers,
-/// scheduling_ddim.py, prev_timestep.
+/// The mistake: a step leads to the timestep that is count/steps (rounded down) lower, not to the next one of the list.
+/// The next step then takes alpha x of the former for alpha x of the latter.
+/// Source: diffusers, scheduling_ddim.py, prev_timestep.
 struct StridedDdim {
-  std::vector<double> reached;  ///< the level that each step is made to
+  std::vector<double> reached;  ///< the level that each step leads to, one per step
 
   static constexpr Target target = Target::denoised;
   static constexpr int evaluations() { return 1; }

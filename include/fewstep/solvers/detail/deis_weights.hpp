@@ -14,7 +14,7 @@
 
 namespace fewstep::detail {
 
-/// The weights of one output, which do not depend on the variable: those of a first-order step.
+/// The weight of a single output: that of a first-order step, in every variable.
 template <class T>
 std::array<T, 1> deis_weights_1(Target target, const T& s, const T& t) {
   return {target == Target::denoised ? 1. - s / t : s - t};
@@ -31,10 +31,10 @@ std::array<T, K> deis_weights_in_sigma(const T& s, const std::array<T, K>& nodes
   return integrate<K>(T(s - t), 1, [&](const T& at, const T& factor) { return lagrange(places, at, factor); });
 }
 
-/// Pieces of the quadrature over log(sigma): the integrand is smooth over a factor of e in sigma.
+/// How many pieces the quadrature over log(sigma) takes: at least one for each factor of e in sigma.
 template <class T>
 int deis_pieces(const T& log_step) {
-  constexpr int pieces_for_tensors = 12;  // enough for a factor of 1e5: reading a tensor's values would stall a device
+  constexpr int pieces_for_tensors = 12;  // for steps up to a factor of 1e5; reading a tensor would stall its device
   if constexpr (std::is_arithmetic_v<T>) return 1 + static_cast<int>(std::abs(log_step));
   else return pieces_for_tensors;
 }

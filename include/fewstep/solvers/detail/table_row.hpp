@@ -11,16 +11,17 @@ namespace fewstep {
 
 /// One step of a Table: the weights with which the state, the model outputs and those at midpoints are combined.
 struct TableRow {
-  /// An evaluation inside the step, at y = carry x + reach m0, whose output is added with `weight`.
+  /// An evaluation inside the step, at the state y = carry x + reach m0.
   struct Midpoint {
     double level;            ///< above 0
-    double reach, weight;    ///< finite
-    double carry = 1;        ///< finite
+    double reach;            ///< weight of m0 in y, finite
+    double weight;           ///< weight of the output in x', finite
+    double carry = 1;        ///< weight of the state at the left end in y, finite
     double sigma_scale = 1;  ///< above 0: the network is fed sigma_scale * level
   };
   static constexpr std::size_t max_midpoints = 64;
 
-  double carry = 1;                      ///< weight of the state, finite
+  double carry = 1;                      ///< weight of the state at the left end, finite
   std::vector<double> weights = {};      ///< of m0, m1, ..., newest first; in row i: 1 to i + 1 finite numbers
   double sigma_scale = 1;                ///< above 0: at the left end, the network is fed sigma_scale * level
   std::vector<Midpoint> midpoints = {};  ///< at most max_midpoints
@@ -45,8 +46,7 @@ struct TableRow {
     }
   }
 
-  /// Rejects a run whose history is too short for the row: with fewer outputs, the weights would not add up to the
-  /// step.
+  /// Rejects a history that is too short for the row, without whose outputs the weights do not add up to the step.
   /// @param kept  outputs in the history
   void require_history(std::size_t kept, std::size_t index) const {
     if (weights.size() <= kept + 1) return;
@@ -56,7 +56,7 @@ struct TableRow {
   }
 
  private:
-  /// Checks the scale and the level that the network is fed, their product, which may overflow or become 0.
+  /// Checks sigma_scale, and that the level that the network is fed neither overflows nor becomes 0.
   static void require_level(const std::string& of, double sigma_scale, double level) {
     require(sigma_scale > 0 && std::isfinite(sigma_scale), of + ".sigma_scale", sigma_scale, "positive numbers");
     require(sigma_scale * level > 0 && std::isfinite(sigma_scale * level), of + ".sigma_scale times the level",
