@@ -3,6 +3,7 @@
 
 #include "../plugin/amed_network.hpp"
 #include "../registry.hpp"
+#include "../schedule_registry.hpp"
 #include "safetensors.hpp"
 #include "table_file.hpp"
 
