@@ -3,6 +3,9 @@
 
 #include "../plugin/amed_network.hpp"
 #include "../registry.hpp"
+#include "file_error.hpp"
+#include "format.hpp"
+#include "json_file.hpp"
 #include "safetensors.hpp"
 #include "table_file.hpp"
 
@@ -39,21 +42,15 @@ struct AmedFile {
 
 namespace detail {
 
-inline constexpr const char* amed_format = "fewstep amed predictor 2";  // 1: `form` (data, noise) in place of `target`
+/// Version 1, which is read too, has `form` (data, noise) in place of `target` (denoised, slope).
+inline constexpr const char* amed_format = "fewstep amed predictor 2";
 
-inline Array doubles(const std::vector<double>& values, std::vector<std::int64_t> shape) {
-  Array array{Dtype::f64, std::move(shape), std::vector<std::byte>(values.size() * sizeof(double))};
-  std::memcpy(array.bytes.data(), values.data(), array.bytes.size());
-  return array;
-}
-
-inline std::vector<double> doubles(const Safetensors& file, const std::string& name) {
+/// @throws std::runtime_error for a tensor that is missing or of another element type.
+inline std::vector<double> doubles_of(const Safetensors& file, const std::string& name) {
   const auto found = file.tensors.find(name);
   if (found == file.tensors.end()) throw std::runtime_error("tensor " + name + " is missing");
   if (found->second.dtype != Dtype::f64) throw std::runtime_error("tensor " + name + " is not of type F64");
-  std::vector<double> values(found->second.bytes.size() / sizeof(double));
-  std::memcpy(values.data(), found->second.bytes.data(), found->second.bytes.size());
-  return values;
+  return values_of<double>(found->second);
 }
 
 /// Settings that were not given are null.
@@ -76,11 +73,12 @@ inline void write_amed(const std::filesystem::path& path, const AmedFile& file) 
   Safetensors raw;
   AmedNetwork::for_each_layer(file.network, [&](const std::string& name, const AmedNetwork::Layer& layer) {
     const auto out = static_cast<std::int64_t>(layer.outputs());
-    raw.tensors[name + ".weight"] = detail::doubles(layer.weight, {out, static_cast<std::int64_t>(layer.inputs())});
-    raw.tensors[name + ".bias"] = detail::doubles(layer.bias, {out});
+    raw.tensors[name + ".weight"] =
+        array_of(layer.weight, {out, static_cast<std::int64_t>(layer.inputs())}, Dtype::f64);
+    raw.tensors[name + ".bias"] = array_of(layer.bias, {out}, Dtype::f64);
   });
   raw.tensors["frequencies"] =
-      detail::doubles(file.network.frequencies, {static_cast<std::int64_t>(file.network.frequencies.size())});
+      array_of(file.network.frequencies, {static_cast<std::int64_t>(file.network.frequencies.size())}, Dtype::f64);
   const auto& solver = file.solver_settings;
   const auto& schedule = file.schedule_settings;
   nlohmann::json target, variant;
@@ -115,19 +113,19 @@ inline AmedFile read_amed(const std::filesystem::path& path) {
   Safetensors raw = read_safetensors(path);
   try {
     const auto format = raw.metadata.find("format");
-    const int version = detail::check_format(format == raw.metadata.end() ? "" : format->second, detail::amed_format,
-                                             "a time predictor");
-    const nlohmann::json j = detail::parse_json(raw.metadata.at("settings"));
+    const int version =
+        check_format(format == raw.metadata.end() ? "" : format->second, detail::amed_format, "a time predictor");
+    const nlohmann::json j = parse_json(raw.metadata.at("settings"));
     AmedFile file;
     file.network.direction_scale_range = j.at("scale_dir");
     file.network.sigma_scale_range = j.at("scale_time");
     if (raw.tensors.contains("fc_r.weight")) file.network.ratio.emplace();
     if (raw.tensors.contains("fc_scale_dir.weight")) file.network.direction_scale.emplace();
     if (raw.tensors.contains("fc_scale_time.weight")) file.network.sigma_scale.emplace();
-    file.network.frequencies = detail::doubles(raw, "frequencies");
+    file.network.frequencies = detail::doubles_of(raw, "frequencies");
     AmedNetwork::for_each_layer(file.network, [&](const std::string& name, AmedNetwork::Layer& layer) {
-      layer.weight = detail::doubles(raw, name + ".weight");
-      layer.bias = detail::doubles(raw, name + ".bias");
+      layer.weight = detail::doubles_of(raw, name + ".weight");
+      layer.bias = detail::doubles_of(raw, name + ".bias");
     });
     file.network.validate();
     file.solver = j.at("solver");
@@ -153,7 +151,7 @@ inline AmedFile read_amed(const std::filesystem::path& path) {
     file.training = raw.metadata;
     return file;
   } catch (const std::exception& error) {
-    throw detail::about(path, error);
+    throw file_error(path, error.what());
   }
 }
 
