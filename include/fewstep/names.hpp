@@ -4,9 +4,8 @@
 
 #include "registry.hpp"
 #include "scalar.hpp"
-#include "schedules.hpp"
+#include "schedule_registry.hpp"
 
-#include <array>
 #include <cctype>
 #include <cstddef>
 #include <optional>
@@ -128,8 +127,8 @@ inline std::string describe(std::string_view solver, const SolverSettings& setti
     if (entry.name != solver) return;
     const auto made = entry.make(settings);
     text = std::string(entry.name) + ": ";
-    auto add = [&, first = true](const char* name, const std::string& value) mutable {
-      text += (first ? "" : ", ") + std::string(name) + " " + value;
+    auto add = [&, first = true](const char* name, std::string_view value) mutable {
+      text += (first ? "" : ", ") + std::string(name) + " " + std::string(value);
       first = false;
     };
     const auto number = [](double v) {
@@ -138,12 +137,9 @@ inline std::string describe(std::string_view solver, const SolverSettings& setti
       return out.str();
     };
     if constexpr (requires { made.order; }) add("order", number(made.order));
-    if constexpr (requires { made.target; }) add("target", made.target == Target::denoised ? "denoised" : "slope");
-    if constexpr (requires { made.variable; })
-      add("variable", made.variable == Variable::sigma  ? "sigma"
-                      : made.variable == Variable::time ? "time"
-                                                        : "log_sigma");
-    if constexpr (requires { made.variant; }) add("variant", made.variant == UniB::bh1 ? "bh1" : "bh2");
+    if constexpr (requires { made.target; }) add("target", to_string(made.target));
+    if constexpr (requires { made.variable; }) add("variable", to_string(made.variable));
+    if constexpr (requires { made.variant; }) add("variant", to_string(made.variant));
     if constexpr (requires { made.lower_order_final; })
       add("lower_order_final", made.lower_order_final ? "true" : "false");
     if constexpr (requires { made.uncorrected; }) add("uncorrected", number(made.uncorrected));
@@ -154,43 +150,15 @@ inline std::string describe(std::string_view solver, const SolverSettings& setti
   return text;
 }
 
-/// Schedules by the names of other programs. Those that count training steps need the network's table and end at 0; the
-/// others take their range and end from `settings` alone.
-/// @throws std::invalid_argument for unknown names, with those known and the nearest; for a name that needs a table,
-/// without one.
-inline Schedule schedule_by_name(std::string_view name, ScheduleSettings settings, const NoiseTable* table = nullptr) {
-  const std::string plain = detail::plain_name(name);
-  using Made = Schedule (*)(const NoiseTable&, int);
-  constexpr std::array<std::pair<std::string_view, Made>, 7> on_steps{
-      {{"normal", normal},
-       {"discrete", normal},
-       {"sgmuniform", sgm_uniform},
-       {"trailing", sgm_uniform},
-       {"simple", simple},
-       {"ddimuniform", ddim_uniform},
-       {"beta", [](const NoiseTable& t, int steps) { return beta_quantiles(t, steps); }}}};
-  std::vector<std::string> known{"karras",          "polynomial",   "exponential",    "logsnr",
-                                 "log_uniform",     "time_uniform", "time_quadratic", "kl_optimal",
-                                 "polyexponential", "ays_sd1",      "ays_sdxl",       "ays_svd"};
-  for (const auto& [known_name, make] : on_steps) {
-    known.emplace_back(known_name);
-    if (known_name != plain) continue;
-    require(table != nullptr, "table", "none", "the network's NoiseTable, for the schedule " + std::string(name));
-    return make(*table, settings.steps);
-  }
-  const ScheduleSettings& s = settings;
-  if (plain == "karras" || plain == "polynomial") return make_schedule("karras", s);
-  if (plain == "exponential" || plain == "logsnr" || plain == "loguniform") return make_schedule("log_uniform", s);
-  if (plain == "timeuniform") return make_schedule("time_uniform", s);
-  if (plain == "timequadratic") {
-    settings.rho = 2;
-    return make_schedule("time_uniform", settings);
-  }
-  if (plain == "kloptimal") return kl_optimal({s.steps, s.sigma_min, s.sigma_max, s.end});
-  if (plain == "polyexponential") return polyexponential({s.steps, s.rho.value_or(1), s.sigma_min, s.sigma_max, s.end});
-  for (const std::string_view model : {"sd1", "sdxl", "svd"})
-    if (plain == "ays" + std::string(model)) return align_your_steps(model, s.steps, s.end);
-  detail::unknown_name("schedule", name, known);
+/// The schedule that other programs call by this name: schedule_list without case, spaces, dashes and underscores.
+/// Schedules at training steps need the network's table and end at 0; the others take their range and end from
+/// `settings`.
+/// @throws std::invalid_argument as make_schedule().
+inline Schedule schedule_by_name(std::string_view name, const ScheduleSettings& settings,
+                                 const NoiseTable* table = nullptr) {
+  return detail::make_listed_schedule(
+      name, [plain = detail::plain_name(name)](std::string_view known) { return detail::plain_name(known) == plain; },
+      settings, table);
 }
 
 }  // namespace fewstep
