@@ -3,13 +3,16 @@
 #include "../errors.hpp"
 #include "noise_process.hpp"
 
+#include <array>
 #include <cmath>
+#include <string_view>
 
 namespace fewstep {
 
 /// The time at which a flow's states are pure noise. Image models (Stable Diffusion 3, FLUX) have noise at 1. Many
 /// papers and robot policies have it at 0; their velocity has the opposite sign.
 enum class NoiseAt { one, zero };
+constexpr std::array<std::string_view, 2> names_of(NoiseAt) { return {"one", "zero"}; }
 
 /// Linear (rectified) flow x_t = (1 - t) x0 + t noise.
 ///

@@ -6,9 +6,11 @@
 #include "../schedule.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace fewstep {
@@ -21,6 +23,7 @@ namespace fewstep {
 ///
 /// Source: diffusers' timestep_spacing; Lin et al. 2023, arXiv 2305.08891, table 2.
 enum class Spacing { linspace, leading, trailing };
+constexpr std::array<std::string_view, 3> names_of(Spacing) { return {"linspace", "leading", "trailing"}; }
 
 struct TrainingStepsOptions {
   int steps;                           ///< 1 to the number of training steps
@@ -57,6 +60,7 @@ inline std::vector<double> training_steps(std::size_t count, const TrainingSteps
 /// How a level between two training steps is interpolated: linearly in sigma (diffusers) or in log(sigma) (k-diffusion,
 /// ComfyUI).
 enum class Between { sigma, log_sigma };
+constexpr std::array<std::string_view, 2> names_of(Between) { return {"sigma", "log_sigma"}; }
 
 /// The noise level at a training step.
 /// @param step  0 to table.size() - 1, whole or not

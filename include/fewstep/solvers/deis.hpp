@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -18,6 +19,7 @@ namespace fewstep {
 /// The function u(sigma) of the noise level in which Deis interpolates. `time` is that of the linear
 /// variance-preserving process with sigma(1) = 80 and sigma(0.001) = 0.002.
 enum class Variable { sigma, log_sigma, time };
+constexpr std::array<std::string_view, 3> names_of(Variable) { return {"sigma", "log_sigma", "time"}; }
 
 /// Exponential Adams-Bashforth: integrates the polynomial in u(sigma) through the newest model outputs.
 ///
@@ -38,6 +40,7 @@ struct DeisUpTo {
   bool lower_order_final = false;  ///< true: no step has an order above the steps left
 
   static constexpr std::size_t max_order = highest_order;
+  static constexpr bool multistep = true;
   static constexpr int evaluations() { return 1; }
   void validate() const {
     require(order >= 1 && order <= static_cast<int>(max_order), "Deis::order", order,

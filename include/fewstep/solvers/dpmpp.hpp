@@ -27,6 +27,7 @@ struct Dpmpp {
   Target target = Target::denoised;
   bool lower_order_final = true;  ///< true: once at full order, no step has an order above the steps left
 
+  static constexpr bool multistep = true;
   static constexpr int evaluations() { return 1; }
   void validate() const { require(order >= 1 && order <= 3, "Dpmpp::order", order, "1 to 3"); }
   template <State X>

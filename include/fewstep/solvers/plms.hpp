@@ -24,6 +24,7 @@ struct Plms {
     void detach() { past.detach(); }
   };
 
+  static constexpr bool multistep = true;
   static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return first_step.evaluations(); }
   static constexpr int evaluations(StepCount& at) {

@@ -33,6 +33,7 @@ struct Table {
   std::vector<Row> rows = {};       ///< 1 to max_rows
   Target target = Target::slope;
 
+  static constexpr bool multistep = true;
   int evaluations() const {
     std::size_t midpoints = 0;
     for (const Row& row : rows) midpoints = (std::max)(midpoints, row.midpoints.size());

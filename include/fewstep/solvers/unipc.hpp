@@ -9,12 +9,14 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <string_view>
 #include <tuple>
 
 namespace fewstep {
 
 /// UniPC's function B(z): z for bh1, e^z - 1 for bh2. It matters only in steps with a single difference of outputs.
 enum class UniB { bh1, bh2 };
+constexpr std::array<std::string_view, 2> names_of(UniB) { return {"bh1", "bh2"}; }
 
 /// UniPC: a multistep predictor whose result the next step corrects with the output that it evaluates there.
 ///
@@ -41,6 +43,7 @@ struct UniPc {
     void detach() { past.detach(); }
   };
 
+  static constexpr bool multistep = true;
   static constexpr int evaluations() { return 1; }
   void validate() const {
     require(order >= 1 && order <= static_cast<int>(max_order), "UniPc::order", order, "1 to 4");
