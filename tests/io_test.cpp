@@ -361,7 +361,8 @@ TEST_CASE("malformed safetensors files are rejected by the tensor at fault") {
   CHECK(error("{" + left + ", " + tensor("b", "U8", "[6]", "[2, 8]") + "}") == "tensors overlap at data byte 2");
   CHECK(error("{" + left + ", " + right + "}", 6) == "tensor b: data end at byte 8, the file holds 6 (truncated?)");
   CHECK(error("{" + left + ", " + left + "}") == "tensor a appears twice");
-  CHECK(one("F8", "[8]", "[0, 8]") == "tensor a: unknown dtype \"F8\"");
+  CHECK(one("F8", "[8]", "[0, 8]") ==
+        "tensor a: dtype is F8; allowed: BOOL, U8, I8, U16, I16, F16, BF16, U32, I32, F32, U64, I64, F64");
   CHECK(one("F64", "[2]", "[0, 8]") == "tensor a: data_offsets [0,8] do not hold the 16 bytes of dtype and shape");
   CHECK(one("F64", "[-1]", "[0, 8]") == "tensor a: shape must be a list of non-negative integers, got [-1]");
   CHECK(one("F64", "[9223372036854775807]", "[0, 8]") == "tensor a: shape is too large");

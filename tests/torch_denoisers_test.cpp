@@ -258,6 +258,7 @@ TEST_CASE("a Gaussian start: the same denoiser on tensors as on Eigen arrays, pe
   start.means = {{1, 2, 3, 4}, {-1, 0, 0.5f, 2}, {0.25f, 0.5f, 1, -2}};
   start.directions = {{1, 0, 0, 0, 0, 1, 0, 0}, {0, 0, 0.6f, 0.8f, 0, 0, 0.8f, -0.6f}, {0, 0, 0, 1, 0, 0, 1, 0}};
   start.variances = {{4, 2}, {1, 0.5}, {0, 9}};
+  // Tensors hold means, and combine those of guidance, in float32.
   const TensorGaussianStart tensors = TensorGaussianStart::from(start);
   CHECK(tensors.values().means == start.means);
   CHECK(tensors.values().directions == start.directions);
@@ -273,20 +274,20 @@ TEST_CASE("a Gaussian start: the same denoiser on tensors as on Eigen arrays, pe
       GaussianStartDenoiser(start, classes, guidance)(x, Level<Array>(sigma), expected);
       const auto denoise = tensors.denoiser(labels, guidance);
       const Tensor images = tensor(x).reshape({3, 1, 2, 2}), level = torch::tensor(sigma, torch::kFloat64);
-      CHECK(distance(denoise(images, level).flatten(1), tensor(expected)) <= 1e-12);
-      CHECK(distance(denoise(images, level.expand({3})).flatten(1), tensor(expected)) <= 1e-12);
-      CHECK(distance(denoise(images.narrow(0, 0, 2), level).flatten(1), tensor(expected).narrow(0, 0, 2)) <= 1e-12);
+      CHECK(distance(denoise(images, level).flatten(1), tensor(expected)) <= 2e-6);
+      CHECK(distance(denoise(images, level.expand({3})).flatten(1), tensor(expected)) <= 2e-6);
+      CHECK(distance(denoise(images.narrow(0, 0, 2), level).flatten(1), tensor(expected).narrow(0, 0, 2)) <= 2e-6);
       const Tensor narrow = denoise(images.to(torch::kFloat32), level);
       CHECK(narrow.scalar_type() == torch::kFloat32);
       CHECK(distance(narrow.flatten(1), tensor(expected)) <= 1e-5);
     }
   GaussianStartDenoiser{start}(x, Level<Array>(1.), expected);
-  CHECK(distance(tensors.denoiser({})(tensor(x), torch::tensor(1., torch::kFloat64)), tensor(expected)) <= 1e-12);
+  CHECK(distance(tensors.denoiser({})(tensor(x), torch::tensor(1., torch::kFloat64)), tensor(expected)) <= 2e-6);
 
   start.directions.assign(3, {});  // one variance for all directions
   start.variances.assign(3, {});
   GaussianStartDenoiser{start, classes}(x, Level<Array>(1.), expected);
   const TensorGaussianStart round = TensorGaussianStart::from(start);
-  CHECK(distance(round.denoiser(labels)(tensor(x), torch::tensor(1., torch::kFloat64)), tensor(expected)) <= 1e-12);
+  CHECK(distance(round.denoiser(labels)(tensor(x), torch::tensor(1., torch::kFloat64)), tensor(expected)) <= 2e-6);
   CHECK(round.values().variances == start.variances);
 }
