@@ -340,22 +340,22 @@ TEST_CASE("training brings the student to its teacher") {
     const auto distance = [&] {
       const torch::NoGradGuard no_grad;
       const Tensor x = batch(1'000'000);
-      const auto teacher = teacher_states(Heun{}, denoise, karras({.steps = 60}), 20, x);
+      const auto teacher = record_teacher(Heun{}, denoise, karras({.steps = 60}), x, {.stride = 20}).states;
       return end_to_end_loss(student, denoise, schedule, {}, x, teacher.back()).item<double>();
     };
     const double before = distance();
     for (std::uint64_t k = 0; k < 30; ++k) {
       const Tensor x = batch(32 * k);
-      const auto teacher = teacher_states(Heun{}, denoise, karras({.steps = 60}), 20, x);
+      const auto teacher = record_teacher(Heun{}, denoise, karras({.steps = 60}), x, {.stride = 20}).states;
       if (greedy)
-        greedy_pass(student, denoise, schedule, {}, x, teacher, Restart::teacher,
+        greedy_pass(student, denoise, schedule, {}, teacher, Restart::teacher,
                     [&](const GreedyStep& step) { adam.step(step.loss); });
       else adam.step(end_to_end_loss(student, denoise, schedule, {}, x, teacher.back()));
     }
     INFO((greedy ? "greedy: " : "end to end: ") << before << " to " << distance());
     CHECK(distance() < 0.7 * before);
   }
-  CHECK_THROWS_WITH(teacher_states(Heun{}, denoise, schedule, 2, batch(0)),
+  CHECK_THROWS_WITH(record_teacher(Heun{}, denoise, schedule, batch(0), {.stride = 2}),
                     Catch::Contains("stride is 2; allowed: divisors"));
 }
 

@@ -26,6 +26,14 @@ namespace {
 const MixtureDenoiser& mixture = test::plane;
 double rms(const Array& x) { return std::sqrt(x.square().colwise().sum().mean()); }
 
+/// Heun's method in `parts` steps for each step of the schedule, from unit noise.
+template <class D>
+TeacherTrajectory<Array> taught(const D& denoise, const Schedule& schedule, const Array& noise, std::size_t parts = 6) {
+  return record_teacher(Heun{}, denoise, refined(schedule, static_cast<int>(parts)), Array(schedule[0] * noise),
+                        {.stride = parts});
+}
+using Trajectories = std::vector<TeacherTrajectory<Array>>;
+
 }  // namespace
 
 TEST_CASE("calibration: better where it was not fitted, the same for the same noise, and never worse than its start") {
@@ -37,23 +45,25 @@ TEST_CASE("calibration: better where it was not fitted, the same for the same no
   const std::vector<Array> batches{cloud(0, 150), cloud(150, 150)};
 
   const Calibration steps = calibrate(mixture, start, batches, {.iterations = 0});
-  CHECK(steps.steps_fitted == steps.after);
-  CHECK(steps.after < 0.8 * steps.before);
+  CHECK(steps.steps_rms == steps.best_rms);
+  CHECK(steps.best_rms < 0.8 * steps.start_rms);
   CHECK(distance(steps.table) < 0.8 * distance(start));
   const Calibration all = calibrate(mixture, start, batches, {.iterations = 6});
-  CHECK(all.after < 0.9 * steps.after);
+  CHECK(all.best_rms < 0.9 * steps.best_rms);
   CHECK(distance(all.table) < 0.9 * distance(steps.table));
   CHECK(calibrate(mixture, start, batches, {.iterations = 6}).table.levels == all.table.levels);
 
   // The teacher's error is estimated, and its states may be given.
-  const auto taught = [&](int parts, const Array& z) { return teach(Heun{}, mixture, start.schedule(), parts, z); };
-  const Array fine = taught(100, batches[0]).back(),
-              errors = (taught(6, batches[0]).back() - fine).square().colwise().sum();
+  const auto ends = [&](const Array& z, std::size_t parts) {
+    return taught(mixture, start.schedule(), z, parts).states.back();
+  };
+  const Array fine = ends(batches[0], 100), errors = (ends(batches[0], 6) - fine).square().colwise().sum();
   const double median = std::sqrt(detail::median_of({errors.data(), errors.data() + errors.size()}));
   CHECK(all.teacher_error > 0.4 * median);
   CHECK(all.teacher_error < 2.5 * median);
-  const std::vector<std::vector<Array>> teacher{taught(6, batches[0]), taught(6, batches[1])};
-  CHECK(calibrate(mixture, start, batches, teacher, {.iterations = 6}).table.levels == all.table.levels);
+  const Trajectories teacher{taught(mixture, start.schedule(), batches[0]),
+                             taught(mixture, start.schedule(), batches[1])};
+  CHECK(calibrate(mixture, start, teacher, {.iterations = 6}).table.levels == all.table.levels);
 
   // Stopped at any stage and resumed, it ends at the same numbers.
   for (const int stage : {0, 1, 3}) {
@@ -62,13 +72,13 @@ TEST_CASE("calibration: better where it was not fitted, the same for the same no
       kept = p;
       return p.stage < stage;
     };
-    calibrate(mixture, start, batches, teacher, {.iterations = 6, .report = until});
+    calibrate(mixture, start, teacher, {.iterations = 6, .report = until});
     CHECK(kept.stage == stage);
-    const Calibration resumed = calibrate(mixture, start, batches, teacher, {.iterations = 6, .resume = kept});
+    const Calibration resumed = calibrate(mixture, start, teacher, {.iterations = 6, .resume = kept});
     CHECK(resumed.table.levels == all.table.levels);
     CHECK(resumed.table.rows.back().weights == all.table.rows.back().weights);
-    CHECK(resumed.before == all.before);
-    CHECK(resumed.after == all.after);
+    CHECK(resumed.start_rms == all.start_rms);
+    CHECK(resumed.best_rms == all.best_rms);
   }
 
   // What is resumed tells no distances: of a table that is worse than the start, however near it says it is, nothing
@@ -76,14 +86,14 @@ TEST_CASE("calibration: better where it was not fitted, the same for the same no
   Table worse = start;
   for (auto& row : worse.rows) row.weights.resize(1), row.weights[0] *= 1.1;
   const Calibration misled =
-      calibrate(mixture, start, batches, teacher,
+      calibrate(mixture, start, teacher,
                 {.iterations = 0, .resume = CalibrationProgress{.stage = 1, .table = worse, .best = worse}});
   CHECK(misled.table.rows[1].weights == start.rows[1].weights);
-  CHECK(misled.after == misled.before);
-  CHECK(misled.before == all.before);
+  CHECK(misled.best_rms == misled.start_rms);
+  CHECK(misled.start_rms == all.start_rms);
   // It goes on from its present table, whichever was the best.
   const auto once_more = [&](const Table& best) {
-    return calibrate(mixture, start, batches, teacher,
+    return calibrate(mixture, start, teacher,
                      {.iterations = 1, .resume = CalibrationProgress{.stage = 1, .table = steps.table, .best = best}})
         .table;
   };
@@ -91,16 +101,16 @@ TEST_CASE("calibration: better where it was not fitted, the same for the same no
   CHECK(once_more(start).levels != start.levels);
 
   // A held-out trajectory whose teacher ends in another place does not decide, whichever way it moves.
-  std::set<std::vector<double>> ends;
+  std::set<std::vector<double>> levels;
   for (const double away : {0., 100., -100.}) {
-    std::vector<std::vector<Array>> odd{taught(6, batches[0]), taught(6, batches[1])};
-    odd[1].back().col(149) += away;
+    Trajectories odd = teacher;
+    odd[1].states.back().col(149) += away;
     CalibrationProgress from{.stage = 1, .table = steps.table, .best = steps.table};
-    from.usual = 0.03;
-    from.least = 1e9;
-    ends.insert(calibrate(mixture, start, batches, odd, {.iterations = 6, .resume = from}).table.levels);
+    from.start_median = 0.03;
+    from.best_loss = 1e9;
+    levels.insert(calibrate(mixture, start, odd, {.iterations = 6, .resume = from}).table.levels);
   }
-  CHECK(ends.size() == 1);
+  CHECK(levels.size() == 1);
 
   // As it is seen: here with numbers limited, and some of them twice. What is beyond is no error.
   const auto see = [](const Array& x) -> Array {
@@ -110,15 +120,14 @@ TEST_CASE("calibration: better where it was not fitted, the same for the same no
   };
   const auto held_out = [&](const Table& t, const auto& seen) {
     const Array z = cloud(225, 75);
-    return std::sqrt((seen(sample(t, mixture, t.schedule(), z, afs).x) - seen(taught(6, z).back())).square().sum() /
-                     75);
+    return std::sqrt((seen(sample(t, mixture, t.schedule(), z, afs).x) - seen(ends(z, 6))).square().sum() / 75);
   };
-  CHECK(all.after == Approx(held_out(all.table, [](const Array& x) { return x; })));
-  const Calibration seen = calibrate(mixture, start, batches, teacher, {.iterations = 6}, see);
-  CHECK(seen.before == Approx(held_out(start, see)));
-  CHECK(seen.after == Approx(held_out(seen.table, see)));
-  CHECK(seen.after < held_out(all.table, see));
-  CHECK(seen.after <= seen.steps_fitted);
+  CHECK(all.best_rms == Approx(held_out(all.table, [](const Array& x) { return x; })));
+  const Calibration seen = calibrate(mixture, start, teacher, {.iterations = 6}, see);
+  CHECK(seen.start_rms == Approx(held_out(start, see)));
+  CHECK(seen.best_rms == Approx(held_out(seen.table, see)));
+  CHECK(seen.best_rms < held_out(all.table, see));
+  CHECK(seen.best_rms <= seen.steps_rms);
 
   // One batch of all samples is the same problem.
   const Calibration whole = calibrate(mixture, start, std::vector<Array>{cloud(0, 300)}, {.iterations = 0});
@@ -130,29 +139,28 @@ TEST_CASE("calibration: better where it was not fitted, the same for the same no
   const Calibration stopped =
       calibrate(mixture, start, batches, {.report = [&](const CalibrationProgress&) { return ++stages < 2; }});
   CHECK(stages == 2);
-  CHECK(stopped.after == steps.after);
+  CHECK(stopped.best_rms == steps.best_rms);
   // From where little is to be gained, and with as good as no trajectories, it returns nothing worse on what it holds
   // out.
   for (const std::size_t count : {4u, 12u}) {
     const Calibration few = calibrate(mixture, all.table, std::vector<Array>{cloud(0, count)}, {.iterations = 2});
     const std::size_t fitted = count - count / 4;
-    const Array z = cloud(fitted, count - fitted),
-                taught_ends = teach(Heun{}, mixture, all.table.schedule(), 6, z).back();
+    const Array z = cloud(fitted, count - fitted), taught_ends = taught(mixture, all.table.schedule(), z).states.back();
     const auto squares = [&](const Table& t) {
       const Array each = (sample(t, mixture, t.schedule(), z, afs).x - taught_ends).square().colwise().sum();
       return std::vector<double>(each.data(), each.data() + each.size());
     };
     const std::vector<double> first = squares(all.table), last = squares(few.table);
     CHECK(detail::cauchy_of(last, detail::median_of(first)) <= detail::cauchy_of(first, detail::median_of(first)));
-    CHECK(few.usual == Approx(std::sqrt(detail::median_of(first))));
-    CHECK(few.median == Approx(std::sqrt(detail::median_of(last))));
+    CHECK(few.start_median == Approx(std::sqrt(detail::median_of(first))));
+    CHECK(few.best_median == Approx(std::sqrt(detail::median_of(last))));
   }
 }
 
 TEST_CASE("calibration: samples that the model gives no numbers for are left out of what is fitted") {
   const Table start = tabulate(Ipndm{.order = 3}, karras({.steps = 6}));
   const std::vector<Array> batch{cloud(0, 200)};
-  const std::vector<std::vector<Array>> teacher{teach(Heun{}, mixture, start.schedule(), 6, batch[0])};
+  const Trajectories teacher{taught(mixture, start.schedule(), batch[0])};
   const double most = batch[0].row(1).tail(50).maxCoeff();  // of those held out
   REQUIRE(batch[0].row(1).maxCoeff() > most);
   const auto partial = [&](const Array& x, const Level<Array>& sigma, Array& out) {
@@ -160,9 +168,9 @@ TEST_CASE("calibration: samples that the model gives no numbers for are left out
     for (Eigen::Index b = 0; b < x.cols(); ++b)
       if (batch[0](1, b) > most) out.col(b) = NAN;
   };
-  const Calibration made = calibrate(partial, start, batch, teacher, {.iterations = 3});
-  CHECK(made.steps_fitted < 0.8 * made.before);
-  CHECK(made.after <= made.steps_fitted);
+  const Calibration made = calibrate(partial, start, teacher, {.iterations = 3});
+  CHECK(made.steps_rms < 0.8 * made.start_rms);
+  CHECK(made.best_rms <= made.steps_rms);
 }
 
 TEST_CASE("calibration: a model of one direction, samples that are alike, and settings that do not fit") {
@@ -171,8 +179,8 @@ TEST_CASE("calibration: a model of one direction, samples that are alike, and se
   const Table start = tabulate(Euler{}, karras({.steps = 4}));
   const Calibration made =
       calibrate(constant, start, std::vector<Array>{cloud(0, 20)}, {.iterations = 2, .analytic_first_step = false});
-  CHECK(made.after <= made.before);
-  CHECK(made.after < 1e-6);
+  CHECK(made.best_rms <= made.start_rms);
+  CHECK(made.best_rms < 1e-6);
   const auto refusal = [&](CalibrationOptions o, std::size_t count = 20) {
     return message_of([&] { calibrate(mixture, start, std::vector<Array>{cloud(0, count)}, o); });
   };
@@ -182,10 +190,9 @@ TEST_CASE("calibration: a model of one direction, samples that are alike, and se
         "the number of samples seen is 1; allowed: 20, those of the state");
   CHECK_THAT(message_of([&] { calibrate(mixture, start, std::vector<Array>{}); }),
              Catch::Contains("number of batches of noise is 0"));
-  CHECK_THAT(message_of([&] {
-               calibrate(mixture, start, std::vector<Array>{cloud(0, 20)}, std::vector<std::vector<Array>>{}, {});
-             }),
-             Catch::Contains("batches of the teacher is 0; allowed: 1"));
+  Trajectories longer{taught(mixture, karras({.steps = 5}), cloud(0, 20))};
+  CHECK(message_of([&] { calibrate(mixture, start, longer, {}); }) ==
+        "the number of states of the teacher is 6; allowed: 5, the table's levels");
   CHECK(refusal({.ridge = -1}) == "ridge is -1; allowed: 0 and positive numbers");
   CHECK(refusal({.teacher_steps = 0}) == "teacher_steps is 0; allowed: 2 or more");
   CHECK_THAT(refusal({}, 2), Catch::Contains("number of trajectories is 2"));
@@ -267,7 +274,10 @@ TEST_CASE("calibration: what the fit to the ends is made of") {
   const std::size_t fitted = 12;
   const std::vector<Array> z{cloud(0, 8), cloud(8, 8)};
   detail::TableRuns<Array, const MixtureDenoiser> runs(mixture, true, [](const Array& x) { return x; });
-  for (const Array& one : z) runs.add(table.levels[0] * one, teach(Heun{}, mixture, table.schedule(), 6, one));
+  for (const Array& one : z) {
+    std::vector<Array> states = taught(mixture, table.schedule(), one).states;
+    runs.add(table.levels[0] * one, {states.begin() + 1, states.end()});
+  }
   runs.walk_all(table);
   const std::vector<TableNumber> numbers = detail::numbers_of(table, true);
   auto columns = detail::answers(table, runs, numbers, fitted);
@@ -330,7 +340,8 @@ TEST_CASE("calibration: steps with no slope are Euler's, with the least of slope
     Table table = tabulate(Euler{}, karras({.steps = 3}));
     const Array z = cloud(0, 20);
     detail::TableRuns<Array, decltype(nearly)> runs(nearly, false, [](const Array& x) { return x; });
-    runs.add(table.levels[0] * z, teach(Heun{}, nearly, table.schedule(), 6, z));
+    std::vector<Array> states = taught(nearly, table.schedule(), z).states;
+    runs.add(table.levels[0] * z, {states.begin() + 1, states.end()});
     for (Table::Row& row : table.rows) row.weights = {7};
     CHECK(detail::fit_steps(table, runs, 15, 3, 1e-6) == (slope > 0 ? 0 : 3));
     for (std::size_t i = 0; i < 3; ++i)
@@ -347,24 +358,24 @@ TEST_CASE("calibration: what it costs") {
     mixture(x, sigma, out);
   };
   const std::vector<Array> batches{cloud(0, 40), cloud(40, 40)};
-  std::vector<std::vector<Array>> teacher;
-  for (const Array& z : batches) teacher.push_back(teach(Heun{}, counted, start.schedule(), 6, z));
-  const std::ptrdiff_t taught = std::exchange(evaluated, 0);
-  CHECK(taught == 80 * 2 * 6 * 6);
-  calibrate(counted, start, batches, teacher, {.iterations = 0});
+  Trajectories teacher;
+  for (const Array& z : batches) teacher.push_back(taught(counted, start.schedule(), z));
+  const std::ptrdiff_t teaching = std::exchange(evaluated, 0);
+  CHECK(teaching == 80 * 2 * 6 * 6);
+  calibrate(counted, start, teacher, {.iterations = 0});
   CHECK(evaluated == 80 * (5 + 5));  // the start's run, and the pass
-  CHECK(static_cast<double>(taught + evaluated) < 1.2 * static_cast<double>(taught));
+  CHECK(static_cast<double>(teaching + evaluated) < 1.2 * static_cast<double>(teaching));
   const std::ptrdiff_t student = std::exchange(evaluated, 0);
   // An iteration of one try: a run again for each number, from where it first tells, and the try's.
-  const Table steps = calibrate(mixture, start, batches, teacher, {.iterations = 0}).table;
+  const Table steps = calibrate(mixture, start, teacher, {.iterations = 0}).table;
   std::size_t again = 0;
   for (const detail::TableNumber& n : detail::numbers_of(steps, true))
     again += steps.rows.size() - n.row - (n.kind == detail::TableNumber::weight ? 1 : 0);
-  calibrate(counted, start, batches, teacher, {.iterations = 1, .tries = 1});
+  calibrate(counted, start, teacher, {.iterations = 1, .tries = 1});
   CHECK(std::exchange(evaluated, 0) == student + 80 * (static_cast<std::ptrdiff_t>(again) + 5));
   calibrate(counted, start, batches, {.iterations = 0});
   CHECK(evaluated ==
-        taught + 40 * 2 * 3 * 6 + student);  // of the first batch with half of the steps, to tell the teacher's error
+        teaching + 40 * 2 * 3 * 6 + student);  // of the first batch with half of the steps, to tell the teacher's error
 }
 
 TEST_CASE("calibration: a sample counts in all sums of a step or in none") {
@@ -380,11 +391,11 @@ TEST_CASE("calibration: a sample counts in all sums of a step or in none") {
       mixture(x, sigma, out);
       if (sigma[0] < 0.9 * start.levels[2]) out.middleCols(60, broken).setConstant(NAN);
     };
-    const std::vector<std::vector<Array>> teacher{teach(Heun{}, mixture, start.schedule(), 6, z)};
-    return calibrate(partial, start, std::vector<Array>{z}, teacher, {.held_out = share, .iterations = 0});
+    const Trajectories teacher{taught(mixture, start.schedule(), z)};
+    return calibrate(partial, start, teacher, {.held_out = share, .iterations = 0});
   };
   const Calibration with = fitted(both, 0.25, 60), without = fitted(alone, 0.4, 0);
-  REQUIRE(with.steps_fitted < without.before);
+  REQUIRE(with.steps_rms < without.start_rms);
   for (std::size_t i = 0; i < start.rows.size(); ++i) {
     INFO("row " << i);
     REQUIRE(with.table.rows[i].weights.size() == without.table.rows[i].weights.size());
@@ -399,14 +410,12 @@ TEST_CASE("calibration: a sample counts in all sums of a step or in none") {
 TEST_CASE("calibration: it says what did not go as it should") {
   const Table start = tabulate(Ipndm{.order = 3}, karras({.steps = 4}));
   const Array z = cloud(0, 60);
-  const auto taught = [&](const auto& denoise) {
-    return std::vector<std::vector<Array>>{teach(Heun{}, denoise, start.schedule(), 6, z)};
-  };
+  const auto of = [&](const auto& denoise) { return Trajectories{taught(denoise, start.schedule(), z)}; };
   const auto said = [](const Calibration& made, const std::string& words) {
     return std::any_of(made.notes.begin(), made.notes.end(),
                        [&](const std::string& note) { return note.find(words) != std::string::npos; });
   };
-  CHECK(calibrate(mixture, start, std::vector<Array>{z}, taught(mixture), {.iterations = 1}).notes.empty());
+  CHECK(calibrate(mixture, start, of(mixture), {.iterations = 1}).notes.empty());
   CHECK(said(calibrate(mixture, start, std::vector<Array>{cloud(0, 12)}, {.iterations = 1}),
              "only 3 of 12 trajectories are held out, and decide"));
   CHECK(calibrate(mixture, start, std::vector<Array>{cloud(0, 40)}, {.iterations = 0}).notes.empty());  // 10 are enough
@@ -425,18 +434,18 @@ TEST_CASE("calibration: it says what did not go as it should") {
     mixture(x, sigma, out);
     if (sigma[0] < 0.9 * start.levels[2] && x.cols() == z.cols()) out.col(0).setConstant(NAN);
   };
-  CHECK(said(calibrate(without_one, start, std::vector<Array>{z}, taught(mixture), {.iterations = 0}),
+  CHECK(said(calibrate(without_one, start, of(mixture), {.iterations = 0}),
              "1 of 60 trajectories of the table to start from are not finite"));
   // One that is held out and lost has no distance, and leaves those of the others as they are.
   const auto last_lost = [&](const Array& x, const Level<Array>& sigma, Array& out) {
     mixture(x, sigma, out);
     if (sigma[0] < 0.9 * start.levels[2] && x.cols() == z.cols()) out.col(59).setConstant(NAN);
   };
-  const Calibration lost = calibrate(last_lost, start, std::vector<Array>{z}, taught(mixture), {.iterations = 0});
+  const Calibration lost = calibrate(last_lost, start, of(mixture), {.iterations = 0});
   const Array others = z.middleCols(45, 14),
               missed = sample(start, mixture, start.schedule(), others, {.analytic_first_step = true}).x -
-                       teach(Heun{}, mixture, start.schedule(), 6, others).back();
-  CHECK(lost.before == Approx(rms(missed)));
+                       taught(mixture, start.schedule(), others).states.back();
+  CHECK(lost.start_rms == Approx(rms(missed)));
 
   // Ends fitted already are not nearer with steps fitted one by one, and notes are kept for who goes on.
   const Table fitted = calibrate(mixture, start, std::vector<Array>{z}, {.iterations = 6}).table;
@@ -445,21 +454,19 @@ TEST_CASE("calibration: it says what did not go as it should") {
     kept = p;
     return p.stage < 1;
   };
-  const std::vector<std::vector<Array>> teacher{teach(Heun{}, mixture, fitted.schedule(), 6, z)};
-  CHECK(said(calibrate(mixture, fitted, std::vector<Array>{z}, teacher, {.report = once}),
+  const Trajectories teacher{taught(mixture, fitted.schedule(), z)};
+  CHECK(said(calibrate(mixture, fitted, teacher, {.report = once}),
              "fitting the steps brought held-out trajectories no nearer"));
   CHECK(kept.notes.size() == 1);
-  CHECK(calibrate(mixture, fitted, std::vector<Array>{z}, teacher, {.iterations = 1, .resume = kept}).notes ==
-        kept.notes);
+  CHECK(calibrate(mixture, fitted, teacher, {.iterations = 1, .resume = kept}).notes == kept.notes);
 
   const auto broken = [](const Array& x, const Level<Array>&, Array& out) {
     out = Array::Constant(x.rows(), x.cols(), NAN);
   };
-  CHECK(message_of([&] { calibrate(broken, start, std::vector<Array>{z}, taught(mixture), {}); }) ==
+  CHECK(message_of([&] { calibrate(broken, start, of(mixture), {}); }) ==
         "the samples of the table to start from are not finite");
   CalibrationProgress hostile{.stage = 1, .table = start, .best = start};
   hostile.table.rows[0].weights = {1, 2, 3};
-  CHECK_THAT(
-      message_of([&] { calibrate(mixture, start, std::vector<Array>{z}, taught(mixture), {.resume = hostile}); }),
-      Catch::Contains("the number of Table::rows[0].weights is 3; allowed: 1 to 1"));
+  CHECK_THAT(message_of([&] { calibrate(mixture, start, of(mixture), {.resume = hostile}); }),
+             Catch::Contains("the number of Table::rows[0].weights is 3; allowed: 1 to 1"));
 }

@@ -135,8 +135,9 @@ Outcome training_case(const json& c, const json& problems, const json& predictor
   json fine = c;
   fine["num_steps"] = c.at("num_steps_teacher");
   const auto teacher_of = [&](const Tensor& x) {
-    return teacher_states(solver_of<Tensor>(solver_record(c, "sampler_tea")), problem, schedule_of(fine, problems),
-                          c.at("M").get<std::size_t>() + 1, x, teacher_options);
+    return record_teacher(solver_of<Tensor>(solver_record(c, "sampler_tea")), problem, schedule_of(fine, problems), x,
+                          {.stride = c.at("M").get<std::size_t>() + 1, .run = teacher_options})
+        .states;
   };
   std::vector<Tensor> starts;
   for (const json& z : c.at("latents")) starts.push_back(tensor(z) * schedule[0]);
@@ -150,13 +151,13 @@ Outcome training_case(const json& c, const json& problems, const json& predictor
 
   // One pass with fixed weights: states, losses, and gradients of answers and parameters.
   const auto teacher = teacher_of(starts[0]);
-  note(difference(torch::stack(teacher), c.at("teacher"), 1), "state", "teacher");
+  note(difference(torch::stack(at::TensorList(teacher).slice(1)), c.at("teacher"), 1), "state", "teacher");
   const TensorAmedPredictor fixed = predictor_of(predictors, c.at("predictor"));
   for (Tensor p : fixed.parameters()) p.requires_grad_();
   Prediction<Tensor> answers;
   const Recorded recorded{fixed, &answers, starts[0].size(0)};
-  greedy_pass(plugged(student, solver_record(c, "sampler_stu"), recorded), problem, schedule, options, starts[0],
-              teacher, restart, [&](const GreedyStep& step) {
+  greedy_pass(plugged(student, solver_record(c, "sampler_stu"), recorded), problem, schedule, options, teacher, restart,
+              [&](const GreedyStep& step) {
                 const json& want = c.at("one_pass").at(step.index);
                 const std::string at = "step " + std::to_string(step.index) + ": ";
                 for (Tensor p : fixed.parameters()) p.mutable_grad() = Tensor();
@@ -205,13 +206,12 @@ Outcome training_case(const json& c, const json& problems, const json& predictor
   const AnySolver<Tensor> solver = plugged(student, solver_record(c, "sampler_stu"), trained);
   for (std::size_t batch = 0; batch < starts.size(); ++batch) {
     const json& want = adam.at("iterations").at(batch);
-    greedy_pass(solver, problem, schedule, options, starts[batch], teacher_of(starts[batch]), restart,
-                [&](const GreedyStep& step) {
-                  const double loss = step.loss.item<double>() * static_cast<double>(starts[batch].size(0)),
-                               recorded_loss = want.at("losses").at(step.index);
-                  note(std::abs(loss - recorded_loss) / recorded_loss, "loss_rel", "training loss");
-                  optimizer.step(step.loss);
-                });
+    greedy_pass(solver, problem, schedule, options, teacher_of(starts[batch]), restart, [&](const GreedyStep& step) {
+      const double loss = step.loss.item<double>() * static_cast<double>(starts[batch].size(0)),
+                   recorded_loss = want.at("losses").at(step.index);
+      note(std::abs(loss - recorded_loss) / recorded_loss, "loss_rel", "training loss");
+      optimizer.step(step.loss);
+    });
     std::size_t k = 0;
     AmedNetwork shape = trained.network();
     AmedNetwork::for_each_layer(shape, [&](const std::string& layer, AmedNetwork::Layer&) {

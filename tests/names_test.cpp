@@ -17,8 +17,8 @@ TEST_CASE("the names of other programs") {
     CHECK(describe(c.solver, c.settings) == description);
     make_solver<double>(c.solver, c.settings);
   };
-  const char *dpmpp_2m = "dpmpp: order 2, form data, lower_order_final true",
-             *lms = "ipndm_v: order 4, form noise, variable sigma, lower_order_final false";
+  const char *dpmpp_2m = "dpmpp: order 2, target denoised, lower_order_final true",
+             *lms = "ipndm_v: order 4, target slope, variable sigma, lower_order_final false";
   for (const char* name : {"dpmpp_2m", "dpm++2m", "DPM++ 2M", "DPM++ 2M Karras", "sample_dpmpp_2m",
                            "DPMSolverMultistepScheduler", "DPMSolverMultistep"})
     is(name, dpmpp_2m);
@@ -32,10 +32,10 @@ TEST_CASE("the names of other programs") {
   for (const char* name : {"plms", "PLMS"}) is(name, "plms");
   for (const char* name : {"pndm", "PNDMScheduler"}) is(name, "pndm");
   for (const char* name : {"uni_pc", "UniPC", "uni_pc_bh2"})
-    is(name, "unipc: order 3, form data, variant bh2, lower_order_final true, uncorrected 0");
-  is("dpmpp_3m", "dpmpp: order 3, form data, lower_order_final true");
-  is("dpmpp_2s", "dpm_singlestep: order 2, form data, r1 0.5, r2 0.666667");
-  is("res_multistep", "res: order 2, form data, variable log_sigma, lower_order_final false");
+    is(name, "unipc: order 3, target denoised, variant bh2, lower_order_final true, uncorrected 0");
+  is("dpmpp_3m", "dpmpp: order 3, target denoised, lower_order_final true");
+  is("dpmpp_2s", "dpm_singlestep: order 2, target denoised, r1 0.5, r2 0.666667");
+  is("res_multistep", "res: order 2, target denoised, variable log_sigma, lower_order_final false");
   is("ipndm_v", lms);
   is("iPNDM", "ipndm: order 4");
   CHECK(solver_by_name("DPM++ 2M Karras").schedule == "karras");

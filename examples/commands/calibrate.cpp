@@ -4,7 +4,6 @@
 #include "support/cache.hpp"
 #include "support/command_line.hpp"
 #include "support/condition.hpp"
-#include "support/gaussian_start.hpp"
 #include "support/network.hpp"
 #include "support/noise_numbers.hpp"
 #include "support/output.hpp"
@@ -13,7 +12,7 @@
 #include "support/solver_name.hpp"
 
 #include <fewstep/fitting/calibrate.hpp>
-#include <fewstep/io/atomic_write.hpp>
+#include <fewstep/io/json_file.hpp>
 #include <fewstep/io/table_file.hpp>
 #include <fewstep/torch.hpp>
 
@@ -60,8 +59,7 @@ std::string described(const Settings& s, const std::string& command) {
   for (const std::filesystem::path& path : {s.model, s.start, s.gaussian_start})
     text += " " + (path.empty() ? "-" : fingerprint(path));
   for (const std::filesystem::path& path : s.classifiers) text += " " + fingerprint(path);
-  return nlohmann::json::parse(
-      io::detail::text_of(nlohmann::json(text), -1));  // as it is read again: what is no UTF-8 replaced
+  return nlohmann::json::parse(io::dump_json(nlohmann::json(text)));  // as it is read again: what is no UTF-8 replaced
 }
 
 /// A calibration on its way as a file, so that it can be gone on with.
@@ -69,17 +67,17 @@ void write_progress(const std::filesystem::path& path, const std::string& comman
                     const CalibrationProgress& p) {
   const nlohmann::ordered_json j{{"command", command},
                                  {"stage", p.stage},
-                                 {"before", p.before},
-                                 {"steps_fitted", p.steps_fitted},
-                                 {"after", p.after},
+                                 {"start_rms", p.start_rms},
+                                 {"steps_rms", p.steps_rms},
+                                 {"best_rms", p.best_rms},
                                  {"damping", p.damping},
-                                 {"usual", p.usual},
-                                 {"median", p.median},
-                                 {"least", p.least},
+                                 {"start_median", p.start_median},
+                                 {"best_median", p.best_median},
+                                 {"best_loss", p.best_loss},
                                  {"notes", p.notes},
                                  {"table", io::to_json({p.table, afs})},
                                  {"best", io::to_json({p.best, afs})}};
-  io::atomic_write(path, [&](std::ostream& out) { out << io::detail::text_of(j, 1) << "\n"; });
+  io::write_json(path, j);
 }
 std::optional<CalibrationProgress> read_progress(const std::filesystem::path& path, const std::string& command) {
   std::ifstream in(path);
@@ -88,16 +86,18 @@ std::optional<CalibrationProgress> read_progress(const std::filesystem::path& pa
     const nlohmann::json j = nlohmann::json::parse(in);
     if (j.at("command") != command)
       throw std::runtime_error("is of another command, or of other files: " + j.at("command").get<std::string>());
+    // Files of earlier versions have other keys.
+    const auto at = [&j](const char* key, const char* old_key) { return j.at(j.contains(key) ? key : old_key); };
     return CalibrationProgress{j.at("stage"),
                                io::table_from_json(j.at("table")).table,
                                io::table_from_json(j.at("best")).table,
-                               j.at("before"),
-                               j.at("steps_fitted"),
-                               j.at("after"),
+                               at("start_rms", "before"),
+                               at("steps_rms", "steps_fitted"),
+                               at("best_rms", "after"),
                                j.at("damping"),
-                               j.at("usual"),
-                               j.at("median"),
-                               j.at("least"),
+                               at("start_median", "usual"),
+                               at("best_median", "median"),
+                               at("best_loss", "least"),
                                j.at("notes")};
   } catch (const std::exception& error) {
     throw std::runtime_error(path.string() + ": " + error.what() + "; remove it to begin anew");
@@ -125,8 +125,8 @@ struct Meter {
 
 /// The teacher's states on these batches of noise, from the cache if they are there.
 template <class D>
-std::vector<std::vector<Tensor>> taught(const Settings& s, const D& denoise, const Schedule& schedule,
-                                        const std::vector<Tensor>& noise, int steps) {
+std::vector<TeacherTrajectory<Tensor>> taught(const Settings& s, const D& denoise, const Schedule& schedule,
+                                              const std::vector<Tensor>& noise, int steps) {
   std::int64_t count = 0;
   for (const Tensor& z : noise) count += z.size(0);
   std::ostringstream text;
@@ -141,14 +141,20 @@ std::vector<std::vector<Tensor>> taught(const Settings& s, const D& denoise, con
     Progress bar("teacher", static_cast<double>(count), "images");
     std::int64_t done = 0;
     for (const Tensor& z : noise) {
-      made[std::to_string(made.size())] = torch::stack(teach(teacher, denoise, schedule, steps, z));
+      const auto one = record_teacher(teacher, denoise, refined(schedule, steps), z * schedule[0],
+                                      {.stride = static_cast<std::size_t>(steps)});
+      made[std::to_string(made.size())] =
+          torch::stack(one.states).narrow(0, 1, one.states.size() - 1);  // not the start
       bar.update(static_cast<double>(done += z.size(0)));
     }
     return made;
   });
-  std::vector<std::vector<Tensor>> batches;
-  for (std::size_t b = 0; b < noise.size(); ++b)
-    batches.push_back(states.at(std::to_string(b)).to(noise[b].device()).unbind());
+  std::vector<TeacherTrajectory<Tensor>> batches;
+  for (std::size_t b = 0; b < noise.size(); ++b) {
+    std::vector<Tensor> one = states.at(std::to_string(b)).to(noise[b].device()).unbind();
+    one.insert(one.begin(), noise[b] * schedule[0]);
+    batches.push_back({std::move(one), {}});
+  }
   return batches;
 }
 
@@ -168,7 +174,8 @@ Table starting_table(Settings& s) {
   s.options.analytic_first_step = file.analytic_first_step;
   require_calibratable(file.table, static_cast<std::size_t>(s.images), s.options);
   require(file.table.rows.size() >= 2 || !file.analytic_first_step, "steps", 1, "2 or more, as the first is free");
-  if (s.gaussian_start.empty() && !file.start.empty()) s.gaussian_start = s.start.parent_path() / file.start;
+  if (s.gaussian_start.empty() && !file.gaussian_start.empty())
+    s.gaussian_start = s.start.parent_path() / file.gaussian_start;
   if (!s.gaussian_start.empty()) {
     require(file.analytic_first_step, "gaussian-start", s.gaussian_start.string(), "with an analytic first step");
     const auto folder = [](const std::filesystem::path& path) {
@@ -189,29 +196,31 @@ void fit(Settings& s, const std::string& command, const D& denoise, const Table&
   const double root = std::sqrt(
       static_cast<double>(noise[0][0].numel()));  // of the numbers of a picture: distances are shown by number
 
-  const std::vector<std::vector<Tensor>> teacher = taught(s, denoise, start.schedule(), noise, s.teacher_steps);
+  const std::vector<TeacherTrajectory<Tensor>> teacher = taught(s, denoise, start.schedule(), noise, s.teacher_steps);
   const int fewer = s.teacher_steps / 2;
-  const std::vector<std::vector<Tensor>> coarser = taught(s, denoise, start.schedule(), {noise[0]}, fewer);
-  s.sight.look_along(teacher[0].back());
+  const std::vector<TeacherTrajectory<Tensor>> coarser = taught(s, denoise, start.schedule(), {noise[0]}, fewer);
+  s.sight.look_along(teacher[0].states.back());
   const double error =
-      teacher_error(s.sight(teacher[0].back()), s.teacher_steps, s.sight(coarser[0].back()), fewer) / root;
+      teacher_error(s.sight(teacher[0].states.back()), s.teacher_steps, s.sight(coarser[0].states.back()), fewer) /
+      root;
   std::fprintf(stderr, "the teacher's own median error is about %.4f\n", error);
 
   s.options.report = [&](const CalibrationProgress& p) {
     std::fprintf(stderr,
                  "%6.0f s  %.0f evaluations a trajectory  rms on held-out trajectories %.4f, median %.4f after %s\n",
-                 meter.seconds(), meter.evaluations(), p.after / root, p.median / root,
+                 meter.seconds(), meter.evaluations(), p.best_rms / root, p.best_median / root,
                  p.stage == 0   ? "the solver to start from"
                  : p.stage == 1 ? "fitting the steps"
                                 : ("iteration " + std::to_string(p.stage - 1)).c_str());
     if (p.stage > 0) write_progress(part, whole, s.options.analytic_first_step, p);
     return true;
   };
-  const Calibration made = calibrate(denoise, start, noise, teacher, s.options, s.sight);
+  const Calibration made = calibrate(denoise, start, teacher, s.options, s.sight);
   char text[200], medians[100];
-  std::snprintf(text, sizeof text, "%.4f at first, %.4f with steps fitted, %.4f in the end", made.before / root,
-                made.steps_fitted / root, made.after / root);
-  std::snprintf(medians, sizeof medians, "%.4f at first, %.4f in the end", made.usual / root, made.median / root);
+  std::snprintf(text, sizeof text, "%.4f at first, %.4f with steps fitted, %.4f in the end", made.start_rms / root,
+                made.steps_rms / root, made.best_rms / root);
+  std::snprintf(medians, sizeof medians, "%.4f at first, %.4f in the end", made.start_median / root,
+                made.best_median / root);
   io::write_table(s.out, {made.table,
                           s.options.analytic_first_step,
                           {{"command", command}, {"held_out_rms", text}, {"held_out_median", medians}},
@@ -223,7 +232,7 @@ void fit(Settings& s, const std::string& command, const D& denoise, const Table&
       !s.sight.classifiers.empty() ? ", that of features added" : "", text, medians, meter.evaluations(),
       meter.seconds(), s.out.string().c_str());
   for (const std::string& note : made.notes) std::printf("note: %s\n", note.c_str());
-  if (error > made.median / root / 3)
+  if (error > made.best_median / root / 3)
     std::printf("note: the teacher's own median error is about %.4f; more --teacher-steps may serve\n", error);
 }
 
@@ -245,7 +254,7 @@ void run(Settings s, const std::string& command) {
     s.sight.classifiers.back()->to(device);
   }
   const auto images = static_cast<std::size_t>(s.images), batch = static_cast<std::size_t>(s.batch);
-  require(s.sight.moment_weight == 0 || (images % batch == 0 && s.options.held_out_of(images) % batch == 0),
+  require(s.sight.moment_weight == 0 || (images % batch == 0 && s.options.held_out_count(images) % batch == 0),
           "moment-weight", s.sight.moment_weight,
           "with --images, and those held out of them, in whole batches, for moments are a batch's");
   Meter meter{s.images};
@@ -255,8 +264,8 @@ void run(Settings s, const std::string& command) {
   };
   const std::vector<Tensor> noise = noise_of(training_numbers(s.seed, 0, s.images), c, device).split(s.batch);
   const Table start = starting_table(s);
-  std::optional<GaussianStart> gaussian;
-  if (!s.gaussian_start.empty()) gaussian = read_gaussian_start(s.gaussian_start, c, device);
+  std::optional<TensorGaussianStart> gaussian;
+  if (!s.gaussian_start.empty()) gaussian = load_gaussian_start(s.gaussian_start, c, device);
   s.condition.with_denoiser(counted, labels, gaussian ? &*gaussian : nullptr,
                             [&](const auto& denoise) { fit(s, command, denoise, start, noise, meter); });
 }

@@ -94,7 +94,7 @@ void run(int argc, char** argv) {
   }
   const double root = std::sqrt(numbers);
   options.report = [&](const CalibrationProgress& p) {
-    std::fprintf(stderr, "stage %d: rms on held-out trajectories %.4f\n", p.stage, p.after / root);
+    std::fprintf(stderr, "stage %d: rms on held-out trajectories %.4f\n", p.stage, p.best_rms / root);
     return true;
   };
   const Calibration made = calibrate(denoise, tabulate(Ipndm{.order = 3}, karras({.steps = rows})), batches, options);
@@ -103,7 +103,7 @@ void run(int argc, char** argv) {
   std::printf(
       "rms distance to the teacher on held-out trajectories: %.4f at first, %.4f in the end\nthe teacher's own median "
       "error is about %.4f\nwrote %s\n",
-      made.before / root, made.after / root, made.teacher_error / root, argv[3]);
+      made.start_rms / root, made.best_rms / root, made.teacher_error / root, argv[3]);
   for (const std::string& note : made.notes) std::printf("note: %s\n", note.c_str());
 }
 

@@ -63,7 +63,7 @@ int main(int argc, char** argv) {
     };
     const torch::NoGradGuard no_grad;
     const Geometry g = condition.with_denoiser(asked, condition.labels(c, 0, images), [&](const auto& denoise) {
-      return geometry(course(Heun{}, denoise, fine, x).states);
+      return geometry(record_teacher(Heun{}, denoise, fine, x).states);
     });
     bar.finish();
 

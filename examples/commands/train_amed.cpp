@@ -100,7 +100,7 @@ class Trainer {
     s_.file.data_shape = {config.img_channels, config.img_resolution, config.img_resolution};
     if (!s_.table.empty()) {
       const io::TableFile fitted = io::read_table(s_.table);
-      require(fitted.start.empty(), "table", s_.table.string() + " with the start " + fitted.start,
+      require(fitted.gaussian_start.empty(), "table", s_.table.string() + " with the start " + fitted.gaussian_start,
               "tables whose analytic start is N(0, 1)'s");
       s_.file.table = fitted.table;
       s_.file.solver = "table";
@@ -197,7 +197,7 @@ class Trainer {
   struct Batch {
     Tensor x;
     Network network;
-    std::vector<Tensor> teacher;
+    std::vector<Tensor> teacher;  // the start, and a state for each step
   };
   /// Noise and classes of the samples `first` to `first` + `count`.
   Batch start(std::int64_t first, std::int64_t count) {
@@ -218,6 +218,7 @@ class Trainer {
     for (std::int64_t part = first / part_size; part * part_size < first + count; ++part)
       parts.push_back(teacher(part));
     const Tensor states = torch::cat(parts, 1).narrow(1, first % part_size, count).to(device_);
+    b.teacher.push_back(b.x);
     for (std::int64_t i = 0; i < states.size(0); ++i) b.teacher.push_back(states[i]);
     return b;
   }
@@ -230,13 +231,14 @@ class Trainer {
          << (s_.bf16 ? " in bf16" : "") << ", seed " << s_.seed << ", samples " << part * part_size << " + "
          << part_size << ", every " << stride_ << " of levels";
     for (const double level : *fine_) text << " " << level;
-    last_states_ =
-        cache_(text.str(), [&] {
-          const Batch b = start(part * part_size, part_size);
-          const auto solver = make_solver<Tensor>(s_.teacher, s_.teacher_settings);
-          return Cache::Tensors{
-              {"states", torch::stack(teacher_states(solver, b.network, *fine_, stride_, b.x)).to(torch::kCPU)}};
-        }).at("states");
+    last_states_ = cache_(text.str(), [&] {
+                     const Batch b = start(part * part_size, part_size);
+                     const auto solver = make_solver<Tensor>(s_.teacher, s_.teacher_settings);
+                     const std::vector<Tensor> states =
+                         record_teacher(solver, b.network, *fine_, b.x, {.stride = stride_}).states;
+                     return Cache::Tensors{
+                         {"states", torch::stack(at::TensorList(states).slice(1)).to(torch::kCPU)}};  // not the start
+                   }).at("states");
     last_part_ = part;
     return last_states_;
   }
@@ -274,7 +276,7 @@ class Trainer {
       // By name: what a solver remembers of its last step is its own affair, which no concept tells.
       const bool one_step =
           s_.file.solver == "amed" || s_.file.solver == "dpm2" || s_.file.solver == "euler" || s_.file.solver == "heun";
-      greedy_pass(student(), b.network, *schedule_, options(), b.x, b.teacher,
+      greedy_pass(student(), b.network, *schedule_, options(), b.teacher,
                   one_step ? Restart::teacher : Restart::student, [&](const GreedyStep& step) {
                     add(step.loss.item<double>());
                     update(step.loss);

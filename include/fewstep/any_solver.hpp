@@ -56,6 +56,7 @@ class AnySolver {
   struct Interface {
     virtual ~Interface() = default;
     virtual Target target() const = 0;
+    virtual bool multistep() const = 0;
     virtual int evaluations() const = 0;
     virtual int evaluations(StepCount& at) const = 0;
     virtual double sigma_scale(std::size_t index) const = 0;
@@ -68,6 +69,7 @@ class AnySolver {
     S solver;
     explicit Holder(S s) : solver(std::move(s)) {}
     Target target() const override { return target_of(solver); }
+    bool multistep() const override { return is_multistep(solver); }
     int evaluations() const override { return solver.evaluations(); }
     int evaluations(StepCount& at) const override { return detail::step_evaluations(solver, at); }
     double sigma_scale(std::size_t index) const override { return detail::sigma_scale(solver, index); }
@@ -98,6 +100,7 @@ class AnySolver {
   AnySolver(S solver) : held_(std::make_shared<const Holder<S>>(std::move(solver))) {}
 
   Target target() const { return held_->target(); }
+  bool multistep() const { return held_->multistep(); }
   int evaluations() const { return held_->evaluations(); }
   int evaluations(StepCount& at) const { return held_->evaluations(at); }
   double sigma_scale(std::size_t index) const { return held_->sigma_scale(index); }

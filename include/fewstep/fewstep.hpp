@@ -9,6 +9,7 @@
 #include "plugin/table_predictor.hpp"
 #include "registry.hpp"
 #include "run.hpp"
-#include "schedules.hpp"
+#include "schedule_registry.hpp"
 #include "solvers/corrected_table.hpp"
+#include "solvers/richardson.hpp"
 #include "version.hpp"

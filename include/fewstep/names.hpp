@@ -1,33 +1,31 @@
-// The names that other programs have for solvers and schedules: diffusers, k-diffusion and ComfyUI,
-// stable-diffusion.cpp, A1111's UI.
+// Solvers and schedules by the names that other programs give them: diffusers, k-diffusion, ComfyUI,
+// stable-diffusion.cpp and A1111's web UI.
 #pragma once
 
 #include "registry.hpp"
 #include "scalar.hpp"
-#include "schedules.hpp"
+#include "schedule_registry.hpp"
 
-#include <array>
 #include <cctype>
-#include <cstddef>
+#include <cstdio>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <type_traits>
 #include <vector>
 
 namespace fewstep {
 
-/// A solver by this library's name and settings, and the schedule that the name asked for, if any.
+/// A sampler of another program in this library's terms.
 struct SolverChoice {
-  std::string solver;
-  SolverSettings settings = {};
-  std::optional<std::string> schedule = {};
+  std::string solver;                        ///< for make_solver()
+  SolverSettings settings = {};              ///< for make_solver()
+  std::optional<std::string> schedule = {};  ///< for make_schedule(), where the sampler's name includes one
 };
 
 namespace detail {
 
-/// Without case, spaces, dashes and underscores, "++" as "pp".
+/// The name in lower case, without spaces, dashes and underscores, and with "p" for "+".
 inline std::string plain_name(std::string_view name) {
   std::string plain;
   for (const char c : name) {
@@ -38,13 +36,14 @@ inline std::string plain_name(std::string_view name) {
   return plain;
 }
 
-struct Alias {
+/// Another program's name, plain, and what it stands for.
+struct SolverAlias {
   std::string_view name, solver;
   SolverSettings settings = {};
 };
 
-inline const std::vector<Alias>& solver_aliases() {
-  static const std::vector<Alias> list{
+inline const std::vector<SolverAlias>& solver_aliases() {
+  static const std::vector<SolverAlias> list{
       {"ddim", "euler"},
       {"eulerdiscrete", "euler"},
       {"edmeuler", "euler"},
@@ -76,7 +75,7 @@ inline const std::vector<Alias>& solver_aliases() {
   return list;
 }
 
-/// What samplers that add noise are called; and those for distilled networks.
+/// Whether a plain name is that of a sampler that adds noise at every step, or of one for distilled networks.
 inline bool is_stochastic(std::string_view plain) {
   for (const std::string_view part :
        {"ancestral", "sde", "lcm", "tcd", "restart", "sasolver", "cfgpp", "dpmfast", "dpmadaptive"})
@@ -84,113 +83,110 @@ inline bool is_stochastic(std::string_view plain) {
   return plain == "eulera" || plain == "dpm2a" || plain == "dpmpp2sa" || plain == "ddpm";
 }
 
+/// Removes the last word, where there is more than that word.
+inline bool drop_last_word(std::string& plain, std::string_view word) {
+  const bool has = plain.size() > word.size() && plain.ends_with(word);
+  if (has) plain.resize(plain.size() - word.size());
+  return has;
+}
+
 }  // namespace detail
 
-/// "DPM++ 2M Karras", "dpmpp_2m", "dpm++2m", "k_lms", "UniPCMultistepScheduler", "PLMS", ... in this library's terms.
-/// @throws std::invalid_argument for an unknown name, with those that are known and the nearest; for samplers that add
-/// noise or are no solvers of the ODE, saying so.
+/// A sampler's name in another program -- "DPM++ 2M Karras", "dpmpp_2m", "k_lms", "UniPCMultistepScheduler", "PLMS" --
+/// in this library's terms. Case, spaces, dashes and underscores are ignored.
+/// @throws std::invalid_argument for an unknown name (listing the known ones and the nearest), and for samplers that
+/// add noise at every step, which are no solvers of the ODE.
 inline SolverChoice solver_by_name(std::string_view name) {
+  constexpr std::string_view function_prefix = "sample";  // of k-diffusion's functions: sample_euler
   std::string plain = detail::plain_name(name);
   SolverChoice choice;
-  const auto drop_end = [&](std::string_view end) {
-    const bool has = plain.size() > end.size() && plain.ends_with(end);
-    if (has) plain.resize(plain.size() - end.size());
-    return has;
-  };
-  drop_end("scheduler");
-  drop_end("sampler");
-  if (drop_end("karras")) choice.schedule = "karras";
-  else if (drop_end("exponential")) choice.schedule = "log_uniform";
+  detail::drop_last_word(plain, "scheduler");
+  detail::drop_last_word(plain, "sampler");
+  if (detail::drop_last_word(plain, "karras")) choice.schedule = "karras";
+  else if (detail::drop_last_word(plain, "exponential")) choice.schedule = "log_uniform";
   if (name.starts_with("k_") || name.starts_with("K_")) plain.erase(0, 1);
-  if (name.starts_with("sample_")) plain.erase(0, 6);  // k-diffusion's functions
+  if (name.starts_with("sample_")) plain.erase(0, function_prefix.size());
   require(!detail::is_stochastic(plain), "solver", name,
           "solvers of the ODE; this one adds noise, or belongs to distilled networks");
 
   std::vector<std::string> known;
-  for_each_solver([&](const auto& entry) {
+  for_each_solver([&](const SolverInfo& entry) {
     known.emplace_back(entry.name);
     if (detail::plain_name(entry.name) == plain) choice.solver = entry.name;
   });
-  for (const auto& alias : detail::solver_aliases()) {
+  for (const detail::SolverAlias& alias : detail::solver_aliases()) {
     known.emplace_back(alias.name);
-    if (alias.name == plain) choice.solver = alias.solver, choice.settings = alias.settings;
+    if (alias.name != plain) continue;
+    choice.solver = alias.solver;
+    choice.settings = alias.settings;
   }
   if (choice.solver.empty()) detail::unknown_name("solver", plain, known);
   return choice;
 }
 
-/// Every setting of a solver, also those left at their defaults: "dpmpp: order 2, form data, lower_order_final true".
-/// @throws std::invalid_argument as make_solver.
+namespace detail {
+
+/// The settings of a solver as text: "order 2, target denoised".
+class SettingsText {
+ public:
+  void add(std::string_view name, std::string_view value) {
+    if (!text_.empty()) text_ += ", ";
+    text_.append(name).append(" ").append(value);
+  }
+  void add(std::string_view name, double value) {
+    char digits[32];
+    std::snprintf(digits, sizeof digits, "%g", value);
+    add(name, std::string_view(digits));
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+template <class S>
+std::string settings_text(const S& solver) {
+  SettingsText t;
+  if constexpr (requires { solver.order; }) t.add("order", solver.order);
+  if constexpr (requires { requires std::is_member_object_pointer_v<decltype(&S::target)>; })  // a setting, no constant
+    t.add("target", to_string(solver.target));
+  if constexpr (requires { solver.variable; }) t.add("variable", to_string(solver.variable));
+  if constexpr (requires { solver.variant; }) t.add("variant", to_string(solver.variant));
+  if constexpr (requires { solver.lower_order_final; })
+    t.add("lower_order_final", solver.lower_order_final ? "true" : "false");
+  if constexpr (requires { solver.uncorrected; }) t.add("uncorrected", solver.uncorrected);
+  if constexpr (requires { solver.predictor.ratio; }) t.add("ratio", solver.predictor.ratio);
+  if constexpr (requires { solver.r1; }) {
+    t.add("r1", solver.r1);
+    t.add("r2", solver.r2);
+  }
+  return t.text();
+}
+
+}  // namespace detail
+
+/// A solver with all of its settings, given or default: "dpmpp: order 2, target denoised, lower_order_final true".
+/// @throws std::invalid_argument as make_solver().
 inline std::string describe(std::string_view solver, const SolverSettings& settings = {}) {
   make_solver<double>(solver, settings);
-  std::string text;
+  std::string text(solver);
   for_each_solver([&](const auto& entry) {
     if (entry.name != solver) return;
-    const auto made = entry.make(settings);
-    text = std::string(entry.name) + ": ";
-    auto add = [&, first = true](const char* name, const std::string& value) mutable {
-      text += (first ? "" : ", ") + std::string(name) + " " + value;
-      first = false;
-    };
-    const auto number = [](double v) {
-      std::ostringstream out;
-      out << v;
-      return out.str();
-    };
-    if constexpr (requires { made.order; }) add("order", number(made.order));
-    if constexpr (requires { made.target; }) add("target", made.target == Target::denoised ? "denoised" : "slope");
-    if constexpr (requires { made.variable; })
-      add("variable", made.variable == Variable::sigma  ? "sigma"
-                      : made.variable == Variable::time ? "time"
-                                                        : "log_sigma");
-    if constexpr (requires { made.variant; }) add("variant", made.variant == UniB::bh1 ? "bh1" : "bh2");
-    if constexpr (requires { made.lower_order_final; })
-      add("lower_order_final", made.lower_order_final ? "true" : "false");
-    if constexpr (requires { made.uncorrected; }) add("uncorrected", number(made.uncorrected));
-    if constexpr (requires { made.predictor.ratio; }) add("ratio", number(made.predictor.ratio));
-    if constexpr (requires { made.r1; }) add("r1", number(made.r1)), add("r2", number(made.r2));
-    if (text.ends_with(": ")) text.resize(text.size() - 2);
+    const std::string all = detail::settings_text(entry.make(settings));
+    if (!all.empty()) text += ": " + all;
   });
   return text;
 }
 
-/// Schedules by the names of other programs. Those that count training steps need the network's table and end at 0; the
-/// others take their range and end from `settings` alone.
-/// @throws std::invalid_argument for unknown names, with those known and the nearest; for a name that needs a table,
-/// without one.
-inline Schedule schedule_by_name(std::string_view name, ScheduleSettings settings, const NoiseTable* table = nullptr) {
-  const std::string plain = detail::plain_name(name);
-  using Made = Schedule (*)(const NoiseTable&, int);
-  constexpr std::array<std::pair<std::string_view, Made>, 7> on_steps{
-      {{"normal", normal},
-       {"discrete", normal},
-       {"sgmuniform", sgm_uniform},
-       {"trailing", sgm_uniform},
-       {"simple", simple},
-       {"ddimuniform", ddim_uniform},
-       {"beta", [](const NoiseTable& t, int steps) { return beta_quantiles(t, steps); }}}};
-  std::vector<std::string> known{"karras",          "polynomial",   "exponential",    "logsnr",
-                                 "log_uniform",     "time_uniform", "time_quadratic", "kl_optimal",
-                                 "polyexponential", "ays_sd1",      "ays_sdxl",       "ays_svd"};
-  for (const auto& [known_name, make] : on_steps) {
-    known.emplace_back(known_name);
-    if (known_name != plain) continue;
-    require(table != nullptr, "table", "none", "the network's NoiseTable, for the schedule " + std::string(name));
-    return make(*table, settings.steps);
-  }
-  const ScheduleSettings& s = settings;
-  if (plain == "karras" || plain == "polynomial") return make_schedule("karras", s);
-  if (plain == "exponential" || plain == "logsnr" || plain == "loguniform") return make_schedule("log_uniform", s);
-  if (plain == "timeuniform") return make_schedule("time_uniform", s);
-  if (plain == "timequadratic") {
-    settings.rho = 2;
-    return make_schedule("time_uniform", settings);
-  }
-  if (plain == "kloptimal") return kl_optimal({s.steps, s.sigma_min, s.sigma_max, s.end});
-  if (plain == "polyexponential") return polyexponential({s.steps, s.rho.value_or(1), s.sigma_min, s.sigma_max, s.end});
-  for (const std::string_view model : {"sd1", "sdxl", "svd"})
-    if (plain == "ays" + std::string(model)) return align_your_steps(model, s.steps, s.end);
-  detail::unknown_name("schedule", name, known);
+/// The schedule that other programs call by this name: schedule_list without case, spaces, dashes and underscores.
+/// Schedules at training steps need the network's table and end at 0; the others take their range and end from
+/// `settings`.
+/// @throws std::invalid_argument as make_schedule().
+inline Schedule schedule_by_name(std::string_view name, const ScheduleSettings& settings,
+                                 const NoiseTable* table = nullptr) {
+  return detail::make_listed_schedule(
+      name, [plain = detail::plain_name(name)](std::string_view known) { return detail::plain_name(known) == plain; },
+      settings, table);
 }
 
 }  // namespace fewstep

@@ -1,13 +1,11 @@
-// The list of solvers. A new one is its file and one line here: laws, golden check, command line and table read the
-// list.
+// The list of solvers by name. A new solver is its file, one #include and one entry here: laws, golden check, commands
+// and tables of the documentation read the list.
 #pragma once
 
 #include "any_solver.hpp"
+#include "enum_names.hpp"
 #include "errors.hpp"
 #include "plugin/amed.hpp"
-#include "schedules/karras.hpp"
-#include "schedules/log_uniform.hpp"
-#include "schedules/time_uniform.hpp"
 #include "solvers/amed_solver.hpp"
 #include "solvers/deis.hpp"
 #include "solvers/dpm_solver_2.hpp"
@@ -17,12 +15,13 @@
 #include "solvers/ipndm.hpp"
 #include "solvers/plms.hpp"
 #include "solvers/pndm.hpp"
-#include "solvers/richardson.hpp"
 #include "solvers/singlestep_dpm.hpp"
 #include "solvers/unipc.hpp"
+#include "unknown_name.hpp"
 
-#include <algorithm>
-#include <numeric>
+#include <array>
+#include <cstddef>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,59 +31,126 @@
 
 namespace fewstep {
 
-/// What may be set of a solver chosen by name; a setting that the solver lacks is refused.
+/// The settings that solvers chosen by name may have.
+enum class Setting { order, ratio, target, lower_order_final, variant };
+constexpr std::array<std::string_view, 5> names_of(Setting) {
+  return {"order", "ratio", "target", "lower_order_final", "variant"};
+}
+
+/// Settings of a solver that is chosen by name; unset ones keep the solver's defaults. make_solver() refuses a setting
+/// that the solver lacks.
 struct SolverSettings {
   std::optional<int> order = {};
-  std::optional<double> ratio = {};
-  std::optional<Target> target = {};
-  std::optional<bool> lower_order_final = {};
-  std::optional<UniB> variant = {};
+  std::optional<double> ratio = {};            ///< of the intermediate level, in (0, 1)
+  std::optional<Target> target = {};           ///< what an exponential solver extrapolates
+  std::optional<bool> lower_order_final = {};  ///< no step uses a higher order than there are steps left
+  std::optional<UniB> variant = {};            ///< of UniPC
+
+  bool given(Setting s) const {
+    const std::array given{order.has_value(), ratio.has_value(), target.has_value(), lower_order_final.has_value(),
+                           variant.has_value()};
+    return given[static_cast<std::size_t>(s)];
+  }
 };
 
+/// A short constant list, for entries of the registry.
+template <class T, std::size_t most = 5>
+class ShortList {
+ public:
+  constexpr ShortList(std::initializer_list<T> values = {}) {
+    for (const T& value : values) values_[size_++] = value;
+  }
+  constexpr const T* begin() const { return values_.data(); }
+  constexpr const T* end() const { return values_.data() + size_; }
+  constexpr std::size_t size() const { return size_; }
+  constexpr bool empty() const { return size_ == 0; }
+
+ private:
+  std::array<T, most> values_{};
+  std::size_t size_ = 0;
+};
+
+/// What the registry states about a solver, whatever its type.
+struct SolverInfo {
+  std::string_view name;    ///< for make_solver()
+  std::string_view title;   ///< as papers name it
+  std::string_view source;  ///< arXiv number
+  ShortList<Setting> settings;
+  ShortList<int> few_step_orders;     ///< orders worth trying at 3 to 10 evaluations; empty: no choice of order
+  ShortList<double> few_step_ratios;  ///< ratios worth trying at 3 to 10 evaluations; empty: the default alone
+  bool few_step;                      ///< tried by default when solvers are compared at 3 to 10 evaluations
+
+  constexpr bool has(Setting s) const {
+    for (const Setting own : settings)
+      if (own == s) return true;
+    return false;
+  }
+};
+
+/// One solver of the list: what is known about it and how it is made.
 template <class Make>
-struct SolverEntry {
-  std::string_view name, title, settings, source;
-  Make make;  // SolverSettings -> solver
+struct SolverEntry : SolverInfo {
+  Make make;  ///< SolverSettings -> solver
+};
+
+namespace detail {
+/// What comparisons at few steps try; by default the solver with its default settings.
+struct FewStep {
+  ShortList<int> orders = {};
+  ShortList<double> ratios = {};
+  bool compare = true;
 };
 template <class Make>
-SolverEntry(std::string_view, std::string_view, std::string_view, std::string_view, Make) -> SolverEntry<Make>;
+constexpr SolverEntry<Make> solver_entry(std::string_view name, std::string_view title, std::string_view source,
+                                         ShortList<Setting> settings, FewStep few_step, Make make) {
+  return {{name, title, source, settings, few_step.orders, few_step.ratios, few_step.compare}, make};
+}
+}  // namespace detail
 
 inline constexpr std::tuple solver_list{
-    SolverEntry{"euler", "Euler (DDIM)", "", "arXiv 2010.02502", [](const SolverSettings&) { return Euler{}; }},
-    SolverEntry{"heun", "Heun", "", "arXiv 2206.00364", [](const SolverSettings&) { return Heun{}; }},
-    SolverEntry{"dpm2", "DPM-Solver-2", "ratio", "arXiv 2206.00927",
-                [](const SolverSettings& s) { return DpmSolver2{FixedRatio{s.ratio.value_or(0.5)}}; }},
-    SolverEntry{"amed", "AMED-Solver", "ratio", "arXiv 2312.00094",
-                [](const SolverSettings& s) { return AmedSolver{FixedRatio{s.ratio.value_or(0.5)}}; }},
-    SolverEntry{"dpmpp", "DPM-Solver++ multistep", "order target lower_order_final", "arXiv 2211.01095",
-                [](const SolverSettings& s) {
-                  return Dpmpp{s.order.value_or(2), s.target.value_or(Target::denoised),
-                               s.lower_order_final.value_or(true)};
-                }},
-    SolverEntry{"ipndm", "iPNDM", "order", "arXiv 2204.13902",
-                [](const SolverSettings& s) { return Ipndm{s.order.value_or(4)}; }},
-    SolverEntry{"ipndm_v", "Adams-Bashforth (iPNDM_v, LMS, rhoAB-DEIS)", "order", "arXiv 2204.13902",
-                [](const SolverSettings& s) { return Deis{s.order.value_or(4), Variable::sigma}; }},
-    SolverEntry{"deis", "tAB-DEIS", "order", "arXiv 2204.13902",
-                [](const SolverSettings& s) { return Deis{s.order.value_or(3), Variable::time}; }},
-    SolverEntry{
-        "res", "RES multistep", "order", "arXiv 2308.02157",
-        [](const SolverSettings& s) { return Deis{s.order.value_or(2), Variable::log_sigma, Target::denoised}; }},
-    SolverEntry{"plms", "PLMS", "", "arXiv 2202.09778", [](const SolverSettings&) { return Plms{}; }},
-    SolverEntry{"pndm", "PNDM", "", "arXiv 2202.09778", [](const SolverSettings&) { return Pndm{}; }},
-    SolverEntry{"dpm_singlestep", "DPM-Solver-1/2/3, DPM-Solver++ 2S/3S", "order target ratio", "arXiv 2206.00927",
-                [](const SolverSettings& s) {
-                  const double r1 = s.ratio.value_or(s.order.value_or(3) == 2 ? 1. / 2 : 1. / 3);
-                  return SinglestepDpm{s.order.value_or(3), s.target.value_or(Target::denoised), r1};
-                }},
-    SolverEntry{"unipc", "UniPC", "order variant target lower_order_final", "arXiv 2302.04867",
-                [](const SolverSettings& s) {
-                  return UniPc{s.order.value_or(3), s.variant.value_or(UniB::bh2), s.target.value_or(Target::denoised),
-                               s.lower_order_final.value_or(true)};
-                }},
+    detail::solver_entry("euler", "Euler (DDIM)", "arXiv 2010.02502", {}, {},
+                         [](const SolverSettings&) { return Euler{}; }),
+    detail::solver_entry("heun", "Heun", "arXiv 2206.00364", {}, {}, [](const SolverSettings&) { return Heun{}; }),
+    detail::solver_entry("dpm2", "DPM-Solver-2", "arXiv 2206.00927", {Setting::ratio}, {},
+                         [](const SolverSettings& s) { return DpmSolver2{FixedRatio{s.ratio.value_or(0.5)}}; }),
+    detail::solver_entry("amed", "AMED-Solver", "arXiv 2312.00094", {Setting::ratio},
+                         {.ratios = {0.3, 0.4, 0.5}, .compare = false},
+                         [](const SolverSettings& s) { return AmedSolver{FixedRatio{s.ratio.value_or(0.5)}}; }),
+    detail::solver_entry("dpmpp", "DPM-Solver++ multistep", "arXiv 2211.01095",
+                         {Setting::order, Setting::target, Setting::lower_order_final}, {.orders = {2, 3}},
+                         [](const SolverSettings& s) {
+                           return Dpmpp{s.order.value_or(2), s.target.value_or(Target::denoised),
+                                        s.lower_order_final.value_or(true)};
+                         }),
+    detail::solver_entry("ipndm", "iPNDM", "arXiv 2204.13902", {Setting::order}, {.orders = {2, 3, 4}},
+                         [](const SolverSettings& s) { return Ipndm{s.order.value_or(4)}; }),
+    detail::solver_entry("ipndm_v", "Adams-Bashforth (iPNDM_v, LMS, rhoAB-DEIS)", "arXiv 2204.13902", {Setting::order},
+                         {.orders = {2, 3, 4}},
+                         [](const SolverSettings& s) { return Deis{s.order.value_or(4), Variable::sigma}; }),
+    detail::solver_entry("deis", "tAB-DEIS", "arXiv 2204.13902", {Setting::order}, {.orders = {2, 3, 4}},
+                         [](const SolverSettings& s) { return Deis{s.order.value_or(3), Variable::time}; }),
+    detail::solver_entry(
+        "res", "RES multistep", "arXiv 2308.02157", {Setting::order}, {.orders = {2, 3}},
+        [](const SolverSettings& s) { return Deis{s.order.value_or(2), Variable::log_sigma, Target::denoised}; }),
+    detail::solver_entry("plms", "PLMS", "arXiv 2202.09778", {}, {}, [](const SolverSettings&) { return Plms{}; }),
+    detail::solver_entry("pndm", "PNDM", "arXiv 2202.09778", {}, {.compare = false},
+                         [](const SolverSettings&) { return Pndm{}; }),
+    detail::solver_entry("dpm_singlestep", "DPM-Solver-1/2/3, DPM-Solver++ 2S/3S", "arXiv 2206.00927",
+                         {Setting::order, Setting::target, Setting::ratio}, {.orders = {2, 3}},
+                         [](const SolverSettings& s) {
+                           const double r1 = s.ratio.value_or(s.order.value_or(3) == 2 ? 1. / 2 : 1. / 3);
+                           return SinglestepDpm{s.order.value_or(3), s.target.value_or(Target::denoised), r1};
+                         }),
+    detail::solver_entry("unipc", "UniPC", "arXiv 2302.04867",
+                         {Setting::order, Setting::variant, Setting::target, Setting::lower_order_final},
+                         {.orders = {2, 3}},
+                         [](const SolverSettings& s) {
+                           return UniPc{s.order.value_or(3), s.variant.value_or(UniB::bh2),
+                                        s.target.value_or(Target::denoised), s.lower_order_final.value_or(true)};
+                         }),
 };
 
-/// f(entry) for every entry of the list.
+/// Calls f(entry) for every solver of the list.
 template <class F>
 void for_each_solver(F f) {
   std::apply([&](const auto&... entry) { (f(entry), ...); }, solver_list);
@@ -92,36 +158,19 @@ void for_each_solver(F f) {
 
 namespace detail {
 
-/// Levenshtein's distance.
-inline std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0]++;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t swap = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = (std::min)({swap, row[j] + 1, diagonal + 1});
-    }
+inline void require_settings(const SolverInfo& solver, const SolverSettings& settings) {
+  for (std::size_t i = 0; i < names_of(Setting{}).size(); ++i) {
+    const auto setting = static_cast<Setting>(i);
+    require(!settings.given(setting) || solver.has(setting), to_string(setting), "given",
+            "not with the solver " + std::string(solver.name));
   }
-  return row.back();
-}
-
-[[noreturn]] inline void unknown_name(std::string_view what, std::string_view name, std::vector<std::string> known) {
-  const auto distance = [&](const std::string& k) { return edit_distance(name, k); };
-  const auto nearest = *std::min_element(known.begin(), known.end(),
-                                         [&](const auto& a, const auto& b) { return distance(a) < distance(b); });
-  std::string list;
-  for (const std::string& k : known) list += (list.empty() ? "" : ", ") + k;
-  if (distance(nearest) <= 2) list += " (did you mean " + nearest + "?)";
-  require(false, what, name, list);
-  throw;  // not reached
 }
 
 }  // namespace detail
 
-/// @throws std::invalid_argument for an unknown name (listing those that exist and the nearest), a setting that the
-/// solver lacks, or a value that it cannot have.
+/// The solver with this name.
+/// @throws std::invalid_argument for an unknown name (listing the known ones and the nearest), a setting that the
+/// solver lacks, or a value out of range.
 template <State X>
 AnySolver<X> make_solver(std::string_view name, const SolverSettings& settings = {}) {
   std::optional<AnySolver<X>> made;
@@ -129,15 +178,7 @@ AnySolver<X> make_solver(std::string_view name, const SolverSettings& settings =
   for_each_solver([&](const auto& entry) {
     known.emplace_back(entry.name);
     if (entry.name != name) return;
-    const auto only = [&](bool given, std::string_view setting) {
-      require(!given || entry.settings.find(setting) != std::string_view::npos, setting, "given",
-              "not with the solver " + std::string(name));
-    };
-    only(settings.order.has_value(), "order");
-    only(settings.ratio.has_value(), "ratio");
-    only(settings.target.has_value(), "target");
-    only(settings.lower_order_final.has_value(), "lower_order_final");
-    only(settings.variant.has_value(), "variant");
+    detail::require_settings(entry, settings);
     const auto solver = entry.make(settings);
     detail::validate(solver);
     made.emplace(solver);
@@ -146,7 +187,9 @@ AnySolver<X> make_solver(std::string_view name, const SolverSettings& settings =
   return *made;
 }
 
-/// The same solver with a predictor: in place of the ratio of `amed` and `dpm2`, plugged into any other.
+/// The same solver with a time predictor: it takes the place of the ratio of `amed` and `dpm2` and is plugged into any
+/// other solver by Amed.
+/// @throws std::invalid_argument as above, and for a ratio beside the predictor.
 template <State X, TimePredictor<X> P>
 AnySolver<X> make_solver(std::string_view name, const SolverSettings& settings, P predictor) {
   const AnySolver<X> plain = make_solver<X>(name, settings);
@@ -154,31 +197,6 @@ AnySolver<X> make_solver(std::string_view name, const SolverSettings& settings, 
   if (name == "amed") return AmedSolver{std::move(predictor)};
   if (name == "dpm2") return DpmSolver2{std::move(predictor)};
   return Amed{plain, std::move(predictor)};
-}
-
-/// What may be set of a schedule chosen by name.
-struct ScheduleSettings {
-  int steps = 5;
-  std::optional<double> rho = {};
-  double sigma_min = 0.002, sigma_max = 80;
-  End end = End::sigma_min;
-  std::vector<double> levels = {};  // of the schedule "custom", which asks for nothing else
-};
-
-/// @throws std::invalid_argument as make_solver.
-inline Schedule make_schedule(std::string_view name, const ScheduleSettings& s) {
-  if (name == "custom") return Schedule(s.levels);
-  require(s.levels.empty(), "levels", "given", "none with the schedule " + std::string(name) + "; with custom");
-  if (name == "karras" || name == "polynomial")
-    return karras({s.steps, s.rho.value_or(7), s.sigma_min, s.sigma_max, s.end});
-  if (name == "time_uniform")
-    return time_uniform(
-        {.steps = s.steps, .rho = s.rho.value_or(1), .sigma_min = s.sigma_min, .sigma_max = s.sigma_max, .end = s.end});
-  if (name == "log_uniform" || name == "logsnr") {
-    require(!s.rho, "rho", s.rho.value_or(0), "not with the schedule " + std::string(name));
-    return log_uniform({s.steps, s.sigma_min, s.sigma_max, s.end});
-  }
-  detail::unknown_name("schedule", name, {"karras", "polynomial", "log_uniform", "logsnr", "time_uniform", "custom"});
 }
 
 }  // namespace fewstep

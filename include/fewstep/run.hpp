@@ -2,6 +2,7 @@
 #pragma once
 
 #include "denoiser.hpp"
+#include "enum_names.hpp"
 #include "errors.hpp"
 #include "model.hpp"
 #include "observer.hpp"
@@ -9,6 +10,7 @@
 #include "solver.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <limits>
@@ -21,16 +23,13 @@
 
 namespace fewstep {
 
+/// When a run looks for NaN and infinity.
 enum class Check { off, end, every_step };
-enum class Status { running, complete, cancelled, non_finite };
+constexpr std::array<std::string_view, 3> names_of(Check) { return {"off", "end", "every_step"}; }
 
-inline constexpr std::string_view to_string(Status s) {
-  switch (s) {
-    case Status::running: return "running";
-    case Status::complete: return "complete";
-    case Status::cancelled: return "cancelled";
-    default: return "non_finite";
-  }
+enum class Status { running, complete, cancelled, non_finite };
+constexpr std::array<std::string_view, 4> names_of(Status) {
+  return {"running", "complete", "cancelled", "non_finite"};
 }
 
 struct Options {

@@ -3,9 +3,11 @@
 
 #include "errors.hpp"
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -44,6 +46,7 @@ class Schedule {
 
 /// Where a schedule ends: at sigma_min (the papers), or one denoising step further at 0.
 enum class End { sigma_min, zero };
+constexpr std::array<std::string_view, 2> names_of(End) { return {"sigma_min", "zero"}; }
 
 namespace detail {
 

@@ -3,8 +3,10 @@
 
 #include "algebra.hpp"
 
+#include <array>
 #include <concepts>
 #include <cstddef>
+#include <string_view>
 #include <utility>
 
 namespace fewstep {
@@ -23,6 +25,7 @@ struct Step {
 /// What a solver extrapolates: the slope dx/dsigma = (x - D)/sigma, or the denoised batch D itself. Exponential solvers
 /// have both forms: DPM-Solver extrapolates slopes (noise prediction), DPM-Solver++ denoised batches (data prediction).
 enum class Target { slope, denoised };
+constexpr std::array<std::string_view, 2> names_of(Target) { return {"slope", "denoised"}; }
 
 /// What a solver extrapolates: its member `target`, or, where another solver decides, the result of its function
 /// target().
@@ -33,6 +36,18 @@ constexpr Target target_of(const S& solver) {
                 })
     return solver.target();
   else return solver.target;
+}
+
+/// Whether a solver extrapolates from the model outputs of earlier steps: its member `static constexpr bool multistep`,
+/// or, where another solver decides, the result of its function multistep(). Without either: false.
+template <class S>
+constexpr bool is_multistep(const S& solver) {
+  if constexpr (requires {
+                  { solver.multistep() } -> std::same_as<bool>;
+                })
+    return solver.multistep();
+  else if constexpr (requires { S::multistep; }) return S::multistep;
+  else return false;
 }
 
 /// The factor of x that a step from level t to level s keeps whatever the model predicts: s/t for an exponential step,

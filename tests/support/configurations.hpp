@@ -1,4 +1,4 @@
-// Every solver of the list at every order and form it has, and the schedules to try it on.
+// Every solver of the list with every order, target and variant, and the schedules to try it on.
 #pragma once
 
 #include <fewstep/fewstep.hpp>
@@ -30,19 +30,19 @@ inline std::vector<NamedSchedule> schedules() {
 template <class F>
 void for_each_configuration(F f) {
   for_each_solver([&](const auto& entry) {
-    const bool ordered = entry.settings.find("order") != std::string_view::npos;
-    const bool formed = entry.settings.find("target") != std::string_view::npos;
-    const bool varied = entry.settings.find("variant") != std::string_view::npos;
+    const bool ordered = entry.has(Setting::order);
+    const bool targets = entry.has(Setting::target);
+    const bool variants = entry.has(Setting::variant);
     for (int order = 1; order <= (ordered ? 9 : 1); ++order)
       for (const auto& [target, variant] : {std::pair{Target::denoised, UniB::bh2},
                                             {Target::slope, UniB::bh2},
                                             {Target::denoised, UniB::bh1},
                                             {Target::slope, UniB::bh1}}) {
-        if ((target == Target::slope && !formed) || (variant == UniB::bh1 && !varied)) continue;
+        if ((target == Target::slope && !targets) || (variant == UniB::bh1 && !variants)) continue;
         SolverSettings s;
         if (ordered) s.order = order;
-        if (formed) s.target = target;
-        if (varied) s.variant = variant;
+        if (targets) s.target = target;
+        if (variants) s.variant = variant;
         const auto solver = entry.make(s);
         try {
           detail::validate(solver);

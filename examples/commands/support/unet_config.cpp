@@ -1,6 +1,6 @@
 #include "unet_config.hpp"
 
-#include <fewstep/io/json.hpp>
+#include <fewstep/io/json_file.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -103,7 +103,7 @@ UnetConfig parse_unet_config(const std::map<std::string, std::string>& metadata)
     const auto found = metadata.find(key);
     if (found == metadata.end()) throw std::runtime_error(std::string("metadata: ") + key + " is missing");
     try {
-      return io::detail::parse_json(found->second);
+      return io::parse_json(found->second);
     } catch (const std::exception&) {
       throw std::runtime_error(std::string("metadata: ") + key + " has the unusable value " +
                                found->second.substr(0, 100));

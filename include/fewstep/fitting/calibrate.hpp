@@ -28,11 +28,12 @@ struct CalibrationProgress {
   int stage = 0;     // 0: nothing is fitted; 1: the steps are; from 2 on stage - 1 iterations are done
   Table table = {};  // as it is now
   Table best = {};   // the nearest so far
-  double before = 0, steps_fitted = 0, after = 0;  // of the solver it started from, after the first stage, of the best
-  double damping = 1e-2;                           // Levenberg's
-  double usual = 0, median = 0;                    // the median distance at first and of the best
-  double least = 0;                                // the loss of the best, Cauchy's on the scale of `usual`
-  std::vector<std::string> notes = {};             // sentences: what did not go as it should
+  double start_rms = 0, steps_rms = 0,
+         best_rms = 0;                       // of the solver it started from, after the first stage, of the best
+  double damping = 1e-2;                     // Levenberg's
+  double start_median = 0, best_median = 0;  // the median distance at first and of the best
+  double best_loss = 0;                      // the loss of the best, Cauchy's on the scale of `start_median`
+  std::vector<std::string> notes = {};       // sentences: what did not go as it should
 };
 
 struct CalibrationOptions {
@@ -57,7 +58,7 @@ struct CalibrationOptions {
   std::optional<CalibrationProgress> resume = {};
 
   /// How many of so many trajectories are held out.
-  std::size_t held_out_of(std::size_t total) const {
+  std::size_t held_out_count(std::size_t total) const {
     return static_cast<std::size_t>(std::llround(held_out * static_cast<double>(total)));
   }
 };
@@ -65,8 +66,8 @@ struct CalibrationOptions {
 /// A fitted table, and its distance to the teacher on held-out trajectories.
 struct Calibration {
   Table table;
-  double before, steps_fitted, after;  // as in CalibrationProgress
-  double usual, median;                // likewise
+  double start_rms, steps_rms, best_rms;  // as in CalibrationProgress
+  double start_median, best_median;       // likewise
   double teacher_error;  // the median distance of the teacher to the solution, estimated; no number where it was given
   std::vector<std::string> notes;  // as in CalibrationProgress
 };
@@ -98,7 +99,7 @@ inline void require_calibratable(const Table& start, std::size_t trajectories, c
   require(options.ridge >= 0 && std::isfinite(options.ridge), "ridge", options.ridge, "0 and positive numbers");
   require(options.tries >= 1, "tries", options.tries, "1 or more");
   require(trajectories >= 3, "the number of trajectories", trajectories, "3 or more, of which some are held out");
-  const std::size_t fitted = trajectories - options.held_out_of(trajectories);
+  const std::size_t fitted = trajectories - options.held_out_count(trajectories);
   require(
       fitted >= 2 && fitted < trajectories, "held_out", options.held_out,
       "what leaves 2 or more of " + std::to_string(trajectories) + " trajectories to fit to and 1 or more to decide");
@@ -106,35 +107,39 @@ inline void require_calibratable(const Table& start, std::size_t trajectories, c
 
 namespace detail {
 template <State X>
+std::size_t samples_of(const X& batch) {
+  return algebra<X>::dot(batch, batch).size();
+}
+template <State X>
 std::size_t samples_of(const std::vector<X>& batches) {
   std::size_t count = 0;
-  for (const X& batch : batches) count += algebra<X>::dot(batch, batch).size();
+  for (const X& batch : batches) count += samples_of(batch);
+  return count;
+}
+template <State X>
+std::size_t samples_of(const std::vector<TeacherTrajectory<X>>& batches) {
+  std::size_t count = 0;
+  for (const TeacherTrajectory<X>& batch : batches) count += samples_of(batch.states[0]);
   return count;
 }
 }  // namespace detail
 
-/// @param noise    unit noise, a batch each
-/// @param teacher  for each batch what teach() gives on the schedule of `start`
+/// @param teacher  a trajectory for each batch: its start, and a state for each row of `start`
 /// @param see      as below
 template <State X, class D, class See = std::identity>
-Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noise,
-                      const std::vector<std::vector<X>>& teacher, const CalibrationOptions& options,
-                      const See& see = {}) {
+Calibration calibrate(D&& denoise, const Table& start, const std::vector<TeacherTrajectory<X>>& teacher,
+                      const CalibrationOptions& options, const See& see = {}) {
   [[maybe_unused]] const typename algebra<X>::inference mode(true);
-  const std::size_t total = detail::samples_of(noise), fitted = total - options.held_out_of(total);
+  const std::size_t total = detail::samples_of(teacher), fitted = total - options.held_out_count(total);
   require_calibratable(start, total, options);
-  require(teacher.size() == noise.size(), "the number of batches of the teacher", teacher.size(),
-          std::to_string(noise.size()) + ", those of noise");
   detail::TableRuns<X, std::remove_reference_t<D>> runs(denoise, options.analytic_first_step, see);
-  for (std::size_t i = 0; i < noise.size(); ++i) {
-    require(teacher[i].size() == start.rows.size(), "the number of states of the teacher", teacher[i].size(),
-            std::to_string(start.rows.size()) + ", the table's rows");
-    if (!algebra<X>::finite(teacher[i].back())) throw std::runtime_error("the teacher's samples are not finite");
-    X x = algebra<X>::like(noise[i]);
-    combine(x, std::tuple<>{}, [first = start.levels[0]] { return std::tuple{first}; }, noise[i]);
+  for (const TeacherTrajectory<X>& one : teacher) {
+    require(one.states.size() == start.levels.size(), "the number of states of the teacher", one.states.size(),
+            std::to_string(start.levels.size()) + ", the table's levels");
+    if (!algebra<X>::finite(one.states.back())) throw std::runtime_error("the teacher's samples are not finite");
     std::vector<X> states;
-    for (const X& s : teacher[i]) states.push_back(detail::copied(s));
-    runs.add(std::move(x), std::move(states));
+    for (std::size_t i = 1; i < one.states.size(); ++i) states.push_back(detail::copied(one.states[i]));
+    runs.add(detail::copied(one.states[0]), std::move(states));
   }
   const auto held_out = [&] {
     const std::vector<double> all = runs.squares();
@@ -157,21 +162,22 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
   const auto rms = [&] { return detail::rms_of(detail::finite_of(held_out())); };
   const auto median = [&] { return std::sqrt(detail::median_of(detail::finite_of(held_out()))); };
   const auto loss = [&] {
-    return detail::cauchy_of(held_out(), (std::max)(p.usual * p.usual, (std::numeric_limits<double>::min)()));
+    return detail::cauchy_of(held_out(),
+                             (std::max)(p.start_median * p.start_median, (std::numeric_limits<double>::min)()));
   };
 
   runs.walk_all(start);
   if (detail::finite_of(held_out()).empty())
     throw std::runtime_error("the samples of the table to start from are not finite");
-  p.before = rms();
-  p.usual = median();
+  p.start_rms = rms();
+  p.start_median = median();
   const double at_first = loss();
   if (resumed) {
     // Its distances are measured again: what it says is nothing that could make a worse table than the start look
     // better.
     runs.walk_all(p.best);
     if (!(loss() <= at_first)) runs.walk_all(p.best = start);
-    p.least = loss(), p.after = rms(), p.median = median();
+    p.best_loss = loss(), p.best_rms = rms(), p.best_median = median();
     runs.walk_all(p.table);
   } else {
     const std::vector<double> all = runs.squares();
@@ -182,9 +188,9 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
     if (total - fitted < 10)
       p.notes.push_back("only " + std::to_string(total - fitted) + " of " + std::to_string(total) +
                         " trajectories are held out, and decide");
-    p.steps_fitted = p.after = p.before;
-    p.median = p.usual;
-    p.least = at_first;
+    p.steps_rms = p.best_rms = p.start_rms;
+    p.best_median = p.start_median;
+    p.best_loss = at_first;
   }
   while (!options.report || options.report(p)) {
     if (p.stage == 0) {
@@ -193,13 +199,13 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
       if (blind > 0)
         p.notes.push_back(std::to_string(blind) + " of " + std::to_string(start.rows.size()) +
                           " steps had nothing to be fitted to, and were Euler's");
-      p.steps_fitted = rms();
-      if (!(loss() < p.least)) {
+      p.steps_rms = rms();
+      if (!(loss() < p.best_loss)) {
         p.notes.push_back(
             "fitting the steps brought held-out trajectories no nearer: the iterations began at the table to start "
             "from");
         p.table = start;
-        p.steps_fitted = p.before;
+        p.steps_rms = p.start_rms;
         runs.walk_all(p.table);
       }
     } else if (p.stage > options.iterations ||
@@ -207,10 +213,16 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
       break;
     }
     ++p.stage;
-    if (const double now = loss(); now <= p.least)
-      p.best = p.table, p.least = now, p.after = rms(), p.median = median();
+    if (const double now = loss(); now <= p.best_loss)
+      p.best = p.table, p.best_loss = now, p.best_rms = rms(), p.best_median = median();
   }
-  return {p.best, p.before, p.steps_fitted, p.after, p.usual, p.median, std::numeric_limits<double>::quiet_NaN(),
+  return {p.best,
+          p.start_rms,
+          p.steps_rms,
+          p.best_rms,
+          p.start_median,
+          p.best_median,
+          std::numeric_limits<double>::quiet_NaN(),
           p.notes};
 }
 
@@ -236,12 +248,17 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
   require(!noise.empty(), "the number of batches of noise", 0, "1 or more");
   require_calibratable(start, detail::samples_of(noise), options);
   const Schedule schedule = start.schedule();
-  std::vector<std::vector<X>> teacher;
-  for (const X& z : noise) teacher.push_back(teach(Heun{}, denoise, schedule, options.teacher_steps, z));
+  const auto taught = [&](const X& z, int parts) {
+    X x = algebra<X>::like(z);
+    scale(x, schedule[0], z);
+    return record_teacher(Heun{}, denoise, refined(schedule, parts), x, {.stride = static_cast<std::size_t>(parts)});
+  };
+  std::vector<TeacherTrajectory<X>> teacher;
+  for (const X& z : noise) teacher.push_back(taught(z, options.teacher_steps));
   const int fewer = options.teacher_steps / 2;
-  const X coarse = teach(Heun{}, denoise, schedule, fewer, noise[0]).back();
-  Calibration made = calibrate<X>(denoise, start, noise, teacher, options, see);
-  made.teacher_error = teacher_error<X>(see(teacher[0].back()), options.teacher_steps, see(coarse), fewer);
+  const X coarse = taught(noise[0], fewer).states.back();
+  Calibration made = calibrate<X>(denoise, start, teacher, options, see);
+  made.teacher_error = teacher_error<X>(see(teacher[0].states.back()), options.teacher_steps, see(coarse), fewer);
   return made;
 }
 

@@ -1,18 +1,16 @@
 // A schedule computed from the user's own model: GITS, geometry-inspired time scheduling.
 #pragma once
 
-#include "../denoisers/adaptor.hpp"
 #include "../run.hpp"
 #include "../schedule.hpp"
+#include "teacher.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <stdexcept>
 #include <string>
 #include <tuple>
-#include <type_traits>
 #include <vector>
 
 namespace fewstep {
@@ -27,50 +25,6 @@ struct GitsOptions {
   double coefficient = 1.15;  // what the cost of later steps counts against that of earlier ones
   bool analytic_first_step = false;
 };
-
-/// Where a teacher's run over one batch went, and its slopes at the left ends of its steps.
-template <State X>
-struct TeacherTrajectory {
-  std::vector<X> states, slopes;
-};
-
-namespace detail {
-/// The rule of a denoiser whose answers somebody sees.
-template <class See>
-struct Watching {
-  See see;  // (x, denoised, sigma)
-
-  template <State X, class D>
-  bool operator()(const X& x, const Level<X>& sigma, X& out, Features<X>& features, D& denoise) const {
-    const bool has_features = detail::denoise(denoise, x, sigma, out, features);
-    see(x, out, sigma);
-    return has_features;
-  }
-};
-}  // namespace detail
-
-/// @param x  the states at the schedule's first level
-/// @throws std::runtime_error if it does not end at finite numbers
-template <State X, class S, class D>
-TeacherTrajectory<X> course(const S& teacher, D&& denoise, const Schedule& schedule, const X& x,
-                            const Options& options = {}) {
-  TeacherTrajectory<X> made;
-  const auto see = [&](const X& at, const X& denoised, const Level<X>& sigma) {
-    if (made.slopes.size() == made.states.size()) return;  // not the first evaluation since the last step
-    made.slopes.push_back(algebra<X>::like(at));
-    combine(made.slopes.back(), levels(sigma), [](const auto& t) { return std::tuple{1. / t, -1. / t}; }, at, denoised);
-  };
-  Adaptor<detail::Watching<decltype(see)>, std::remove_reference_t<D>&> watched{{see}, {denoise}};
-  made.states.push_back(detail::copied(x));
-  if (options.analytic_first_step) {
-    made.slopes.push_back(algebra<X>::like(x));
-    Model<X, decltype(watched)>(watched, Target::slope).analytic(x, Level<X>(schedule[0]), made.slopes.back());
-  }
-  const auto run = integrate(teacher, watched, schedule, x, options,
-                             [&](const Snapshot<X>& s) { made.states.push_back(detail::copied(s.x)); });
-  if (run.status == Status::non_finite) throw std::runtime_error("the teacher's samples are not finite");
-  return made;
-}
 
 /// cost[i][j], i < j: of one Euler step from the teacher's level i to its level j, along the teacher's slope at i. The
 /// mean over all samples of all batches.
@@ -182,7 +136,8 @@ Schedule gits_insertion(const TeacherTrajectory<X>& teacher, D&& denoise, const 
 template <State X, class S, class D, class Student>
 Schedule gits(const S& teacher, D&& denoise, const Schedule& schedule, const X& x, const Student& student,
               const GitsOptions& options = {}) {
-  const std::vector made{course(teacher, denoise, schedule, x, {.analytic_first_step = options.analytic_first_step})};
+  const std::vector made{record_teacher(teacher, denoise, schedule, x,
+                                        {.slopes = true, .run = {.analytic_first_step = options.analytic_first_step}})};
   const auto path = gits_path(gits_costs(made, schedule, options.cost), options.steps, options.coefficient);
   if (options.analytic_first_step) return gits_insertion(made[0], denoise, schedule, path, student);
   std::vector<double> levels;

@@ -1,48 +1,124 @@
-// Trajectories of many steps, for what learns to make do with few.
+// Many-step trajectories used as targets when fitting few-step solvers.
 #pragma once
 
+#include "../denoisers/adaptor.hpp"
 #include "../run.hpp"
 
 #include <cmath>
 #include <cstddef>
 #include <stdexcept>
+#include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace fewstep {
 
-/// A schedule with each of its steps in `parts`, evenly in the seventh root of the level (Karras et al. 2022, equation
-/// 5).
+/// A batch's trajectory through a schedule with levels t_0, t_1, ..., t_n, as kept by record_teacher().
+template <State X>
+struct TeacherTrajectory {
+  std::vector<X> states;  ///< at t_0, t_stride, t_(2 stride), ..., t_n: the start, then n / stride states
+  std::vector<X> slopes;  ///< dx/dsigma at each of these states but the last; empty unless RecordOptions::slopes
+};
+
+struct RecordOptions {
+  /// Keeps the state at every `stride`-th level, beginning with the first; a divisor of the schedule's steps.
+  std::size_t stride = 1;
+  /// Keeps the slope (x - D)/sigma at the left end of each kept interval too; costs no evaluation.
+  bool slopes = false;
+  /// Options of the teacher's run. `check`, `final_denoise` and `gradients` have no effect: the last state is
+  /// always checked, it is the solver's own, and gradients are never recorded.
+  Options run = {};
+};
+
+/// A schedule with each step divided into `parts` steps, evenly spaced in the seventh root of the level (Karras et al.
+/// 2022, arXiv 2206.00364, equation 5). Every `parts`-th level is one of `schedule`, unchanged.
+/// @throws std::invalid_argument unless parts is 1 or more.
 inline Schedule refined(const Schedule& schedule, int parts) {
+  constexpr double rho = 7;
   require(parts >= 1, "parts", parts, "1 or more");
   std::vector<double> levels{schedule[0]};
   for (std::size_t i = 0; i < schedule.steps(); ++i) {
-    const double a = std::pow(schedule[i], 1. / 7), b = std::pow(schedule[i + 1], 1. / 7);
-    for (int k = 1; k < parts; ++k) levels.push_back(std::pow(a + (b - a) * k / parts, 7));
+    const double a = std::pow(schedule[i], 1 / rho), b = std::pow(schedule[i + 1], 1 / rho);
+    for (int k = 1; k < parts; ++k) levels.push_back(std::pow(a + (b - a) * k / parts, rho));
     levels.push_back(schedule[i + 1]);
   }
   return Schedule(levels);
 }
 
-/// Where a teacher, any solver, is at the right end of each step of the schedule, when it makes each in `parts` steps
-/// of its own.
-/// @param noise  a batch of unit noise
-/// @throws std::runtime_error if it does not end at finite numbers
+namespace detail {
+
+/// The rule of a denoiser that shows each of its outputs to an observer (x, denoised, sigma).
+template <class F>
+struct ObservedOutput {
+  F observe;
+
+  template <State X, class D>
+  bool operator()(const X& x, const Level<X>& sigma, X& out, Features<X>& features, D& denoise) const {
+    const bool has_features = detail::denoise(denoise, x, sigma, out, features);
+    observe(x, out, sigma);
+    return has_features;
+  }
+};
+
+/// Appends the teacher's state after every `stride`-th step to `states`.
 template <State X, class S, class D>
-std::vector<X> teach(const S& teacher, D&& denoise, const Schedule& schedule, int parts, const X& noise) {
-  std::vector<X> states;
+void record_states(const S& teacher, D& denoise, const Schedule& schedule, const X& x, const RecordOptions& options,
+                   std::vector<X>& states) {
+  Options run_options = options.run;
+  run_options.check = Check::off;
+  Run<X, D&, S> run(teacher, denoise, schedule, copied(x), std::move(run_options));
+  while (run.advance())
+    if (run.index() % options.stride == 0) states.push_back(copied(run.x));
+}
+
+/// The same with slopes: each is made from the first output of the denoiser after a state was kept.
+template <State X, class S, class D>
+void record_states_and_slopes(const S& teacher, D& denoise, const Schedule& schedule, const X& x,
+                              const RecordOptions& options, TeacherTrajectory<X>& made) {
+  const auto observe = [&made](const X& at, const X& denoised, const Level<X>& sigma) {
+    if (made.slopes.size() == made.states.size()) return;
+    made.slopes.push_back(algebra<X>::like(at));
+    combine(made.slopes.back(), levels(sigma), [](const auto& t) { return std::tuple{1. / t, -1. / t}; }, at, denoised);
+  };
+  Adaptor<ObservedOutput<decltype(observe)>, D&> observed{{observe}, {denoise}};
+  if (options.run.analytic_first_step) {
+    made.slopes.push_back(algebra<X>::like(x));
+    Model<X, decltype(observed)>(observed, Target::slope)
+        .analytic(x, Level<X>(schedule[options.run.first_step]), made.slopes.back());
+  }
+  record_states(teacher, observed, schedule, x, options, made.states);
+}
+
+}  // namespace detail
+
+/// Runs a teacher, which may be any solver, over one batch and keeps its states, and its slopes if asked for.
+/// A state for every step of a coarse schedule, from a teacher that divides each step into six:
+///   record_teacher(Heun{}, denoise, refined(coarse, 6), x, {.stride = 6})
+/// Gradients are not recorded; the states are ordinary ones, which may take part in a loss with gradients.
+/// @param denoise   any denoiser
+/// @param schedule  levels of the teacher
+/// @param x         the batch at the schedule's first level: schedule[0] * unit noise
+/// @return the start and one state for every `stride` steps
+/// @throws std::invalid_argument unless the schedule's steps are a multiple of the stride; std::runtime_error if the
+/// last state is not finite; what the denoiser throws.
+template <State X, class S, class D>
+TeacherTrajectory<X> record_teacher(const S& teacher, D&& denoise, const Schedule& schedule, const X& x,
+                                    const RecordOptions& options = {}) {
+  require(options.stride > 0 && schedule.steps() % options.stride == 0, "stride", options.stride,
+          "divisors of the teacher's steps, " + std::to_string(schedule.steps()));
+  TeacherTrajectory<X> made;
   {
     [[maybe_unused]] const typename algebra<X>::inference mode(true);
-    X x = algebra<X>::like(noise);
-    combine(x, std::tuple<>{}, [first = schedule[0]] { return std::tuple{first}; }, noise);
-    Run run(teacher, denoise, refined(schedule, parts), std::move(x), {.check = Check::off});
-    while (run.advance())
-      if (run.index() % static_cast<std::size_t>(parts) == 0) states.push_back(detail::copied(run.x));
+    made.states.push_back(detail::copied(x));
+    if (options.slopes) detail::record_states_and_slopes(teacher, denoise, schedule, x, options, made);
+    else detail::record_states(teacher, denoise, schedule, x, options, made.states);
   }
-  for (X& s : states) algebra<X>::release(s);
-  if (!algebra<X>::finite(states.back())) throw std::runtime_error("the teacher's samples are not finite");
-  return states;
+  for (X& state : made.states) algebra<X>::release(state);
+  for (X& slope : made.slopes) algebra<X>::release(slope);
+  if (!algebra<X>::finite(made.states.back())) throw std::runtime_error("the teacher's samples are not finite");
+  return made;
 }
 
 }  // namespace fewstep

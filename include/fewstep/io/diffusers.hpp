@@ -4,8 +4,11 @@
 #include "../registry.hpp"
 #include "../run.hpp"
 #include "../schedules/flow.hpp"
+#include "../schedules/karras.hpp"
+#include "../schedules/log_uniform.hpp"
 #include "../schedules/training_steps.hpp"
 #include "../solvers/compat.hpp"
+#include "../unknown_name.hpp"
 
 #include <nlohmann/json.hpp>
 

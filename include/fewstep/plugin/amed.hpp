@@ -29,6 +29,7 @@ struct Amed {
 
   static constexpr bool per_sample = detail::per_sample<S> || detail::per_sample<P>;
   Target target() const { return target_of(solver); }
+  bool multistep() const { return is_multistep(solver); }
   double sigma_scale(std::size_t index) const { return detail::sigma_scale(solver, 2 * index); }
   int evaluations() const { return 2 * solver.evaluations(); }
   int evaluations(StepCount& at) const {

@@ -3,13 +3,16 @@
 #include "../errors.hpp"
 #include "noise_process.hpp"
 
+#include <array>
 #include <cmath>
+#include <string_view>
 
 namespace fewstep {
 
 /// Which end of a flow's time is noise. Image models (Stable Diffusion 3, FLUX) have it at 1, many papers and robot
 /// policies at 0: their velocity has the other sign.
 enum class NoiseAt { one, zero };
+constexpr std::array<std::string_view, 2> names_of(NoiseAt) { return {"one", "zero"}; }
 
 /// Linear (rectified) flow x_t = (1 - t) x0 + t noise: sigma = t/(1 - t), infinite at t = 1. `sigma` and `time` count t
 /// from the data whatever `noise_at` says; the label is label_scale t, or label_scale (1 - t) where noise is at 0

@@ -5,9 +5,11 @@
 #include "../schedule.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace fewstep {
@@ -15,6 +17,7 @@ namespace fewstep {
 /// Which training steps, of 0 to count - 1 (diffusers' timestep_spacing; Lin et al. 2023, arXiv 2305.08891, table 2):
 /// linspace: both ends; leading: 0 and whole multiples of count/steps; trailing: the last one and down.
 enum class Spacing { linspace, leading, trailing };
+constexpr std::array<std::string_view, 3> names_of(Spacing) { return {"linspace", "leading", "trailing"}; }
 
 struct TrainingStepsOptions {
   int steps;
@@ -48,6 +51,7 @@ inline std::vector<double> training_steps(std::size_t count, const TrainingSteps
 
 /// How levels lie between training steps: on a line in sigma (diffusers) or in log sigma (k-diffusion, ComfyUI).
 enum class Between { sigma, log_sigma };
+constexpr std::array<std::string_view, 2> names_of(Between) { return {"sigma", "log_sigma"}; }
 
 /// The level at a training step, whole or not.
 inline double level_at(const NoiseTable& table, double step, Between between = Between::sigma) {

@@ -33,6 +33,7 @@ struct DeisUpTo {
   bool lower_order_final = false;
 
   static constexpr std::size_t max_order = most;
+  static constexpr bool multistep = true;
   static constexpr int evaluations() { return 1; }
   void validate() const {
     require(order >= 1 && order <= static_cast<int>(max_order), "Deis::order", order,

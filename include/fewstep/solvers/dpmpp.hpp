@@ -25,6 +25,7 @@ struct Dpmpp {
   int order = 2;
   Target target = Target::denoised;
   bool lower_order_final = true;
+  static constexpr bool multistep = true;
   static constexpr int evaluations() { return 1; }
   void validate() const { require(order >= 1 && order <= 3, "Dpmpp::order", order, "1 to 3"); }
   template <State X>

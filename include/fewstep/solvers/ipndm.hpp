@@ -17,6 +17,7 @@ namespace fewstep {
 struct Ipndm {
   int order = 4;
 
+  static constexpr bool multistep = true;
   static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 1; }
   void validate() const { require(order >= 1 && order <= 4, "Ipndm::order", order, "1 to 4"); }

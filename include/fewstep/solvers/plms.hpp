@@ -21,6 +21,7 @@ struct Plms {
     void detach() { past.detach(); }
   };
 
+  static constexpr bool multistep = true;
   static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 2; }
   static constexpr int evaluations(StepCount& at) {

@@ -28,6 +28,7 @@ struct Pndm {
     void detach() { past.detach(); }
   };
 
+  static constexpr bool multistep = true;
   static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 4; }
   static constexpr int evaluations(StepCount& at) {

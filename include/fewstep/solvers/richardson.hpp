@@ -33,6 +33,7 @@ struct Richardson {
 
   static constexpr bool per_sample = detail::per_sample<S>;
   Target target() const { return target_of(solver); }
+  bool multistep() const { return is_multistep(solver); }
   int evaluations() const { return 3 * solver.evaluations() - 1; }
   int evaluations(StepCount& at) const {
     StepCount coarse{at.kept / 2, at.steps_left, at.remember};  // remembers half of what the fine way does

@@ -31,6 +31,7 @@ struct Table {
   std::vector<Row> rows = {};
   Target target = Target::slope;
 
+  static constexpr bool multistep = true;
   int evaluations() const {
     std::size_t most = 0;
     for (const Row& row : rows) most = (std::max)(most, row.midpoints.size());

@@ -37,6 +37,7 @@ struct UniPc {
     void detach() { past.detach(); }
   };
 
+  static constexpr bool multistep = true;
   static constexpr int evaluations() { return 1; }
   void validate() const {
     require(order >= 1 && order <= static_cast<int>(max_order), "UniPc::order", order, "1 to 4");

@@ -2,6 +2,7 @@
 // training/loss.py).
 #pragma once
 
+#include "../fitting/teacher.hpp"
 #include "../plugin/amed_network.hpp"
 #include "../run.hpp"
 #include "algebra.hpp"
@@ -23,21 +24,6 @@ namespace fewstep {
 /// the teacher's for students of one step, which remember nothing.
 enum class Restart { student, teacher };
 
-/// The states of a run at every `stride`-th level after the first, for a student on those levels to meet.
-/// @throws std::invalid_argument unless the schedule's steps are a multiple of stride.
-template <class S, class D>
-std::vector<torch::Tensor> teacher_states(const S& teacher, D&& denoise, const Schedule& fine, std::size_t stride,
-                                          const torch::Tensor& x, const Options& options = {}) {
-  require(stride > 0 && fine.steps() % stride == 0, "stride", stride,
-          "divisors of the teacher's steps, " + std::to_string(fine.steps()));
-  std::vector<torch::Tensor> states;
-  const torch::NoGradGuard no_grad;  // not inference mode: these states take part in the student's loss
-  Run run(teacher, denoise, fine, x, options);
-  while (run.advance())
-    if (run.index() % stride == 0) states.push_back(run.x);
-  return states;
-}
-
 /// One step of a greedy pass: its index, where it started and ended, and its loss, sum of squares over the batch size.
 struct GreedyStep {
   std::size_t index;
@@ -47,22 +33,21 @@ struct GreedyStep {
 /// One pass of the published loop over one batch: after each step of the student, the loss to the teacher's state there
 /// goes to `update`, which calls backward and moves the parameters; no gradient reaches an earlier step.
 /// @param student  a solver whose predictor's parameters require gradients
-/// @param x  the state at the schedule's first level
-/// @param teacher  one state per step
+/// @param teacher  the teacher's states: the start, then one for each step of the schedule
 template <class S, class D, class Update>
 void greedy_pass(const S& student, D&& denoise, const Schedule& schedule, const Options& options,
-                 const torch::Tensor& x, const std::vector<torch::Tensor>& teacher, Restart restart, Update&& update) {
-  require(teacher.size() == schedule.steps(), "the number of teacher states", teacher.size(),
-          std::to_string(schedule.steps()));
-  Run run(student, denoise, schedule, x, options);
-  const double batch = static_cast<double>(x.size(0));
+                 const std::vector<torch::Tensor>& teacher, Restart restart, Update&& update) {
+  require(teacher.size() == schedule.steps() + 1, "the number of teacher states", teacher.size(),
+          std::to_string(schedule.steps() + 1) + ", the start and one per step");
+  Run run(student, denoise, schedule, teacher[0], options);
+  const double batch = static_cast<double>(teacher[0].size(0));
   while (!run.done()) {
     const torch::Tensor before = run.x;
     run.advance();
-    const torch::Tensor loss = (run.x - teacher[run.index() - 1]).square().sum() / batch;
+    const torch::Tensor loss = (run.x - teacher[run.index()]).square().sum() / batch;
     update(GreedyStep{run.index() - 1, before, run.x, loss});
     run.detach();
-    if (restart == Restart::teacher) run.x = teacher[run.index() - 1];
+    if (restart == Restart::teacher) run.x = teacher[run.index()];
   }
 }
 

@@ -20,6 +20,7 @@ namespace fewstep::compat {
 struct DeisTime {
   int order = 3;
 
+  static constexpr bool multistep = true;
   static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 1; }
   void validate() const { require(order >= 1 && order <= 4, "DeisTime::order", order, "1 to 4"); }
@@ -75,6 +76,7 @@ struct DeisStale {
   };
   static constexpr Deis fresh{.order = 4, .variable = Variable::sigma};
 
+  static constexpr bool multistep = true;
   static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 1; }
   template <State X>
@@ -103,6 +105,7 @@ struct DeisStale {
 struct IpndmV {
   int order = 4;
 
+  static constexpr bool multistep = true;
   static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 1; }
   void validate() const { require(order >= 1 && order <= 4, "IpndmV::order", order, "1 to 4"); }
@@ -156,6 +159,7 @@ struct UniPc {
   };
 
   Target target() const { return target_of(solver); }
+  bool multistep() const { return is_multistep(solver); }
   static constexpr int evaluations() { return 2; }
   int evaluations(StepCount& at) const {
     ++at.kept;

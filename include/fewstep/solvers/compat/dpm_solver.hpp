@@ -16,6 +16,7 @@ struct Dpmpp {
   fewstep::Dpmpp solver{};
 
   Target target() const { return target_of(solver); }
+  bool multistep() const { return is_multistep(solver); }
   static constexpr int evaluations() { return 1; }
   void validate() const { solver.validate(); }
   template <State X>

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdlib>
+#include <string_view>
 #include <type_traits>
 
 namespace fewstep {
@@ -16,6 +17,7 @@ namespace fewstep {
 /// In which variable u of the noise level a polynomial is drawn through past outputs: sigma, its logarithm, or the time
 /// of a variance-preserving process.
 enum class Variable { sigma, log_sigma, time };
+constexpr std::array<std::string_view, 3> names_of(Variable) { return {"sigma", "log_sigma", "time"}; }
 
 namespace detail {
 

@@ -7,12 +7,14 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <string_view>
 #include <utility>
 
 namespace fewstep {
 
 /// UniPC's B: z itself or e^z - 1. They differ only where an order has a single difference, whose weight is then 1/2.
 enum class UniB { bh1, bh2 };
+constexpr std::array<std::string_view, 2> names_of(UniB) { return {"bh1", "bh2"}; }
 
 namespace detail {
 
