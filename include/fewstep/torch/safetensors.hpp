@@ -3,7 +3,7 @@
 
 #include <fewstep/io/safetensors.hpp>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstring>
 #include <filesystem>
