@@ -2,7 +2,6 @@
 #include "../examples/commands/support/cache.hpp"
 #include "../examples/commands/support/condition.hpp"
 #include "../examples/commands/support/difficulty.hpp"
-#include "../examples/commands/support/gaussian_start.hpp"
 #include "../examples/commands/support/metrics.hpp"
 #include "../examples/commands/support/network.hpp"
 #include "../examples/commands/support/noise_numbers.hpp"
@@ -679,7 +678,7 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   REQUIRE(made.code == 0);
   const auto unet = load_unet(labelled);
   const UnetConfig& c = unet->config();
-  const GaussianStart start = read_gaussian_start(scratch.dir / "start.safetensors", c, torch::kCPU);
+  const TensorGaussianStart start = load_gaussian_start(scratch.dir / "start.safetensors", c, torch::kCPU);
   const Tensor noise = 80 * noise_of(training_numbers(2, 0, 6), c, torch::kCPU).narrow(0, 0, 5),
                level = torch::full({5}, 80., torch::kFloat64);
   REQUIRE(start.means.size(0) == c.label_dim + 1);
@@ -692,7 +691,7 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
 
   // It is the denoiser of that Gaussian: with all of the class, with none, and guided beyond it.
   const auto round = [&](double variance) {
-    return GaussianStart{start.means, start.directions, start.variances, variance};
+    return TensorGaussianStart{start.means, start.directions, start.variances, variance};
   };
   for (const double guidance : {1., 2.5}) {
     const auto free = round(0.25).denoiser(class_rows(torch::tensor({1, 1}), c.label_dim), guidance);
@@ -710,7 +709,7 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
       "gaussian_start", "--model '" + labelled + "' --images 40 --rank 3 --seed 2 --sigma 2 --out ranked.safetensors");
   INFO(ranked.text);
   REQUIRE(ranked.code == 0);
-  const GaussianStart wide = read_gaussian_start(scratch.dir / "ranked.safetensors", c, torch::kCPU);
+  const TensorGaussianStart wide = load_gaussian_start(scratch.dir / "ranked.safetensors", c, torch::kCPU);
   REQUIRE(wide.directions.size(1) == 3);
   CHECK(wide.variances.max().item<double>() > 0);
   const Tensor at = noise.narrow(0, 0, 2) / 20;
@@ -726,8 +725,8 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
     const Tensor got =
         wide.denoiser(class_rows(torch::tensor({1, 1}), c.label_dim), guidance)(at, torch::tensor(2., torch::kFloat64));
     CHECK((got.flatten(1) - guided).abs().max().item<double>() < 2e-3);  // the directions are rounded to half precision
-    const GaussianStart round_one{wide.means, wide.directions, torch::full_like(wide.variances, wide.variance),
-                                  wide.variance};
+    const TensorGaussianStart round_one{wide.means, wide.directions, torch::full_like(wide.variances, wide.variance),
+                                        wide.variance};
     const Tensor same = round_one.denoiser(class_rows(torch::tensor({1, 1}), c.label_dim), guidance)(
         at, torch::tensor(2., torch::kFloat64));
     CHECK((same - got).abs().max().item<double>() > 1e-2);  // which the directions do not leave as it is
@@ -740,14 +739,14 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   INFO(fitted.text);
   REQUIRE(fitted.code == 0);
   const io::TableFile table = io::read_table(scratch.dir / "table.json");
-  CHECK(table.start == "start.safetensors");
+  CHECK(table.gaussian_start == "start.safetensors");
   CHECK(table.analytic_first_step);
   REQUIRE(
       scratch
           .run("calibrate", "--model '" + labelled +
                                 "' --images 12 --teacher-steps 2 --iterations 0 --start table.json --out again.json")
           .code == 0);
-  CHECK(io::read_table(scratch.dir / "again.json").start == "start.safetensors");
+  CHECK(io::read_table(scratch.dir / "again.json").gaussian_start == "start.safetensors");
   const auto sampled =
       scratch.run("sample", "--model '" + labelled + "' --table table.json --class 1 --seeds 3-4 --npy a.npy");
   INFO(sampled.text);
@@ -775,7 +774,7 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   refused("calibrate", fit + "--gaussian-start other/start.safetensors --out no.json", "files in the folder of --out");
   refused("calibrate", fit + "--gaussian-start start.safetensors --without-afs --out no.json",
           "with an analytic first step");
-  refused("calibrate", "--model '" + network + "' --gaussian-start start.safetensors --out no.json", "another model's");
+  refused("calibrate", "--model '" + network + "' --gaussian-start start.safetensors --out no.json", " for this model");
   const auto change = [&](const std::string& name, const Tensor& to) {
     auto file = io::load_tensors(scratch.dir / "ranked.safetensors");
     if (to.defined()) file.tensors[name] = to;
@@ -784,24 +783,24 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   };
   const Tensor many = torch::ones({wide.means.size(0), 3}, torch::kFloat64), infinite = many / 0;
   for (const auto& [name, to, words] : std::vector<std::tuple<std::string, Tensor, std::string>>{
-           {"means", wide.means / 0, "its means are not finite"},
-           {"directions", wide.directions[0], "its directions are for another model's"},
-           {"directions", wide.directions.narrow(3, 0, 1).contiguous(), "its directions are for another model's"},
-           {"directions", wide.directions / 0, "its directions are not finite"},
-           {"directions", {}, "has one of directions and variances without the other"},
-           {"variances", {}, "has one of directions and variances without the other"},
-           {"variances", -many, "its variances are not numbers from 0"},
-           {"variances", infinite, "its variances are not numbers from 0"},
-           {"variances", many.narrow(1, 0, 2).contiguous(),
-            "its variances are not numbers from 0, one for each direction"},
-           {"variance", many, "its variance is not one number"},
-           {"variance", infinite[0][0].clone(), "its variance is not one number"}}) {
+           {"means", wide.means / 0, "GaussianStart::means[0] is "},
+           {"directions", wide.directions[0], "the shape of tensor directions is "},
+           {"directions", wide.directions.narrow(3, 0, 1).contiguous(), "the shape of tensor directions is "},
+           {"directions", wide.directions / 0, "GaussianStart::directions[0] is "},
+           {"directions", {}, "tensor directions is missing"},
+           {"variances", {}, "tensor variances is missing"},
+           {"variances", -many, "GaussianStart::variances[0] is -1; allowed: finite numbers of 0 or more"},
+           {"variances", infinite, "GaussianStart::variances[0] is inf"},
+           {"variances", many.narrow(1, 0, 2).contiguous(), "the shape of tensor directions is "},
+           {"variance", many, "the size of tensor variance is 33; allowed: 1"},
+           {"variance", infinite[0][0].clone(), "GaussianStart::variance is inf"}}) {
     INFO(name);
     change(name, to);
     refused("calibrate", fit + "--gaussian-start broken.safetensors --out no.json", words);
   }
   fs::copy(labelled, scratch.dir / "network.safetensors");
-  refused("calibrate", fit + "--gaussian-start network.safetensors --out no.json", "not a start of gaussian_start");
+  refused("calibrate", fit + "--gaussian-start network.safetensors --out no.json",
+          "not a Gaussian start (no format entry");
   refused("train_amed", "--model '" + labelled + "' --table table.json --out no.safetensors",
           "with the start start.safetensors; allowed: ");
   fs::remove(scratch.dir / "start.safetensors");

@@ -4,7 +4,6 @@
 #include "support/cache.hpp"
 #include "support/command_line.hpp"
 #include "support/condition.hpp"
-#include "support/gaussian_start.hpp"
 #include "support/network.hpp"
 #include "support/noise_numbers.hpp"
 #include "support/output.hpp"
@@ -13,7 +12,7 @@
 #include "support/solver_name.hpp"
 
 #include <fewstep/fitting/calibrate.hpp>
-#include <fewstep/io/atomic_write.hpp>
+#include <fewstep/io/json_file.hpp>
 #include <fewstep/io/table_file.hpp>
 #include <fewstep/torch.hpp>
 
@@ -60,8 +59,7 @@ std::string described(const Settings& s, const std::string& command) {
   for (const std::filesystem::path& path : {s.model, s.start, s.gaussian_start})
     text += " " + (path.empty() ? "-" : fingerprint(path));
   for (const std::filesystem::path& path : s.classifiers) text += " " + fingerprint(path);
-  return nlohmann::json::parse(
-      io::detail::text_of(nlohmann::json(text), -1));  // as it is read again: what is no UTF-8 replaced
+  return nlohmann::json::parse(io::dump_json(nlohmann::json(text)));  // as it is read again: what is no UTF-8 replaced
 }
 
 /// A calibration on its way as a file, so that it can be gone on with.
@@ -79,7 +77,7 @@ void write_progress(const std::filesystem::path& path, const std::string& comman
                                  {"notes", p.notes},
                                  {"table", io::to_json({p.table, afs})},
                                  {"best", io::to_json({p.best, afs})}};
-  io::atomic_write(path, [&](std::ostream& out) { out << io::detail::text_of(j, 1) << "\n"; });
+  io::write_json(path, j);
 }
 std::optional<CalibrationProgress> read_progress(const std::filesystem::path& path, const std::string& command) {
   std::ifstream in(path);
@@ -176,7 +174,8 @@ Table starting_table(Settings& s) {
   s.options.analytic_first_step = file.analytic_first_step;
   require_calibratable(file.table, static_cast<std::size_t>(s.images), s.options);
   require(file.table.rows.size() >= 2 || !file.analytic_first_step, "steps", 1, "2 or more, as the first is free");
-  if (s.gaussian_start.empty() && !file.start.empty()) s.gaussian_start = s.start.parent_path() / file.start;
+  if (s.gaussian_start.empty() && !file.gaussian_start.empty())
+    s.gaussian_start = s.start.parent_path() / file.gaussian_start;
   if (!s.gaussian_start.empty()) {
     require(file.analytic_first_step, "gaussian-start", s.gaussian_start.string(), "with an analytic first step");
     const auto folder = [](const std::filesystem::path& path) {
@@ -265,8 +264,8 @@ void run(Settings s, const std::string& command) {
   };
   const std::vector<Tensor> noise = noise_of(training_numbers(s.seed, 0, s.images), c, device).split(s.batch);
   const Table start = starting_table(s);
-  std::optional<GaussianStart> gaussian;
-  if (!s.gaussian_start.empty()) gaussian = read_gaussian_start(s.gaussian_start, c, device);
+  std::optional<TensorGaussianStart> gaussian;
+  if (!s.gaussian_start.empty()) gaussian = load_gaussian_start(s.gaussian_start, c, device);
   s.condition.with_denoiser(counted, labels, gaussian ? &*gaussian : nullptr,
                             [&](const auto& denoise) { fit(s, command, denoise, start, noise, meter); });
 }

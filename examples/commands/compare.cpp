@@ -32,7 +32,7 @@ struct Candidate {
   AnySolver<Tensor> solver;
   Schedule schedule;
   Options options = {};
-  std::shared_ptr<const GaussianStart> start = {};
+  std::shared_ptr<const TensorGaussianStart> start = {};
 };
 
 void run(const std::filesystem::path& model, const std::vector<std::filesystem::path>& predictors,

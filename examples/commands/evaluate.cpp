@@ -82,7 +82,8 @@ class Evaluation {
             "networks of 32x32 grey images, as the classifier's");
     static_cast<void>(load_fashion_mnist(s_.data, "t10k"));  // what is missing is said now, not after the first row
     if (!s_.gaussian_start.empty())
-      gaussian_start_ = std::make_shared<const GaussianStart>(read_gaussian_start(s_.gaussian_start, config, device_));
+      gaussian_start_ =
+          std::make_shared<const TensorGaussianStart>(load_gaussian_start(s_.gaussian_start, config, device_));
   }
 
   void run() {
@@ -464,7 +465,7 @@ class Evaluation {
   std::shared_ptr<Classifier> classifier_;
   Cache cache_;
   std::string model_, features_;
-  std::shared_ptr<const GaussianStart> gaussian_start_;
+  std::shared_ptr<const TensorGaussianStart> gaussian_start_;
   std::map<std::int64_t, Tensor> references_;
   std::optional<Moments> selection_, test_;
   std::vector<Row> rows_;

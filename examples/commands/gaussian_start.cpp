@@ -3,7 +3,6 @@
 // the share that the variance has in the noisy one.
 //   gaussian_start --model fashion_mnist.safetensors --out gaussian_start.safetensors
 // for calibrate and evaluate. No pictures are needed.
-#include "support/gaussian_start.hpp"
 #include "support/command_line.hpp"
 #include "support/condition.hpp"
 #include "support/network.hpp"
@@ -11,7 +10,9 @@
 #include "support/output.hpp"
 #include "support/progress.hpp"
 
+#include <fewstep/io/gaussian_start_file.hpp>
 #include <fewstep/torch.hpp>
+#include <fewstep/torch/gaussian_start.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -95,8 +96,8 @@ int main(int argc, char** argv) {
       held_out.push_back(said.narrow(0, images, unseen).to(torch::kCPU));
     }
     bar.finish();
-    const GaussianStart start{torch::stack(means), torch::stack(directions), torch::stack(variances),
-                              variance_of(torch::tensor(along / within, torch::kFloat64)).item<double>()};
+    const TensorGaussianStart start{torch::stack(means), torch::stack(directions), torch::stack(variances),
+                                    variance_of(torch::tensor(along / within, torch::kFloat64)).item<double>()};
     double whole = 0, about = 0, beyond = 0;
     const Tensor fresh = z.narrow(0, images, unseen).to(torch::kCPU);
     for (std::int64_t k = 0; k < classes; ++k) {
@@ -111,7 +112,7 @@ int main(int argc, char** argv) {
               .sum()
               .item<double>();
     }
-    write_gaussian_start(out, start);
+    io::write_gaussian_start(out, start.values());
     const double numbers = static_cast<double>(classes * fresh.numel());
     std::printf(
         "at level %g the network's answers are %.4f from 0, where the usual analytic start has them, %.4f from their "

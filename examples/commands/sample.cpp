@@ -83,7 +83,7 @@ void run(Settings s) {
     options = predicted_options(file);
   }
   Schedule schedule = make_schedule(s.schedule, s.schedule_settings);
-  std::shared_ptr<const GaussianStart> start;
+  std::shared_ptr<const TensorGaussianStart> start;
   std::optional<int> rounds;  // of a table: its midpoints need not wait for each other
   if (!s.table.empty()) {
     const Learned one = read_calibrated(s.table, config, device);

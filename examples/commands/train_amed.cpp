@@ -100,7 +100,7 @@ class Trainer {
     s_.file.data_shape = {config.img_channels, config.img_resolution, config.img_resolution};
     if (!s_.table.empty()) {
       const io::TableFile fitted = io::read_table(s_.table);
-      require(fitted.start.empty(), "table", s_.table.string() + " with the start " + fitted.start,
+      require(fitted.gaussian_start.empty(), "table", s_.table.string() + " with the start " + fitted.gaussian_start,
               "tables whose analytic start is N(0, 1)'s");
       s_.file.table = fitted.table;
       s_.file.solver = "table";

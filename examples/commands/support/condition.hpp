@@ -1,24 +1,34 @@
 // What pictures a network is asked for: what the commands that draw many have in common.
 #pragma once
 
-#include "gaussian_start.hpp"
 #include "unet.hpp"
 
 #include <fewstep/denoisers/analytic_first_step.hpp>
 #include <fewstep/denoisers/guidance.hpp>
+#include <fewstep/io/gaussian_start_file.hpp>
 #include <fewstep/torch.hpp>
+#include <fewstep/torch/gaussian_start.hpp>
 
 #include <torch/torch.h>
 #include <CLI/CLI.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <iterator>
 #include <sstream>
 #include <string>
 #include <vector>
 
 namespace fewstep::examples {
+
+/// @throws std::runtime_error as io::read_gaussian_start, also for a start that is for another model.
+inline TensorGaussianStart load_gaussian_start(const std::filesystem::path& path, const UnetConfig& c,
+                                               torch::Device device) {
+  return TensorGaussianStart::from(io::read_gaussian_start(path, {c.img_channels, c.img_resolution, c.img_resolution},
+                                                           static_cast<std::size_t>(c.label_dim)),
+                                   device);
+}
 
 struct Condition {
   bool unlabelled = false;                 // else classes take turns
@@ -67,7 +77,8 @@ struct Condition {
   /// What `use` makes of the denoiser that these rows and the guidance give, with an analytic start of its own if there
   /// is one.
   template <class Network, class Use>
-  auto with_denoiser(const Network& network, const torch::Tensor& labels, const GaussianStart* start, Use&& use) const {
+  auto with_denoiser(const Network& network, const torch::Tensor& labels, const TensorGaussianStart* start,
+                     Use&& use) const {
     return with_denoiser(network, labels, [&](const auto& denoise) {
       return start ? use(with_analytic_first_step(denoise, start->denoiser(labels, guidance))) : use(denoise);
     });

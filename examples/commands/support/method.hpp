@@ -1,9 +1,8 @@
 // What `evaluate` compares: solvers with all that decides their samples, and the settings that a classic one may have.
 #pragma once
 
-#include "gaussian_start.hpp"
-
 #include <fewstep/torch.hpp>
+#include <fewstep/torch/gaussian_start.hpp>
 
 #include <memory>
 #include <optional>
@@ -22,7 +21,7 @@ struct Method {
   Schedule schedule;
   Options options;
   std::string text;
-  std::shared_ptr<const GaussianStart> start = {};  // of an analytic first step that is not N(0, 1)'s
+  std::shared_ptr<const TensorGaussianStart> start = {};  // of an analytic first step that is not N(0, 1)'s
 };
 
 inline std::string text_of(const std::string& schedule, const ScheduleSettings& s) {

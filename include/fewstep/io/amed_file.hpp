@@ -1,18 +1,21 @@
-// A trained time predictor as a file: its weights and everything that is needed to use them.
+// A trained time predictor as a safetensors file: its weights, and the settings that it was trained for.
 #pragma once
 
+#include "../enum_names.hpp"
 #include "../plugin/amed_network.hpp"
 #include "../registry.hpp"
 #include "../schedule_registry.hpp"
+#include "detail/json_settings.hpp"
+#include "file_error.hpp"
+#include "format.hpp"
+#include "json_file.hpp"
 #include "safetensors.hpp"
 #include "table_file.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include <bit>
-#include <cstddef>
 #include <cstdint>
-#include <cstring>
+#include <exception>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -22,81 +25,85 @@
 
 namespace fewstep::io {
 
-/// What a predictor was trained for. `solver` and `solver_settings` are make_solver's; the predictor takes the place of
-/// the ratio of `amed` and `dpm2`, and is plugged into any other solver. With a table it corrects that
-/// (corrected_table).
+/// A time predictor and the solver, schedule and options that it was trained for.
 struct AmedFile {
   AmedNetwork network;
+  /// Names for make_solver and make_schedule. In `amed` and `dpm2` the predictor takes the place of the ratio; into
+  /// every other solver it is plugged (Amed).
   std::string solver = "amed", schedule = "karras";
   SolverSettings solver_settings = {};
   ScheduleSettings schedule_settings = {};
+  /// The table that the predictor corrects (corrected_table), in place of the solver.
   std::optional<Table> table = {};
   bool analytic_first_step = false, analytic_in_history = true;
-  /// Of one sample of the model's data, e.g. {1, 28, 28}.
+  /// Extents of one sample of the model's data, e.g. {1, 28, 28}.
   std::vector<std::int64_t> data_shape = {};
-  /// How it was trained, for people.
+  /// How it was trained, for people: "command", ...
   std::map<std::string, std::string> training = {};
 };
 
+/// Version 1, which is read too, has `form` (data, noise) in place of `target` (denoised, slope).
+inline constexpr const char* amed_format = "fewstep amed predictor 2";
+
 namespace detail {
 
-inline constexpr const char* amed_format = "fewstep amed predictor 2";  // 1: `form` (data, noise) in place of `target`
-
-inline Array doubles(const std::vector<double>& values, std::vector<std::int64_t> shape) {
-  Array array{Dtype::f64, std::move(shape), std::vector<std::byte>(values.size() * sizeof(double))};
-  std::memcpy(array.bytes.data(), values.data(), array.bytes.size());
-  return array;
-}
-
-inline std::vector<double> doubles(const Safetensors& file, const std::string& name) {
+/// @throws std::runtime_error for a tensor that is missing or of another element type.
+inline std::vector<double> doubles_named(const Safetensors& file, const std::string& name) {
   const auto found = file.tensors.find(name);
   if (found == file.tensors.end()) throw std::runtime_error("tensor " + name + " is missing");
   if (found->second.dtype != Dtype::f64) throw std::runtime_error("tensor " + name + " is not of type F64");
-  std::vector<double> values(found->second.bytes.size() / sizeof(double));
-  std::memcpy(values.data(), found->second.bytes.data(), found->second.bytes.size());
-  return values;
+  return values_of<double>(found->second);
 }
 
-/// Settings that were not given are null.
+/// Null for a setting that is not given.
 template <class T>
 nlohmann::json optional_json(const std::optional<T>& value) {
-  nlohmann::json j;
-  if (value) j = *value;
-  return j;
-}
-template <class T>
-std::optional<T> optional_value(const nlohmann::json& j) {
-  return j.is_null() ? std::optional<T>() : j.get<T>();
+  if (!value) return nullptr;
+  if constexpr (NamedEnum<T>) return to_string(*value);
+  else return *value;
 }
 
-}  // namespace detail
-
-/// @throws std::runtime_error when the file cannot be written; std::invalid_argument as AmedNetwork::validate.
-inline void write_amed(const std::filesystem::path& path, const AmedFile& file) {
-  file.network.validate();
-  Safetensors raw;
-  AmedNetwork::for_each_layer(file.network, [&](const std::string& name, const AmedNetwork::Layer& layer) {
-    const auto out = static_cast<std::int64_t>(layer.outputs());
-    raw.tensors[name + ".weight"] = detail::doubles(layer.weight, {out, static_cast<std::int64_t>(layer.inputs())});
-    raw.tensors[name + ".bias"] = detail::doubles(layer.bias, {out});
+inline std::map<std::string, Array> tensors_of(const AmedNetwork& network) {
+  std::map<std::string, Array> tensors;
+  AmedNetwork::for_each_layer(network, [&](const std::string& name, const AmedNetwork::Layer& layer) {
+    const auto outputs = static_cast<std::int64_t>(layer.outputs()), inputs = static_cast<std::int64_t>(layer.inputs());
+    tensors[name + ".weight"] = array_of(layer.weight, {outputs, inputs}, Dtype::f64);
+    tensors[name + ".bias"] = array_of(layer.bias, {outputs}, Dtype::f64);
   });
-  raw.tensors["frequencies"] =
-      detail::doubles(file.network.frequencies, {static_cast<std::int64_t>(file.network.frequencies.size())});
-  const auto& solver = file.solver_settings;
-  const auto& schedule = file.schedule_settings;
-  nlohmann::json target, variant;
-  if (solver.variant) variant = *solver.variant == UniB::bh1 ? "bh1" : "bh2";
-  if (solver.target) target = *solver.target == Target::denoised ? "denoised" : "slope";
+  const auto frequencies = static_cast<std::int64_t>(network.frequencies.size());
+  tensors["frequencies"] = array_of(network.frequencies, {frequencies}, Dtype::f64);
+  return tensors;
+}
+
+inline AmedNetwork network_of(const Safetensors& file, const JsonSettings& settings) {
+  AmedNetwork network;
+  network.direction_scale_range = settings.get<double>("scale_dir");
+  network.sigma_scale_range = settings.get<double>("scale_time");
+  if (file.tensors.contains("fc_r.weight")) network.ratio.emplace();
+  if (file.tensors.contains("fc_scale_dir.weight")) network.direction_scale.emplace();
+  if (file.tensors.contains("fc_scale_time.weight")) network.sigma_scale.emplace();
+  network.frequencies = doubles_named(file, "frequencies");
+  AmedNetwork::for_each_layer(network, [&](const std::string& name, AmedNetwork::Layer& layer) {
+    layer.weight = doubles_named(file, name + ".weight");
+    layer.bias = doubles_named(file, name + ".bias");
+  });
+  network.validate();
+  return network;
+}
+
+inline nlohmann::json settings_json(const AmedFile& file) {
+  const SolverSettings& solver = file.solver_settings;
+  const ScheduleSettings& schedule = file.schedule_settings;
   nlohmann::json settings{{"scale_dir", file.network.direction_scale_range},
                           {"scale_time", file.network.sigma_scale_range},
                           {"solver", file.solver},
-                          {"order", detail::optional_json(solver.order)},
-                          {"target", target},
-                          {"variant", variant},
-                          {"lower_order_final", detail::optional_json(solver.lower_order_final)},
+                          {"order", optional_json(solver.order)},
+                          {"target", optional_json(solver.target)},
+                          {"variant", optional_json(solver.variant)},
+                          {"lower_order_final", optional_json(solver.lower_order_final)},
                           {"schedule", file.schedule},
                           {"steps", schedule.steps},
-                          {"rho", detail::optional_json(schedule.rho)},
+                          {"rho", optional_json(schedule.rho)},
                           {"sigma_min", schedule.sigma_min},
                           {"sigma_max", schedule.sigma_max},
                           {"end_at_zero", schedule.end == End::zero},
@@ -105,56 +112,71 @@ inline void write_amed(const std::filesystem::path& path, const AmedFile& file) 
                           {"afs_in_history", file.analytic_in_history},
                           {"data_shape", file.data_shape}};
   if (file.table) settings["table"] = to_json({*file.table, file.analytic_first_step});
-  raw.metadata = file.training;
-  raw.metadata["format"] = detail::amed_format;
-  raw.metadata["settings"] = settings.dump();
+  return settings;
+}
+
+inline SolverSettings solver_settings_of(const JsonSettings& settings, int version) {
+  SolverSettings solver;
+  solver.order = settings.find<int>("order");
+  if (version == 1 && settings.has("form"))
+    solver.target = settings.choice("form", "", {"data", "noise"}) == "data" ? Target::denoised : Target::slope;
+  else if (const auto target = settings.find<std::string>("target")) solver.target = parse<Target>("target", *target);
+  if (const auto variant = settings.find<std::string>("variant")) solver.variant = parse<UniB>("variant", *variant);
+  solver.lower_order_final = settings.find<bool>("lower_order_final");
+  return solver;
+}
+
+inline ScheduleSettings schedule_settings_of(const JsonSettings& settings) {
+  return {.steps = settings.get<int>("steps"),
+          .rho = settings.find<double>("rho"),
+          .sigma_min = settings.get<double>("sigma_min"),
+          .sigma_max = settings.get<double>("sigma_max"),
+          .end = settings.get<bool>("end_at_zero") ? End::zero : End::sigma_min,
+          .levels = settings.get("levels", std::vector<double>())};
+}
+
+inline AmedFile amed_file_from(const Safetensors& raw) {
+  const auto entry = [&](const char* name) {
+    const auto found = raw.metadata.find(name);
+    return found == raw.metadata.end() ? std::string() : found->second;
+  };
+  const int version = check_format(entry("format"), amed_format, "a time predictor");
+  const nlohmann::json json = parse_json(entry("settings"));
+  const JsonSettings settings(json);
+  AmedFile file{network_of(raw, settings), settings.get<std::string>("solver"), settings.get<std::string>("schedule"),
+                solver_settings_of(settings, version), schedule_settings_of(settings)};
+  if (settings.has("table")) file.table = table_from_json(json.at("table")).table;
+  file.analytic_first_step = settings.get<bool>("afs");
+  file.analytic_in_history = settings.get<bool>("afs_in_history");
+  file.data_shape = settings.get<std::vector<std::int64_t>>("data_shape");
+  file.training = raw.metadata;
+  file.training.erase("format");
+  file.training.erase("settings");
+  return file;
+}
+
+}  // namespace detail
+
+/// Writes a predictor file, atomically (atomic_write).
+///
+/// @throws std::invalid_argument as AmedNetwork::validate; std::runtime_error when the file cannot be written.
+inline void write_amed(const std::filesystem::path& path, const AmedFile& file) {
+  file.network.validate();
+  Safetensors raw{detail::tensors_of(file.network), file.training};
+  raw.metadata["format"] = amed_format;
+  raw.metadata["settings"] = detail::settings_json(file).dump();
   write_safetensors(path, raw);
 }
 
-/// @throws std::runtime_error, one line: the file and what is wrong with it.
+/// Reads a predictor file, in any version of the format.
+///
+/// @throws std::runtime_error "PATH: WHAT" when the file cannot be read or is malformed.
 inline AmedFile read_amed(const std::filesystem::path& path) {
-  Safetensors raw = read_safetensors(path);
+  const Safetensors raw = read_safetensors(path);
   try {
-    const auto format = raw.metadata.find("format");
-    const int version = detail::check_format(format == raw.metadata.end() ? "" : format->second, detail::amed_format,
-                                             "a time predictor");
-    const nlohmann::json j = detail::parse_json(raw.metadata.at("settings"));
-    AmedFile file;
-    file.network.direction_scale_range = j.at("scale_dir");
-    file.network.sigma_scale_range = j.at("scale_time");
-    if (raw.tensors.contains("fc_r.weight")) file.network.ratio.emplace();
-    if (raw.tensors.contains("fc_scale_dir.weight")) file.network.direction_scale.emplace();
-    if (raw.tensors.contains("fc_scale_time.weight")) file.network.sigma_scale.emplace();
-    file.network.frequencies = detail::doubles(raw, "frequencies");
-    AmedNetwork::for_each_layer(file.network, [&](const std::string& name, AmedNetwork::Layer& layer) {
-      layer.weight = detail::doubles(raw, name + ".weight");
-      layer.bias = detail::doubles(raw, name + ".bias");
-    });
-    file.network.validate();
-    file.solver = j.at("solver");
-    file.solver_settings.order = detail::optional_value<int>(j.at("order"));
-    if (const auto target = detail::optional_value<std::string>(j.at(version == 1 ? "form" : "target")))
-      file.solver_settings.target = *target == (version == 1 ? "data" : "denoised") ? Target::denoised : Target::slope;
-    if (const auto variant = j.find("variant"); variant != j.end() && !variant->is_null())
-      file.solver_settings.variant = variant->get<std::string>() == "bh1" ? UniB::bh1 : UniB::bh2;
-    file.solver_settings.lower_order_final = detail::optional_value<bool>(j.at("lower_order_final"));
-    file.schedule = j.at("schedule");
-    file.schedule_settings = {j.at("steps"),
-                              detail::optional_value<double>(j.at("rho")),
-                              j.at("sigma_min"),
-                              j.at("sigma_max"),
-                              j.at("end_at_zero").get<bool>() ? End::zero : End::sigma_min,
-                              j.value("levels", std::vector<double>())};
-    if (j.contains("table")) file.table = table_from_json(j.at("table")).table;
-    file.analytic_first_step = j.at("afs");
-    file.analytic_in_history = j.at("afs_in_history");
-    file.data_shape = j.at("data_shape").get<std::vector<std::int64_t>>();
-    raw.metadata.erase("format");
-    raw.metadata.erase("settings");
-    file.training = raw.metadata;
-    return file;
+    return detail::amed_file_from(raw);
   } catch (const std::exception& error) {
-    throw detail::about(path, error);
+    throw file_error(path, error.what());
   }
 }
 

@@ -1,7 +1,7 @@
 // Trained predictors and tables as the commands use them.
 #pragma once
 
-#include "gaussian_start.hpp"
+#include "condition.hpp"
 #include "network.hpp"
 
 #include <fewstep/io/amed_file.hpp>
@@ -99,18 +99,18 @@ struct Learned {
   AnySolver<torch::Tensor> solver;
   Schedule schedule;
   Options options;
-  std::filesystem::path start_file = {};            // of the analytic first step, where it is not N(0, 1)'s
-  std::shared_ptr<const GaussianStart> start = {};  // from there
+  std::filesystem::path start_file = {};                  // of the analytic first step, where it is not N(0, 1)'s
+  std::shared_ptr<const TensorGaussianStart> start = {};  // from there
 };
 
 /// A table of calibrate, with the start that it names.
-/// @throws std::runtime_error as io::read_table, read_gaussian_start.
+/// @throws std::runtime_error as io::read_table, io::read_gaussian_start.
 inline Learned read_calibrated(const std::filesystem::path& path, const UnetConfig& config, torch::Device device) {
   const io::TableFile file = io::read_table(path);
   Learned made{"calibrated", file.table, file.table.schedule(), {.analytic_first_step = file.analytic_first_step}};
-  if (!file.start.empty()) {
-    made.start_file = path.parent_path() / file.start;
-    made.start = std::make_shared<const GaussianStart>(read_gaussian_start(made.start_file, config, device));
+  if (!file.gaussian_start.empty()) {
+    made.start_file = path.parent_path() / file.gaussian_start;
+    made.start = std::make_shared<const TensorGaussianStart>(load_gaussian_start(made.start_file, config, device));
   }
   return made;
 }

@@ -1,0 +1,135 @@
+// A Gaussian start as a safetensors file.
+#pragma once
+
+#include "../denoisers/gaussian_start.hpp"
+#include "../errors.hpp"
+#include "file_error.hpp"
+#include "format.hpp"
+#include "safetensors.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace fewstep::io {
+
+inline constexpr const char* gaussian_start_format = "fewstep gaussian start 1";
+
+namespace detail {
+
+inline const Array& tensor_named(const Safetensors& file, const std::string& name) {
+  const auto found = file.tensors.find(name);
+  if (found == file.tensors.end()) throw std::runtime_error("tensor " + name + " is missing");
+  return found->second;
+}
+
+/// @throws std::runtime_error for a tensor that is missing or of another element type.
+template <class T>
+std::vector<T> values_named(const Safetensors& file, const std::string& name) {
+  const Array& array = tensor_named(file, name);
+  try {
+    return values_of<T>(array);
+  } catch (const std::runtime_error& error) {
+    throw std::runtime_error("tensor " + name + " " + error.what());
+  }
+}
+
+/// Returns the values of a tensor [classes + 1, ...] by its first index.
+/// @throws std::exception also for another shape.
+template <class T>
+std::vector<std::vector<T>> rows_named(const Safetensors& file, const std::string& name,
+                                       const std::vector<std::int64_t>& shape) {
+  using fewstep::detail::shape_text;
+  const std::vector<std::int64_t>& found = tensor_named(file, name).shape;
+  require(found == shape, "the shape of tensor " + name, shape_text(found), shape_text(shape));
+  const std::vector<T> all = values_named<T>(file, name);
+  const auto count = static_cast<std::size_t>(shape[0]), size = all.size() / count;
+  std::vector<std::vector<T>> rows;
+  for (std::size_t k = 0; k < count; ++k) {
+    const auto first = all.begin() + static_cast<std::ptrdiff_t>(k * size);
+    rows.emplace_back(first, first + static_cast<std::ptrdiff_t>(size));
+  }
+  return rows;
+}
+
+inline GaussianStart gaussian_start_from(const Safetensors& file) {
+  const auto format = file.metadata.find("format");
+  check_format(format == file.metadata.end() ? "" : format->second, gaussian_start_format, "a Gaussian start");
+  const std::vector<std::int64_t> extents = tensor_named(file, "means").shape;
+  if (extents.empty() || extents[0] == 0) throw std::runtime_error("tensor means has no entry");
+  GaussianStart start{.shape = {extents.begin() + 1, extents.end()},
+                      .means = rows_named<float>(file, "means", extents)};
+  const std::vector<double> variance = values_named<double>(file, "variance");
+  require(variance.size() == 1, "the size of tensor variance", variance.size(), "1");
+  start.variance = variance[0];
+  start.directions.resize(start.means.size());
+  start.variances.resize(start.means.size());
+  if (file.tensors.contains("directions") || file.tensors.contains("variances")) {  // absent: rank 0
+    const std::vector<std::int64_t>& shape = tensor_named(file, "variances").shape;
+    const std::int64_t rank = shape.size() == 2 ? shape[1] : 0;
+    std::vector<std::int64_t> ranked = extents;
+    ranked.insert(ranked.begin() + 1, rank);
+    start.directions = rows_named<float>(file, "directions", ranked);
+    start.variances = rows_named<double>(file, "variances", {extents[0], rank});
+  }
+  start.validate();
+  return start;
+}
+
+}  // namespace detail
+
+/// Writes a Gaussian start: tensors means [classes + 1, C, H, W] (F32), directions [classes + 1, rank, C, H, W] (F16:
+/// their share of the denoised image is small), variances [classes + 1, rank] and variance [1] (F64).
+///
+/// @throws std::invalid_argument as GaussianStart::validate; std::runtime_error when the file cannot be written.
+inline void write_gaussian_start(const std::filesystem::path& path, const GaussianStart& start) {
+  start.validate();
+  const auto joined = [](const auto& rows) {
+    auto all = rows[0];
+    for (std::size_t k = 1; k < rows.size(); ++k) all.insert(all.end(), rows[k].begin(), rows[k].end());
+    return all;
+  };
+  const auto entries = static_cast<std::int64_t>(start.means.size()), rank = static_cast<std::int64_t>(start.rank());
+  std::vector<std::int64_t> shape = start.shape;
+  shape.insert(shape.begin(), entries);
+  std::vector<std::int64_t> ranked = shape;
+  ranked.insert(ranked.begin() + 1, rank);
+  write_safetensors(path, {{{"means", array_of(joined(start.means), shape, Dtype::f32)},
+                            {"directions", array_of(joined(start.directions), ranked, Dtype::f16)},
+                            {"variances", array_of(joined(start.variances), {entries, rank}, Dtype::f64)},
+                            {"variance", array_of(std::vector{start.variance}, {1}, Dtype::f64)}},
+                           {{"format", gaussian_start_format}}});
+}
+
+/// Reads a Gaussian start. Without directions and variances it has rank 0.
+///
+/// @throws std::runtime_error "PATH: WHAT" when the file cannot be read or is malformed.
+inline GaussianStart read_gaussian_start(const std::filesystem::path& path) {
+  const Safetensors file = read_safetensors(path);
+  try {
+    return detail::gaussian_start_from(file);
+  } catch (const std::exception& error) {
+    throw file_error(path, error.what());
+  }
+}
+
+/// The same for a model with samples of this shape and this number of classes.
+///
+/// @throws std::runtime_error "PATH: WHAT", also for another shape or number of classes.
+inline GaussianStart read_gaussian_start(const std::filesystem::path& path,
+                                         const std::vector<std::int64_t>& sample_shape, std::size_t classes) {
+  GaussianStart start = read_gaussian_start(path);
+  try {
+    start.require_fits(sample_shape, classes);
+  } catch (const std::exception& error) {
+    throw file_error(path, error.what());
+  }
+  return start;
+}
+
+}  // namespace fewstep::io

@@ -1,0 +1,81 @@
+// JSON files, and JSON in text from an untrusted source.
+#pragma once
+
+#include "../errors.hpp"
+#include "atomic_write.hpp"
+#include "file_error.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <ostream>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace fewstep::io {
+
+/// parse_json rejects text whose arrays and objects nest this deep. The files of this library nest to 5.
+inline constexpr int json_depth_limit = 16;
+
+/// Returns JSON as text. Bytes that are not UTF-8 (a path in a recorded command may hold some) become U+FFFD, so that
+/// they cannot make writing a result fail.
+///
+/// @param indent  spaces per level, one value per line; -1: everything on one line
+template <class Json>
+std::string dump_json(const Json& json, int indent = -1) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+/// Returns a JSON value for an error message: on one line, in ASCII, control characters escaped (a terminal would obey
+/// them), arrays and objects as "array" and "object".
+inline std::string text_for_message(const nlohmann::json& json) {
+  if (json.is_structured()) return json.type_name();
+  const std::string text = json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+  return json.is_string() ? text.substr(1, text.size() - 2) : text;
+}
+
+/// Parses untrusted JSON. Stricter than nlohmann::json::parse, which keeps the last of several values of one key and
+/// recurses as deep as the text nests.
+///
+/// @param text  a string or an input stream
+/// @throws std::invalid_argument for a key that an object has twice, or nesting to json_depth_limit;
+///         nlohmann::json::exception for text that is not JSON.
+template <class Text>
+nlohmann::json parse_json(Text&& text) {
+  using Event = nlohmann::json::parse_event_t;
+  std::vector<std::set<std::string>> keys;  // of each enclosing object
+  return nlohmann::json::parse(text, [&](int depth, Event event, nlohmann::json& value) {
+    require(depth < json_depth_limit, "the depth of nesting", depth, "less than " + std::to_string(json_depth_limit));
+    if (event == Event::object_start) keys.emplace_back();
+    if (event == Event::object_end) keys.pop_back();
+    if (event == Event::key && !keys.back().insert(value.get<std::string>()).second)
+      refuse(text_for_message(value), "given twice", "once");
+    return true;
+  });
+}
+
+/// Reads a JSON file by the rules of parse_json.
+///
+/// @throws std::runtime_error "PATH: WHAT" when the file cannot be read or is malformed.
+inline nlohmann::json read_json(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  if (!in) throw file_error(path, "cannot be read");
+  try {
+    return parse_json(in);
+  } catch (const std::exception& error) {
+    throw file_error(path, error.what());
+  }
+}
+
+/// Writes a JSON file, atomically, with an indentation of one space and a line break at the end.
+///
+/// @throws std::runtime_error as atomic_write.
+template <class Json>
+void write_json(const std::filesystem::path& path, const Json& json) {
+  atomic_write(path, [&](std::ostream& out) { out << dump_json(json, 1) << "\n"; });
+}
+
+}  // namespace fewstep::io
