@@ -1,46 +1,16 @@
-// NumPy's array file: `numpy.load(path)`.
+// NumPy's array file, for `numpy.load(path)`.
 #pragma once
 
-#include <fewstep/io/atomic_write.hpp>
-
-#include <bit>
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <ostream>
 #include <span>
-#include <stdexcept>
-#include <string>
 #include <vector>
 
 namespace fewstep::examples {
 
-/// Writes float32 data (row-major, as many as the shape holds) as a .npy file of format 1.0, whole or not at all.
-/// @throws std::invalid_argument when data and shape disagree, std::runtime_error when the file cannot be written.
-inline void write_npy(const std::filesystem::path& path, std::span<const float> data,
-                      const std::vector<std::int64_t>& shape) {
-  static_assert(std::endian::native == std::endian::little, "'<f4' below promises little-endian numbers");
-  std::size_t count = 1;
-  std::string dimensions;
-  for (const auto extent : shape) {
-    count *= static_cast<std::size_t>(extent);
-    dimensions += std::to_string(extent) + ",";  // the trailing comma makes one dimension a Python tuple too
-  }
-  if (count != data.size()) {
-    throw std::invalid_argument("npy data has " + std::to_string(data.size()) + " numbers; its shape (" + dimensions +
-                                ") holds " + std::to_string(count));
-  }
-
-  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + dimensions + "), }";
-  constexpr std::size_t before = 10;  // magic, version, length of the header; the data must start at a multiple of 64
-  header.append(63 - (before + header.size()) % 64, ' ');
-  header += '\n';
-
-  io::atomic_write(path, [&](std::ostream& out) {
-    const auto size = header.size();
-    out << "\x93NUMPY" << '\x01' << '\0' << static_cast<char>(size & 0xff) << static_cast<char>(size >> 8) << header;
-    out.write(reinterpret_cast<const char*>(data.data()), static_cast<std::streamsize>(data.size_bytes()));
-  });
-}
+/// Writes float32 data as a .npy file of format 1.0, atomically.
+/// @param data   row-major, as many numbers as the shape holds
+/// @throws std::invalid_argument if data and shape disagree, std::runtime_error if the file cannot be written.
+void write_npy(const std::filesystem::path& path, std::span<const float> data, const std::vector<std::int64_t>& shape);
 
 }  // namespace fewstep::examples

@@ -2,11 +2,12 @@
 // (Dhariwal & Nichol 2021, arXiv 2105.05233, section 3), in the parametrization of Karras et al. 2022 (arXiv
 // 2206.00364, appendix F). Module and parameter names are those of the published EDM checkpoints.
 //
-// Every layer computes in the type of the features it is given and converts its own weights, so that a network with
-// float32 weights can run in bfloat16. Convolutions keep the memory format of their input.
+// Every layer computes in the type of its input and converts its own weights, so that a network with float32 weights
+// can run in bfloat16. Convolutions keep the memory format of their input.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>
@@ -17,7 +18,7 @@
 
 namespace fewstep::examples {
 
-/// How fresh weights are drawn: uniform, with variance scale^2 / fan, fan being the mean of fan-in and fan-out
+/// Draws initial weights from a uniform distribution of variance scale^2 / fan, with fan the mean of fan-in and fan-out
 /// ("xavier", Song et al.) or the fan-in ("kaiming", Dhariwal & Nichol).
 struct WeightInit {
   enum class Fan { mean, in };
@@ -59,8 +60,8 @@ enum class Resample { none, up, down };
 struct Conv2d : torch::nn::Module {
   torch::Tensor weight, bias, resample_filter;
 
-  /// `convolve_first`: filter after the convolution, at the high resolution (NCSN++'s residual input branch); otherwise
-  /// the convolution acts on the resampled features.
+  /// @param convolve_first  filter after the convolution, at the high resolution (NCSN++'s residual input branch);
+  ///                        false: the convolution acts on the resampled features
   Conv2d(std::int64_t in, std::int64_t out, std::int64_t kernel, WeightInit init, Resample resample = Resample::none,
          const std::vector<double>& filter = {1, 1}, bool convolve_first = false)
       : kernel_(kernel), resample_(resample), convolve_first_(convolve_first), taps_(std::ssize(filter)) {
@@ -92,14 +93,14 @@ struct Conv2d : torch::nn::Module {
   }
 
   torch::Tensor filtered(const torch::Tensor& x, std::int64_t padding) const {
-    if (box_) {  // the same numbers, several times faster
+    if (box_) {  // the same result, several times faster
       if (resample_ == Resample::down) return torch::avg_pool2d(x, 2);
       return torch::upsample_nearest2d(x, c10::IntArrayRef{2 * x.size(2), 2 * x.size(3)});
     }
     const std::int64_t channels = x.size(1);
     const torch::Tensor filter = resample_filter.to(x.scalar_type()).expand({channels, 1, taps_, taps_});
     if (resample_ == Resample::down) return torch::conv2d(x, filter, {}, 2, padding, 1, channels);
-    // Zeros between the samples take three quarters of the sum away.
+    // Three of four input pixels of the transposed convolution are zero.
     return torch::conv_transpose2d(x, filter * 4, {}, 2, padding, 0, channels);
   }
 
@@ -110,7 +111,7 @@ struct Conv2d : torch::nn::Module {
   bool box_ = false;
 };
 
-/// Group normalisation over 32 groups, fewer where a group would have less than four channels.
+/// Group normalisation over 32 groups, or fewer, so that each group has at least four channels.
 struct GroupNorm : torch::nn::Module {
   torch::Tensor weight, bias;
 
@@ -138,7 +139,7 @@ inline torch::Tensor positional_angles(const torch::Tensor& level, std::int64_t 
   return torch::outer(level, frequency);
 }
 
-/// Random frequencies, drawn once and kept with the weights (NCSN++).
+/// Random frequencies, drawn once and stored with the weights (NCSN++).
 struct FourierFeatures : torch::nn::Module {
   torch::Tensor freqs;
 
@@ -151,15 +152,15 @@ struct FourierFeatures : torch::nn::Module {
   }
 };
 
-/// What the blocks of one network have in common.
+/// Options shared by all blocks of a network.
 struct BlockOptions {
   std::int64_t embedding_channels = 0;
   std::int64_t channels_per_head = 0;  // 0: attention has a single head
   double dropout = 0;
   double skip_scale = 1;
   double epsilon = 1e-5;
-  bool adaptive_scale = true;  // the embedding scales and shifts the features, otherwise it only shifts them
-  bool resample_proj = false;  // a change of resolution always has a 1x1 convolution on the skip branch
+  bool adaptive_scale = true;  // the embedding scales and shifts the features; false: it only shifts them
+  bool resample_proj = false;  // every change of resolution has a 1x1 convolution on the skip branch
   std::vector<double> filter = {1, 1};
   WeightInit init, init_zero, init_attention;
 };
@@ -213,7 +214,7 @@ struct UnetBlock : torch::nn::Module {
     return options_.skip_scale == 1 ? sum : sum * options_.skip_scale;
   }
 
-  /// Scaled dot-product attention over all positions; query, key and value of a channel lie side by side in qkv.
+  /// Scaled dot-product attention over all positions; query, key and value of a channel are adjacent in qkv.
   torch::Tensor attended(const torch::Tensor& x) const {
     const std::int64_t batch = x.size(0), channels = x.size(1) / heads_;
     const torch::Tensor all = qkv->forward(norm2->forward(x)).reshape({batch * heads_, channels, 3, -1});

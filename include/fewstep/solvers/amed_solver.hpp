@@ -36,7 +36,7 @@ struct AmedSolver {
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& d, M& model, Midpoint<X>& m) const {
     m.evaluate(predictor, n, x, d, model);
-    combine(x, levels(m.to.direction_scale, n.from, n.to), weights, x, m.slope);
+    combine(x, levels(m.prediction.direction_scale, n.from, n.to), weights, x, m.slope);
   }
 };
 template <class P>

@@ -38,7 +38,7 @@ struct DpmSolver2 {
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& d, M& model, Midpoint<X>& m) const {
     m.evaluate(predictor, n, x, d, model);
-    combine(x, levels(m.to.ratio, m.to.direction_scale, n.from, n.to), weights, x, d, m.slope);
+    combine(x, levels(m.prediction.ratio, m.prediction.direction_scale, n.from, n.to), weights, x, d, m.slope);
   }
 };
 template <class P>

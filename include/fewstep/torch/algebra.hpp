@@ -4,7 +4,8 @@
 #include "../algebra.hpp"
 #include "../errors.hpp"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <concepts>

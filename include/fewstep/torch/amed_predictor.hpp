@@ -4,7 +4,7 @@
 #include "../plugin/predictor.hpp"
 #include "algebra.hpp"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cstddef>

@@ -4,7 +4,9 @@
 #include "../errors.hpp"
 #include "algebra.hpp"
 
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <cmath>
 #include <tuple>

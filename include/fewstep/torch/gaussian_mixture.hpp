@@ -2,7 +2,7 @@
 
 #include "../denoisers/gaussian_mixture.hpp"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <vector>

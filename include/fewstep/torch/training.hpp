@@ -7,7 +7,9 @@
 #include "../run.hpp"
 #include "algebra.hpp"
 
-#include <torch/torch.h>
+#include <torch/optim/adam.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <cmath>
 #include <cstddef>
