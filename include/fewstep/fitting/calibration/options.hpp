@@ -1,6 +1,7 @@
 // What a calibration is given, and what it reports.
 #pragma once
 
+#include "../../enum_names.hpp"
 #include "../../solvers/table.hpp"
 
 #include <cmath>
