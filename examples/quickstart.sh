@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# From a fresh machine to a picture: installs what is missing, builds, and draws 64 images from a trained network with
-# several solvers at 5 evaluations beside 100 evaluations, all from the same noise.
-#   examples/quickstart.sh [--build DIR] [--out FILE.png] [cmake arguments, such as -DTorch_DIR=...]
+# From a fresh machine to a picture: installs what is missing, builds, runs the first lesson, and draws 64 images from a
+# trained network with six solvers at 5 NFE and one at 100 NFE, all from the same noise.
+#   examples/quickstart.sh [--build DIR] [--out FILE.png] [CMake arguments, for example -DTorch_DIR=...]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../cmake/bootstrap.sh"
 
@@ -27,10 +27,10 @@ configure "$build" -DFEWSTEP_EXAMPLES=ON -DFEWSTEP_TESTS=OFF "${cmake_arguments[
 cmake --build "$build" --parallel "$(build_jobs)" --target quickstart sample compare
 
 echo
-echo "== examples/quickstart.cpp: an exact denoiser, Eigen alone"
+echo "== examples/quickstart.cpp: a model whose denoiser is known exactly, on Eigen arrays"
 "$build/examples/quickstart"
 echo
-echo "== examples/compare.cpp: a trained network, the same noise for every solver"
+echo "== examples/commands/compare.cpp: a trained network, the same noise for every solver"
 models=$fewstep_source/examples/models
 "$build/examples/compare" --model "$models/fashion_mnist.safetensors" \
   --predictors "$models/amed_5.safetensors,$models/amed_ipndm_5.safetensors,$models/table_5.json" \

@@ -1,5 +1,4 @@
-// The slips of published code, each against the formula as it was published, and unlike the method that it should have
-// been.
+// The mistakes of published code in compat/: each reproduces the published formula and differs from the correct method.
 #include "support/catch.hpp"
 #include "support/message.hpp"
 
@@ -21,28 +20,28 @@ namespace {
 
 using V = std::vector<double>;
 
-const V outputs{0.7, -0.4, 0.9, 0.3, -0.8, 0.5};  // of the model, whatever the state
-const V grid{40, 17, 9, 3, 1.3, 0.9, 0.2};        // steps of every ratio
+const V outputs{0.7, -0.4, 0.9, 0.3, -0.8, 0.5};  // model outputs, whatever the state
+const V grid{40, 17, 9, 3, 1.3, 0.9, 0.2};        // steps of different ratios
 const V even{9, 8, 7, 6, 5};
 
-/// Where a run over the first `count` levels ends.
+/// The last state of a run over the first `count` levels.
 template <class S>
 double end(const S& solver, const V& all, std::size_t count) {
-  std::vector<laws::Rows> answers;
-  for (const double v : outputs) answers.push_back({{v}});
-  laws::detail::Playback<double> model{answers};
-  return laws::detail::walk<double>(solver, model, V(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count)),
-                                    1.3)[0][0];
+  std::vector<laws::Rows> rows;
+  for (const double v : outputs) rows.push_back({{v}});
+  laws::detail::ScriptedModel<double> model{rows};
+  return laws::detail::run_over_levels<double>(
+      solver, model, V(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count)), 1.3)[0][0];
 }
 
-/// What the step from level i adds.
+/// The change of the state in the step from level i.
 template <class S>
 double added(const S& solver, const V& all, std::size_t i) {
   return end(solver, all, i + 2) - end(solver, all, i + 1);
 }
 
-/// The sum of weights times outputs, the newest of step i first.
-double weighed(const V& weights, std::size_t i) {
+/// The sum of weights times outputs, those of step i and before, newest first.
+double weighted_outputs(const V& weights, std::size_t i) {
   double sum = 0;
   for (std::size_t k = 0; k < weights.size(); ++k) sum += weights[k] * outputs[i - k];
   return sum;
@@ -50,7 +49,7 @@ double weighed(const V& weights, std::size_t i) {
 
 }  // namespace
 
-TEST_CASE("what they evaluate, their defaults and what they refuse") {
+TEST_CASE("evaluations, defaults and allowed options") {
   CHECK(compat::IpndmV::evaluations() == 1);
   CHECK(compat::DeisTime::evaluations() == 1);
   CHECK(compat::DeisStale::evaluations() == 1);
@@ -58,22 +57,22 @@ TEST_CASE("what they evaluate, their defaults and what they refuse") {
   CHECK(compat::ClippedDdim::evaluations() == 1);
   CHECK(compat::StridedDdim::evaluations() == 1);
   CHECK(compat::UniPc::evaluations() == 2);
-  CHECK(compat::DeisStale::fresh.order == 4);
+  CHECK(compat::DeisStale::solver.order == 4);
   CHECK(compat::IpndmV{}.order == 4);
   CHECK(compat::DeisTime{}.order == 3);
   CHECK(compat::ClippedDdim{}.limit == 1);
   for (const int order : {1, 2, 3, 4, 0, 5}) {
-    const bool fine = order >= 1 && order <= 4;
+    const bool allowed = order >= 1 && order <= 4;
     CHECK(message_of([&] { compat::IpndmV{order}.validate(); }) ==
-          (fine ? "nothing was thrown" : "IpndmV::order is " + std::to_string(order) + "; allowed: 1 to 4"));
+          (allowed ? "nothing was thrown" : "IpndmV::order is " + std::to_string(order) + "; allowed: 1 to 4"));
     CHECK(message_of([&] { compat::DeisTime{order}.validate(); }) ==
-          (fine ? "nothing was thrown" : "DeisTime::order is " + std::to_string(order) + "; allowed: 1 to 4"));
+          (allowed ? "nothing was thrown" : "DeisTime::order is " + std::to_string(order) + "; allowed: 1 to 4"));
   }
   CHECK(message_of([] { compat::ClippedDdim{0.5}.validate(); }) == "nothing was thrown");
   CHECK(message_of([] { compat::ClippedDdim{0}.validate(); }) == "ClippedDdim::limit is 0; allowed: positive numbers");
 }
 
-TEST_CASE("iPNDM_v's coefficients") {
+TEST_CASE("iPNDM_v with the published coefficients") {
   const auto published = [](const V& t, std::size_t i, int order) -> V {
     const double h = t[i + 1] - t[i], h1 = t[i] - t[i - 1], h2 = t[i - 1] - t[i - 2];
     const double a = (1 - h / (3 * (h + h1)) * (h * (h + h1)) / (h1 * (h1 + h2))) / 2;
@@ -85,21 +84,22 @@ TEST_CASE("iPNDM_v's coefficients") {
             h * (a * h1 / h2 + (h1 / h2 + r * (1 + h2 / h3)) * b), -h * b * r * h1 / h2};
   };
   for (const int order : {1, 2, 3, 4}) {
-    const compat::IpndmV slip{order};
-    const Deis right{.order = order, .variable = Variable::sigma};
+    const compat::IpndmV published_solver{order};
+    const Deis correct{.order = order, .variable = Variable::sigma};
     for (std::size_t i = 0; i < 6; ++i) {
       INFO("order " << order << ", step " << i);
-      const int here = std::min(order, static_cast<int>(i) + 1);
-      if (here < 3) CHECK(added(slip, grid, i) == added(right, grid, i));
-      else CHECK(added(slip, grid, i) == Approx(weighed(published(grid, i, here), i)).epsilon(1e-12));
+      const int order_here = std::min(order, static_cast<int>(i) + 1);
+      const double got = added(published_solver, grid, i);
+      if (order_here < 3) CHECK(got == added(correct, grid, i));
+      else CHECK(got == Approx(weighted_outputs(published(grid, i, order_here), i)).epsilon(1e-12));
     }
-    if (order > 2) CHECK(std::abs(added(slip, grid, 4) - added(right, grid, 4)) > 0.01);
+    if (order > 2) CHECK(std::abs(added(published_solver, grid, 4) - added(correct, grid, 4)) > 0.01);
   }
-  // In even steps the third order is Adams-Bashforth's, the fourth is not: 57/24, -65/24, 43/24, -11/24.
+  // On equal steps the third order is Adams-Bashforth's; the fourth has 57/24, -65/24, 43/24, -11/24.
   CHECK(added(compat::IpndmV{3}, even, 3) ==
         Approx(added(Deis{.order = 3, .variable = Variable::sigma}, even, 3)).epsilon(1e-12));
   CHECK(added(compat::IpndmV{4}, even, 3) ==
-        Approx(weighed({-57. / 24, 65. / 24, -43. / 24, 11. / 24}, 3)).epsilon(1e-12));
+        Approx(weighted_outputs({-57. / 24, 65. / 24, -43. / 24, 11. / 24}, 3)).epsilon(1e-12));
 }
 
 TEST_CASE("tAB-DEIS by a sum of 10,000 points") {
@@ -125,48 +125,49 @@ TEST_CASE("tAB-DEIS by a sum of 10,000 points") {
         }
       }
       const double got = added(compat::DeisTime{order}, grid, i);
-      CHECK(got == Approx(weighed(weights, i)).epsilon(1e-9));
+      CHECK(got == Approx(weighted_outputs(weights, i)).epsilon(1e-9));
       if (count > 1) CHECK(std::abs(got - added(Deis{.order = order}, grid, i)) > 1e-8);
     }
 }
 
-TEST_CASE("rhoAB-DEIS of order 4 weighs every step after the fourth as the fourth") {
-  const Deis right{.order = 4, .variable = Variable::sigma};
+TEST_CASE("rhoAB-DEIS of order 4 keeps the weights of its fourth step") {
+  const Deis correct{.order = 4, .variable = Variable::sigma};
   for (std::size_t i = 0; i < 4; ++i)
-    CHECK(added(compat::DeisStale{}, grid, i) == Approx(added(right, grid, i)).epsilon(1e-12));
-  const auto weights = right.weights(grid[4], std::array{grid[3], grid[2], grid[1], grid[0]});
+    CHECK(added(compat::DeisStale{}, grid, i) == Approx(added(correct, grid, i)).epsilon(1e-12));
+  const auto weights = correct.weights(grid[4], std::array{grid[3], grid[2], grid[1], grid[0]});
   for (std::size_t i : {4u, 5u}) {
-    CHECK(added(compat::DeisStale{}, grid, i) == Approx(weighed(V(weights.begin(), weights.end()), i)).epsilon(1e-12));
-    CHECK(std::abs(added(compat::DeisStale{}, grid, i) - added(right, grid, i)) > 0.1);
+    CHECK(added(compat::DeisStale{}, grid, i) ==
+          Approx(weighted_outputs(V(weights.begin(), weights.end()), i)).epsilon(1e-12));
+    CHECK(std::abs(added(compat::DeisStale{}, grid, i) - added(correct, grid, i)) > 0.1);
   }
 }
 
-TEST_CASE("DPM-Solver++ with half its third weight is of second order") {
+TEST_CASE("DPM-Solver++ with the published third order") {
   const double m2 = outputs[0], m1 = outputs[1], m0 = outputs[2], q = grid[0], p = grid[1], t = grid[2], s = grid[3];
   for (const Target target : {Target::denoised, Target::slope}) {
-    const fewstep::Dpmpp right{.order = 3, .target = target, .lower_order_final = false};
+    const fewstep::Dpmpp correct{.order = 3, .target = target, .lower_order_final = false};
     const bool data = target == Target::denoised;
     const double h = std::log(t / s), r0 = std::log(p / t) / h, r1 = std::log(q / p) / h;
     const double a = (m0 - m1) / r0, b = (m1 - m2) / r1, first = a + r0 / (r0 + r1) * (a - b),
                  second = (a - b) / (r0 + r1);
     const double phi1 = data ? std::exp(-h) - 1 : std::exp(h) - 1, phi2 = data ? phi1 / h + 1 : phi1 / h - 1,
                  phi3 = phi2 / h - 0.5;
-    const double x = end(right, grid, 3);
-    CHECK(end(compat::Dpmpp{right}, grid, 3) == x);
-    CHECK(end(compat::Dpmpp{right}, grid, 4) == Approx(data ? s / t * x - phi1 * m0 + phi2 * first - phi3 * second
-                                                            : x - s * (phi1 * m0 + phi2 * first + phi3 * second))
-                                                    .epsilon(1e-12));
-    CHECK(std::abs(end(compat::Dpmpp{right}, grid, 4) - end(right, grid, 4)) > 0.01);
+    const double x = end(correct, grid, 3);
+    CHECK(end(compat::Dpmpp{correct}, grid, 3) == x);
+    CHECK(end(compat::Dpmpp{correct}, grid, 4) == Approx(data ? s / t * x - phi1 * m0 + phi2 * first - phi3 * second
+                                                              : x - s * (phi1 * m0 + phi2 * first + phi3 * second))
+                                                      .epsilon(1e-12));
+    CHECK(std::abs(end(compat::Dpmpp{correct}, grid, 4) - end(correct, grid, 4)) > 0.01);
     const compat::Dpmpp second_order{{.order = 2, .target = target}};
     CHECK(end(second_order, grid, 6) == end(second_order.solver, grid, 6));
   }
 }
 
-TEST_CASE("DDIM that clips the image and keeps the noise, and DDIM that steps to grid between its own") {
+TEST_CASE("DDIM with diffusers' clipping, and on its linspace timesteps") {
   const double t = grid[0], s = grid[1], noise = outputs[0];
   for (const double limit : {0.5, 1., 30.})
     CHECK(end(compat::ClippedDdim{limit}, grid, 2) == Approx(std::clamp(1.3 - t * noise, -limit, limit) + s * noise));
-  // To the level 12, of which alpha x is taken for the level s.
+  // A step to level 12, whose alpha x is then taken for that of level s.
   const double image = outputs[0], reached = 12, there = image + reached / t * (1.3 - image);
   CHECK(end(compat::StridedDdim{{reached}}, grid, 2) ==
         Approx(there / std::sqrt(1 + reached * reached) * std::sqrt(1 + s * s)).epsilon(1e-12));
@@ -174,39 +175,39 @@ TEST_CASE("DDIM that clips the image and keeps the noise, and DDIM that steps to
         Approx(end(fewstep::Dpmpp{.order = 1}, grid, 3)).epsilon(1e-12));
 }
 
-TEST_CASE("UniPC that corrects the last state of a short run") {
+TEST_CASE("UniPC that corrects the last state of a run shorter than its order") {
   const laws::TwoPeaks f;
   const auto denoise = laws::elementwise<double>(f);
   const auto run = [&](const auto& solver, const Schedule& schedule) { return sample(solver, denoise, schedule, 0.4); };
   const double t = 5, s = 1, x = 0.4 * t;
   for (const UniB variant : {UniB::bh1, UniB::bh2}) {
-    const fewstep::UniPc right{.order = 3, .variant = variant};
+    const fewstep::UniPc correct{.order = 3, .variant = variant};
     const double m = f(x, t), predicted = s / t * x + (1 - s / t) * m;
     const double half = (variant == UniB::bh1 ? std::log(t / s) : 1 - s / t) / 2;
-    const auto got = run(compat::UniPc{right}, Schedule({t, s}));
+    const auto got = run(compat::UniPc{correct}, Schedule({t, s}));
     CHECK(got.x == Approx(predicted + half * (f(predicted, s) - m)).epsilon(1e-12));
     CHECK(got.evaluations == 2);
-    CHECK(evaluations(compat::UniPc{right}, Schedule({t, s}), {}) == 2);
-    CHECK(run(right, Schedule({t, s})).x == Approx(predicted).epsilon(1e-12));
-    const auto two = run(compat::UniPc{right}, Schedule({t, 2, s})),
-               three = run(compat::UniPc{right}, Schedule({t, 3, 2, s}));
+    CHECK(evaluations(compat::UniPc{correct}, Schedule({t, s}), {}) == 2);
+    CHECK(run(correct, Schedule({t, s})).x == Approx(predicted).epsilon(1e-12));
+    const auto two = run(compat::UniPc{correct}, Schedule({t, 2, s})),
+               three = run(compat::UniPc{correct}, Schedule({t, 3, 2, s}));
     CHECK(two.evaluations == 3);
-    CHECK(two.x != run(right, Schedule({t, 2, s})).x);
+    CHECK(two.x != run(correct, Schedule({t, 2, s})).x);
     CHECK(three.evaluations == 3);
-    CHECK(three.x == run(right, Schedule({t, 3, 2, s})).x);
+    CHECK(three.x == run(correct, Schedule({t, 3, 2, s})).x);
   }
 }
 
-TEST_CASE("the discrete schedule that forgets a power") {
+TEST_CASE("the discrete schedule without the power 1/rho of its first time") {
   const NoiseTable table = NoiseTable::linear(0.0001, 0.02, 100);
   const DiscreteOptions options{.steps = 4, .rho = 2, .sigma_min = table.sigma(0.05), .sigma_max = table.sigma(0.8)};
-  const Schedule slip = compat::discrete(table, options);
-  CHECK(slip.steps() == 4);
+  const Schedule published = compat::discrete(table, options);
+  CHECK(published.steps() == 4);
   for (int i = 0; i <= 4; ++i) {
     const double root = 0.8 + i / 4. * (std::sqrt(0.05) - 0.8);
-    CHECK(slip[static_cast<std::size_t>(i)] == Approx(table.sigma(root * root)).epsilon(1e-9));
+    CHECK(published[static_cast<std::size_t>(i)] == Approx(table.sigma(root * root)).epsilon(1e-9));
   }
-  CHECK(slip[0] < options.sigma_max);
+  CHECK(published[0] < options.sigma_max);
   DiscreteOptions plain = options;
   plain.rho = 1;
   for (std::size_t i = 0; i <= 4; ++i)

@@ -8,6 +8,8 @@
 #include <fewstep/scalar.hpp>
 #include <fewstep/schedules.hpp>
 
+#include <Eigen/LU>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>

@@ -1,4 +1,4 @@
-// Every form of model is the same denoiser, and adaptors pass on what they do not change.
+// Every form of network gives the same denoiser, and adaptors forward what they do not change.
 #include "support/catch.hpp"
 #include "support/types.hpp"
 
@@ -20,12 +20,12 @@ using test::message_of;
 namespace {
 
 using Sigma = Level<Array>;
-using Any = std::function<void(const Array&, const Sigma&, Array&)>;  // one type for all forms: solvers compile once
+using Any = std::function<void(const Array&, const Sigma&, Array&)>;  // one type, so that solvers compile once
 
 double largest(const Array& x) { return x.abs().maxCoeff(); }
 
-/// What networks are trained to predict of z = alpha x0 + spread noise, x0 from a mixture, in the network's own terms:
-/// written without the library's levels, so that a wrong sign or factor there shows here.
+/// The exact predictions of a network for its input z = alpha x0 + spread noise, with x0 from a mixture: the posterior
+/// means of x0 and noise. Computed without the library's levels, to reveal a wrong sign or factor there.
 struct Posterior {
   Array clean, noise;
 };
@@ -49,7 +49,7 @@ Posterior posterior(const GaussianMixture& m, const Array& z, double alpha, doub
   return p;
 }
 
-/// The training times' alpha and spread, by the papers' forward formulas.
+/// alpha and spread of a noised input z = alpha x0 + spread noise at a training time, by the formulas of the papers.
 struct Noised {
   double alpha, spread;
 };
@@ -62,7 +62,7 @@ Noised cosine(double t) {
   return {std::cos(angle) / std::cos(first),
           std::sqrt(std::sin(angle - first) * std::sin(angle + first)) / std::cos(first)};
 }
-Noised table(const std::vector<double>& betas, double label) {  // log alpha linear between training steps
+Noised table(const std::vector<double>& betas, double label) {  // log alpha is linear between training steps
   const auto log_alpha = [&](std::size_t i) {
     double sum = 0;
     for (std::size_t j = 0; j <= i; ++j) sum += 0.5 * std::log1p(-betas[j]);
@@ -74,7 +74,7 @@ Noised table(const std::vector<double>& betas, double label) {  // log alpha lin
 }
 Noised flow(double t) { return {1 - t, t}; }
 
-/// network(z, label): `at` gives alpha and spread, `predict` what it predicts, per sample.
+/// An exact network(z, label). at(label) is its Noised, predict(posterior, noised) its output, per sample.
 template <class At, class Predict>
 auto network(GaussianMixture data, At at, Predict predict) {
   return [=](const Array& z, const Sigma& label, Array& out) {
@@ -105,7 +105,7 @@ std::vector<Variant> forms(const GaussianMixture& data) {
   const VpLinear vp{.label_scale = 999};
   const Discrete discrete{NoiseTable(betas)};
   const double sd = 0.5;
-  const auto raw = [data, sd](const Array& in, const Sigma& label, Array& out) {  // F of EDM's equation 7, solved for F
+  const auto raw = [data, sd](const Array& in, const Sigma& label, Array& out) {  // equation 7 of EDM, solved for F
     for (Eigen::Index b = 0; b < in.cols(); ++b) {
       const double s = std::exp(4 * label[b]), total = std::hypot(s, sd);
       const Array x = in.col(b) * total;
@@ -139,17 +139,17 @@ struct PerSample {
   }
 };
 
-/// Features that say where they come from.
+/// An output with features.
 struct Output {
   Array denoised, feature;
 };
-auto telling(double denoised, double feature) {
+auto constant(double denoised, double feature) {
   return [=](const Array& x, const Sigma&) {
     return Output{Array::Constant(x.rows(), x.cols(), denoised), Array::Constant(2, x.cols(), feature)};
   };
 }
 
-/// The feature that a denoiser gives at a level, -1 for none.
+/// The first feature of a denoiser at a level, or -1 if there are none.
 template <class D>
 double feature(const D& denoise, double sigma = 1) {
   const Array x = Array::Ones(3, 2);
@@ -166,7 +166,7 @@ Array at(const D& denoise, const Array& x, const Sigma& sigma) {
 
 }  // namespace
 
-TEST_CASE("every form of one model gives one trajectory") {
+TEST_CASE("every form of a network gives the same trajectory") {
   const GaussianMixture gaussian{{1}, {{0.8, -0.4, 0.3, -0.9}}, {0.6}};
   const Schedule s = karras({.steps = 6, .sigma_min = 0.02});
   const Array z = noise({1, 2}, 4);
@@ -187,7 +187,7 @@ TEST_CASE("every form of one model gives one trajectory") {
   }
 }
 
-TEST_CASE("a flow in its own coordinates: the same trajectory, and a start at t = 1") {
+TEST_CASE("from_flow_native: the trajectory of from_flow, also from t = 1") {
   const auto u = network(test::mixture(), flow, velocity_of);
   const std::vector<double> times{0.96, 0.8, 0.5, 0.2, 0.01};
   std::vector<double> levels;
@@ -200,20 +200,21 @@ TEST_CASE("a flow in its own coordinates: the same trajectory, and a start at t 
   for (std::size_t i = 0; i < 4; ++i)
     CHECK(largest(exploding.states[i] / (1 + levels[i + 1]) - native.states[i]) < 1e-12);
 
-  // The analytic start is the same too, behind other adaptors and for solvers of either target.
-  const auto start_of = [&](const auto& solver, const auto& denoise, const Schedule& s, const Array& x) {
+  // The analytic first step is the same too, behind other adaptors and for solvers of either target.
+  const auto two_steps = [&](const auto& solver, const auto& denoise, const Schedule& s, const Array& x) {
     return integrate(solver, clamped(denoise, -9, 9), s, x, {.analytic_first_step = true, .last_step = 2}).x;
   };
   const Array scaled = start * (1 + levels[0]);
-  CHECK(largest(start_of(Euler{}, from_flow(u), Schedule(levels), scaled) / (1 + levels[2]) -
-                start_of(Euler{}, from_flow_native(u), Schedule(times), start)) < 1e-12);
-  CHECK(largest(start_of(Dpmpp{.order = 1}, from_flow(u), Schedule(levels), scaled) / (1 + levels[2]) -
-                start_of(Dpmpp{.order = 1}, from_flow_native(u), Schedule(times), start)) < 1e-12);
-  const auto free = integrate(Euler{}, from_flow_native(u), Schedule({1, 0.5}), start, {.analytic_first_step = true});
-  CHECK(largest(free.x - 0.5 * start) < 1e-15);
-  CHECK(free.evaluations == 0);
+  CHECK(largest(two_steps(Euler{}, from_flow(u), Schedule(levels), scaled) / (1 + levels[2]) -
+                two_steps(Euler{}, from_flow_native(u), Schedule(times), start)) < 1e-12);
+  CHECK(largest(two_steps(Dpmpp{.order = 1}, from_flow(u), Schedule(levels), scaled) / (1 + levels[2]) -
+                two_steps(Dpmpp{.order = 1}, from_flow_native(u), Schedule(times), start)) < 1e-12);
+  const auto analytic =
+      integrate(Euler{}, from_flow_native(u), Schedule({1, 0.5}), start, {.analytic_first_step = true});
+  CHECK(largest(analytic.x - 0.5 * start) < 1e-15);
+  CHECK(analytic.evaluations == 0);
 
-  // Euler is the flow sampler, x <- x + (t' - t) u, from pure noise to the data.
+  // Euler is the usual flow sampler, x <- x + (t' - t) u, from pure noise to the data.
   Array x = start, slope = start;
   const Schedule whole({1, 0.75, 0.5, 0.25, 0});
   for (std::size_t i = 0; i + 1 < whole.size(); ++i) {
@@ -224,7 +225,7 @@ TEST_CASE("a flow in its own coordinates: the same trajectory, and a start at t 
   const auto opposite = network(test::mixture(), [](double l) { return flow(1 - l / 10); }, minus_velocity_of);
   CHECK(largest(sample(Euler{}, from_flow_native(opposite, {NoiseAt::zero, 10}), whole, start).x - x) < 1e-12);
 
-  // Unit variance: x(t) = sqrt((1 - t)^2 + t^2) x(1), and at t = 1 the best guess is the mean.
+  // For unit variance x(t) = sqrt((1 - t)^2 + t^2) x(1), and at t = 1 the denoised image is the mean.
   const auto unit_normal = from_flow_native(network({{1}, {{0, 0, 0, 0}}, {1}}, flow, velocity_of));
   CHECK(largest(at(unit_normal, start, Sigma(1.))) < 1e-15);
   std::vector<double> fine;
@@ -234,7 +235,7 @@ TEST_CASE("a flow in its own coordinates: the same trajectory, and a start at t 
   CHECK_THAT(message_of([] { Schedule({Flow{}.sigma(1.), 1}); }), Contains("noise level 0 is inf"));
 }
 
-TEST_CASE("levels and times of every process are inverses over their whole range") {
+TEST_CASE("sigma() and time() of every process are inverses over their whole range") {
   const auto check = [](const char* name, const auto& process, double first_t, double last_t, double first,
                         double last) {
     INFO(name);
@@ -260,16 +261,14 @@ TEST_CASE("levels and times of every process are inverses over their whole range
         std::pair{"cosine", NoiseTable::cosine(50)}}) {
     const double n = static_cast<double>(made.size());
     check(name, Discrete{made}, 1 / n, 1, made.sigma_min(), made.sigma_max());
-    // Near the last beta of a cosine table log alpha falls steeply: levels lie far apart there, and no table knows
-    // between.
     CHECK(made.sigma_min() < made.sigma_max());
   }
   CHECK(VpLinear{}.sigma(1.) == Approx(std::sqrt(std::expm1(10.05))).epsilon(1e-14));
   CHECK(VpCosine{}.sigma(0.5) == Approx(std::sqrt(1 / std::pow(cosine(0.5).alpha, 2) - 1)).epsilon(1e-12));
 }
 
-TEST_CASE("tables: the published betas, and labels in training steps") {
-  // Cumulative products in double, as training codes make them.
+TEST_CASE("noise tables: published betas, and labels in training steps") {
+  // The cumulative product in double, as training code computes it.
   const auto by_hand = [](const std::function<double(int)>& beta) {
     double alpha_squared = 1;
     for (int i = 0; i < 1000; ++i) alpha_squared *= 1 - beta(i);
@@ -294,12 +293,12 @@ TEST_CASE("tables: the published betas, and labels in training steps") {
   const double between = sd.sigma(0.50140);
   CHECK(exact.label(between) == Approx(500.4).margin(1e-9));
   CHECK(rounded.label(between) == 500);
-  CHECK(exact.label(1e-3) == 0);  // levels that the network never saw
+  CHECK(exact.label(1e-3) == 0);  // levels beyond those of the training
   CHECK(exact.label(1000) == 999);
   CHECK(VpLinear{.label_scale = 999}.label(VpLinear{}.sigma(0.25)) == Approx(999 * 0.25).epsilon(1e-12));
 }
 
-TEST_CASE("networks in every form of call, and with what they return beside") {
+TEST_CASE("networks in every form of call, with and without features") {
   const Array x = noise({1, 2}, 3);
   const Sigma sigma(2.);
   const Array want = x - 2. * 0.5 * (x / std::sqrt(5.));
@@ -328,16 +327,16 @@ TEST_CASE("networks in every form of call, and with what they return beside") {
       from_epsilon([calls](const Array& z, double) mutable -> Array { return ++calls, 0.5 * z; }, VpLinear{});
   static_assert(Denoiser<decltype(counting), Array> && !Denoiser<const decltype(counting), Array>);
   CHECK(sample(Heun{}, counting, karras({.steps = 3}), x).evaluations == 6);
-  // An unscaled network sees the state itself, without a copy.
+  // A network without input scaling gets the state itself, not a copy.
   const Array* seen = nullptr;
   at(from_x0([&](const Array& z, const Sigma&, Array& out) { seen = &z, out = z; }, Ve{}), x, sigma);
   CHECK(seen == &x);
 }
 
-TEST_CASE("features pass through every adaptor, and none stays none") {
-  const auto one = telling(1, 1), two = telling(2, 2);
+TEST_CASE("every adaptor forwards features, or their absence") {
+  const auto one = constant(1, 1), two = constant(2, 2);
   const auto none = [](const Array& x, const Sigma&) -> Array { return x; };
-  const auto says_no = [](const Array&, const Sigma&, Array& out, Array&) { return out = 0, false; };
+  const auto returns_false = [](const Array&, const Sigma&, Array& out, Array&) { return out = 0, false; };
   const Array known = Array::Zero(3, 2);
   const auto every = [&](const auto& d) {
     return std::vector<double>{feature(d),
@@ -355,21 +354,21 @@ TEST_CASE("features pass through every adaptor, and none stays none") {
   };
   CHECK(every(one) == std::vector<double>(12, 1.));
   CHECK(every(none) == std::vector<double>(12, -1.));
-  CHECK(every(says_no) == std::vector<double>(12, -1.));
+  CHECK(every(returns_false) == std::vector<double>(12, -1.));
 
   const auto classes = [](const Array& x, const Sigma&, int which) {
     return Output{x, Array::Constant(1, x.cols(), which)};
   };
   const auto model = [&](int which) { return from_v(conditioned(classes, which), VpLinear{}); };
   CHECK(feature(guided(model(7), model(3), {.scale = 2})) == 7);
-  // The conditional half's, of a network that tells samples apart.
+  // The conditional half is the second one: its first feature is that of sample 3.
   const auto numbered = [](const Array& x, const Sigma&) {
     return Output{x, Eigen::ArrayXd::LinSpaced(x.cols(), 1, static_cast<double>(x.cols())).transpose()};
   };
   CHECK(feature(guided_batch(numbered, {.scale = 2})) == 3);
 }
 
-TEST_CASE("guidance: the formula, its interval, per-sample levels, one doubled batch") {
+TEST_CASE("guidance: formula, interval, levels per sample, one doubled batch") {
   const MixtureDenoiser c({{1}, {{1, -1, 0.5}}, {0.3}}),
       u(GaussianMixture{{0.5, 0.5}, {{1, -1, 0.5}, {-1, 0, 0}}, {0.3, 0.4}});
   const Array x = noise({1, 2}, 3) * 3;
@@ -397,7 +396,7 @@ TEST_CASE("guidance: the formula, its interval, per-sample levels, one doubled b
   for (const Sigma& sigma : {Sigma(2.), Sigma(5.), each})
     CHECK(largest(at(batch, x, sigma) - at(both, x, sigma)) < 1e-14);
 
-  // Rescaled: as far from the mean as the conditional, or part of the way.
+  // rescale: the standard deviation is that of the conditional image, or part of the way to it.
   const auto deviation = [](const Array& v) { return std::sqrt((v - v.mean()).square().mean()); };
   const Array plain = at(guided(c, u, {.scale = 4}), x, Sigma(2.)),
               full = at(guided(c, u, {.scale = 4, .rescale = 1}), x, Sigma(2.));
@@ -409,7 +408,7 @@ TEST_CASE("guidance: the formula, its interval, per-sample levels, one doubled b
   }
 }
 
-TEST_CASE("guidance counts every evaluation, beforehand and while running") {
+TEST_CASE("guidance counts every evaluation, beforehand and in the run") {
   int c = 0, u = 0;
   const auto conditional = [&](const Array& x, double) -> Array { return ++c, 0.1 * x; };
   const auto unconditional = [&](const Array& x, double) -> Array { return ++u, 0.2 * x; };
@@ -431,7 +430,7 @@ TEST_CASE("guidance counts every evaluation, beforehand and while running") {
   check(guided(conditional, unconditional, {.scale = 1}), true);
   check(guided(conditional, unconditional, {.scale = 3, .sigma_low = 0.1, .sigma_high = 5}), false);
   check(clamped(guided(from_v(conditional, VpLinear{}), from_epsilon(unconditional, Ve{}), {.scale = 3}), -1, 1), true);
-  // The network of an adaptor may itself be guided: its levels are labels, here t from 0 to 1.
+  // The network of an adaptor may be guided itself. Its levels are the labels, here times from 0 to 1.
   check(from_epsilon(guided(conditional, unconditional, {.scale = 3, .sigma_high = 0.5}), VpLinear{}), false);
   const auto doubled = [&](const Array& x, double) -> Array { return c += 2, 0.1 * x; };
   check(guided_batch(doubled, {.scale = 3, .sigma_high = 5}), true);
@@ -450,7 +449,8 @@ TEST_CASE("clamped, inpainted, conditioned") {
 
   const Array known = Array::Constant(4, 2, 0.4), column = Array::Constant(4, 1, 0.4);
   Array mask = Array::Zero(4, 1);
-  mask(2) = 1, mask(3) = 0.5;
+  mask(2) = 1;
+  mask(3) = 0.5;
   const Array mixed = at(inpainted(exact, known, mask), x, Sigma(3.)), plain = at(exact, x, Sigma(3.));
   CHECK((mixed.topRows(2) == plain.topRows(2)).all());
   CHECK((mixed.row(2) == 0.4).all());
@@ -475,7 +475,7 @@ TEST_CASE("clamped, inpainted, conditioned") {
   CHECK(feature(whole) == 3);
 }
 
-TEST_CASE("a state of one number, fixed-size and float states through the adaptors") {
+TEST_CASE("adaptors of double, fixed-size and float states") {
   const auto narrow = [](double x, double sigma) { return x * 0.04 / (0.04 + sigma * sigma); };
   const auto wide = [](double x, double sigma) { return x / (1 + sigma * sigma); };
   const auto one = guided(from_x0(narrow, Ve{}), edm_preconditioned(wide), {.scale = 2, .sigma_high = 5});
@@ -502,7 +502,7 @@ TEST_CASE("a state of one number, fixed-size and float states through the adapto
         Status::complete);
 }
 
-TEST_CASE("bad options of denoisers: one line that names the argument, the value and what is allowed") {
+TEST_CASE("errors of denoisers name the argument, its value and what is allowed") {
   const auto d = [](const Array& x, const Sigma&) -> Array { return x; };
   CHECK_THAT(message_of([&] { edm_preconditioned(d, -1.); }), Contains("sigma_data is -1; allowed: positive numbers"));
   CHECK_THAT(message_of([&] { from_v(d, VpLinear{.beta_min = 0}); }),
@@ -513,7 +513,7 @@ TEST_CASE("bad options of denoisers: one line that names the argument, the value
   CHECK_THAT(message_of([&] { from_flow(d, {.label_scale = -1000}); }), Contains("Flow::label_scale is -1000"));
   CHECK_THAT(message_of([&] { guided(d, d, {.scale = std::nan("")}); }), Contains("GuidanceOptions::scale is nan"));
   CHECK_THAT(message_of([&] { guided(d, d, {.sigma_low = 2, .sigma_high = 1}); }),
-             Contains("sigma_high is 1; allowed: numbers of sigma_low or more"));
+             Contains("sigma_high is 1; allowed: sigma_low or more"));
   CHECK_THAT(message_of([&] { guided_batch(d, {.rescale = 2}); }), Contains("rescale is 2; allowed: 0 to 1"));
   CHECK_THAT(message_of([&] { clamped(d, 1, -1); }), Contains("high is -1; allowed: numbers above low"));
   CHECK_THAT(message_of([] { NoiseTable::linear(1e-4, 2, 10); }),
@@ -524,8 +524,8 @@ TEST_CASE("bad options of denoisers: one line that names the argument, the value
              Contains("the shape of `mask` is 2 x 2; allowed: 3 x 2, or one column"));
 }
 
-TEST_CASE("an analytic start by a denoiser that costs nothing") {
-  // The denoiser's own answer, for free: the same run, one evaluation cheaper, behind adaptors too.
+TEST_CASE("an analytic first step by another denoiser") {
+  // With the denoiser itself as the analytic one: the same run with one evaluation less, also behind adaptors.
   const MixtureDenoiser exact(test::mixture()), other(GaussianMixture{{1}, {{0.5, -0.5, 1, 2}}, {0.3}});
   const Schedule schedule = karras({.steps = 4});
   const Array z = noise({1, 2, 3}, 4);
@@ -533,9 +533,9 @@ TEST_CASE("an analytic start by a denoiser that costs nothing") {
   for (const auto& [label, solver] : test::configurations<Array>()) {
     INFO(label);
     const auto plain = sample(solver, exact, schedule, z),
-               started = sample(solver, with_analytic_first_step(exact, exact), schedule, z, afs);
-    CHECK(largest(started.x - plain.x) <= 1e-12);
-    CHECK(started.evaluations == plain.evaluations - 1);
+               analytic = sample(solver, with_analytic_first_step(exact, exact), schedule, z, afs);
+    CHECK(largest(analytic.x - plain.x) <= 1e-12);
+    CHECK(analytic.evaluations == plain.evaluations - 1);
     CHECK(largest(sample(solver, clamped(with_analytic_first_step(exact, exact), -90, 90), schedule, z, afs).x -
                   plain.x) <= 1e-12);
     CHECK(largest(sample(solver, with_analytic_first_step(exact, other), schedule, z).x - plain.x) == 0);

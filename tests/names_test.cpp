@@ -83,17 +83,17 @@ TEST_CASE("a diffusers configuration: what it says, and refusals that name the s
              Catch::Contains("_class_name is DPMSolverMultistepSheduler") &&
                  Catch::Contains("did you mean DPMSolverMultistepScheduler?"));
   CHECK(refusal({{"algorithm_type", "sde-dpmsolver++"}}) ==
-        "algorithm_type is sde-dpmsolver++; allowed here: dpmsolver++, dpmsolver");
-  CHECK(refusal({{"solver_order", "two"}}) == "solver_order is \"two\", of another type than expected");
+        "algorithm_type is sde-dpmsolver++; allowed: dpmsolver++, dpmsolver");
+  CHECK(refusal({{"solver_order", "two"}}) == "solver_order is two; allowed: a number");
   CHECK(refusal({{"timestep_spacing", "even"}}) ==
-        "timestep_spacing is even; allowed here: linspace, leading, trailing");
+        "timestep_spacing is even; allowed: linspace, leading, trailing");
   CHECK_THAT(refusal({{"clip_sample", true}, {"timestep_spacing", "linspace"}}, "DDIMScheduler"),
              Catch::Contains("clip_sample is true"));
   CHECK(refusal({{"invert_sigmas", true}}, "FlowMatchEulerDiscreteScheduler") ==
-        "invert_sigmas is true; allowed here: false");
+        "invert_sigmas is true; allowed: false");
   CHECK_THAT(refusal({{"solver_order", 7}}), Catch::Contains("order is 7; allowed: 1 to 3"));
   CHECK_THAT(refusal({{"disable_corrector", {3}}}, "UniPCMultistepScheduler"),
-             Catch::Contains("disable_corrector is a list with 3"));
+             Catch::Contains("disable_corrector[0] is 3"));
   CHECK(message_of([] { io::from_diffusers<double>({{"_class_name", "EulerDiscreteScheduler"}}, 0); }) ==
         "num_inference_steps is 0; allowed: 1 or more");
 }

@@ -1,5 +1,6 @@
-// order_table [README.md]: measures the order of every solver and prints the README's two tables; given the README,
-// fails where what it declares is more than 0.2 off, or a solver has no row.
+// order_table [DOCUMENT]: measures the order of every solver and prints the two tables of
+// include/fewstep/solvers/README.md. Given that document, it fails if a declared order differs by more than 0.2 from
+// the measured one, or a solver has no row.
 #include "support/configurations.hpp"
 
 #include <fewstep/laws/order.hpp>
@@ -17,7 +18,7 @@ namespace {
 
 struct Row {
   std::string solver;
-  std::vector<double> orders;  // per grid: exact start, as shipped
+  std::vector<double> orders;  // per grid: with an exact history, as a user's run starts and ends
 };
 
 std::vector<Row> measure(const laws::TwoPeaks& problem) {
@@ -47,10 +48,12 @@ std::string text(const Row& row) {
   return line;
 }
 
-/// How many figures of the table under `head` in `page` are missing or more than 0.2 from those measured.
+constexpr double tolerance = 0.2;
+
+/// Returns the number of rows of the table under `head` in `page` that are missing or differ from those measured.
 int differences(const std::string& page, const std::string& head, const std::vector<Row>& rows) {
   const auto at = page.find(head);
-  if (at == std::string::npos) return std::fprintf(stderr, "not found:\n%s", head.c_str()), 1;
+  if (at == std::string::npos) return std::fprintf(stderr, "the document lacks the table\n%s", head.c_str()), 1;
   int wrong = 0;
   std::istringstream every(page.substr(at + head.size()));
   std::size_t declared_rows = 0;
@@ -67,7 +70,7 @@ int differences(const std::string& page, const std::string& head, const std::vec
     for (const double measured : row.orders) {
       double declared = 0;
       char mark;
-      good = good && cells >> declared >> mark && std::abs(declared - measured) <= 0.2;
+      good = good && cells >> declared >> mark && std::abs(declared - measured) <= tolerance;
     }
     if (!good) std::fprintf(stderr, "declared  %s\nmeasured  %s\n", line.c_str(), text(row).c_str()), ++wrong;
   }

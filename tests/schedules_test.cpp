@@ -1,4 +1,4 @@
-// Schedules over training steps, of flows and as published.
+// Schedules at training steps, of flows, by formula, and as published lists.
 #include "support/levels.hpp"
 
 #include <fewstep/schedules.hpp>
@@ -27,7 +27,7 @@ TEST_CASE("training steps: linspace, leading, trailing") {
   using V = std::vector<double>;
   CHECK(training_steps(1000, {.steps = 5, .spacing = Spacing::linspace}) == V{999, 749, 500, 250, 0});
   CHECK(training_steps(1000, {.steps = 2, .spacing = Spacing::linspace}) == V{999, 0});
-  CHECK(training_steps(1000, {.steps = 1, .spacing = Spacing::linspace}) == V{0});  // as numpy has it
+  CHECK(training_steps(1000, {.steps = 1, .spacing = Spacing::linspace}) == V{0});  // as in numpy
   CHECK(training_steps(1000, {.steps = 5, .spacing = Spacing::linspace, .rounded = false})[1] == Approx(749.25));
   CHECK(training_steps(1000, {.steps = 5, .spacing = Spacing::linspace, .spare_last = true}) ==
         V{999, 799, 599, 400, 200});
@@ -43,7 +43,7 @@ TEST_CASE("training steps: linspace, leading, trailing") {
 }
 
 TEST_CASE("levels between training steps") {
-  CHECK(level_at(table, 999) == Approx(14.6146412293).epsilon(1e-9));  // Stable Diffusion's ends
+  CHECK(level_at(table, 999) == Approx(14.6146412293).epsilon(1e-9));  // the range of Stable Diffusion
   CHECK(level_at(table, 0) == Approx(0.0291671582).epsilon(1e-8));
   CHECK(level_at(table, 10.25) == Approx(0.75 * at(10) + 0.25 * at(11)).epsilon(1e-13));
   CHECK(level_at(table, 10.25, Between::log_sigma) ==
@@ -57,11 +57,11 @@ TEST_CASE("levels between training steps") {
     CHECK(root(silent, step) == Approx((root(table, step) - last) * first / (first - last)).epsilon(1e-10));
 }
 
-TEST_CASE("ComfyUI's schedulers") {
+TEST_CASE("schedulers of ComfyUI") {
   near(simple(table, 4), {at(999), at(749), at(499), at(249), 0});
   near(simple(table, 3), {at(999), at(666), at(333), 0});
   near(ddim_uniform(table, 4), {at(751), at(501), at(251), at(1), 0});
-  CHECK(ddim_uniform(table, 7).steps() == 8);  // 142, a whole step, fits eight times
+  CHECK(ddim_uniform(table, 7).steps() == 8);  // every 142nd step, of which there are 8
   near(normal(table, 3), {at(999), level_at(table, 499.5, Between::log_sigma), at(0), 0});
   near(sgm_uniform(table, 3), {at(999), at(666), at(333), 0});
   std::vector<double> quantiles;
@@ -69,8 +69,8 @@ TEST_CASE("ComfyUI's schedulers") {
     quantiles.push_back(at(std::nearbyint(boost::math::ibeta_inv(0.6, 0.6, share) * 999)));
   quantiles.push_back(0);
   near(beta_quantiles(table, 4), quantiles);
-  CHECK(beta_quantiles(table, 2, 0.6, 40)[0] == at(999));  // the highest, however few lie there
-  CHECK(beta_quantiles(table, 999).steps() < 999);         // steps that coincide are one
+  CHECK(beta_quantiles(table, 2, 0.6, 40)[0] == at(999));  // always starts at the highest step
+  CHECK(beta_quantiles(table, 999).steps() < 999);         // quantiles that round to the same step count once
   for (const double a : {0.3, 0.6, 1., 2.5})
     for (const double b : {0.4, 0.6, 3.})
       for (const double x : {1e-6, 0.1, 0.5, 0.9, 0.999}) {
@@ -90,7 +90,7 @@ TEST_CASE("schedules by formula") {
   near(polyexponential({.steps = 5}), log_uniform({.steps = 5}).levels());
 }
 
-TEST_CASE("times of flows") {
+TEST_CASE("flow times") {
   near(flow_times({.steps = 4}), {1, 0.75, 0.5, 0.25, 0});
   near(flow_times({.steps = 4, .shift = 3}), {1, 0.9, 0.75, 0.5, 0});
   near(flow_times({.steps = 3, .terminal = 0.1, .last = 0.2}), {1, 1 - 0.4 / 0.8 * 0.9, 0.1, 0});
@@ -100,13 +100,13 @@ TEST_CASE("times of flows") {
   CHECK(resolution_shift(256) == Approx(std::exp(0.5)));
   CHECK(resolution_shift(4096) == Approx(std::exp(1.15)));
   CHECK(message_of([] { flow_times({.steps = 3, .shift = 0}); }) == "shift is 0; allowed: positive numbers");
-  CHECK(message_of([] { flow_times({.steps = 3, .first = 1.2}); }) == "first is 1.2; allowed: numbers above 0, to 1");
+  CHECK(message_of([] { flow_times({.steps = 3, .first = 1.2}); }) == "first is 1.2; allowed: above 0, at most 1");
   CHECK(message_of([] { flow_times({.steps = 3, .first = 0.5, .last = 0.5}); }) ==
-        "last is 0.5; allowed: 0 and numbers below first");
-  CHECK(message_of([] { flow_times({.steps = 3, .terminal = 1}); }) == "terminal is 1; allowed: 0 and numbers below 1");
+        "last is 0.5; allowed: 0 or more, below first");
+  CHECK(message_of([] { flow_times({.steps = 3, .terminal = 1}); }) == "terminal is 1; allowed: 0 or more, below 1");
 }
 
-TEST_CASE("published lists, stretched") {
+TEST_CASE("published lists, and lists resampled to other numbers of steps") {
   near(align_your_steps("svd", 10, End::sigma_min),
        {700, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.034, 0.002});
   near(align_your_steps("sd1", 10, End::sigma_min),

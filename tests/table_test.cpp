@@ -1,20 +1,16 @@
-// Tables of a solver's numbers: most solvers are one, AdaSDE's published one is, and files of anyone's making are
-// refused by what is wrong in them.
+// Tables of weights: most solvers have one, AdaSDE's published one works, and invalid tables are rejected. Their files:
+// io_test.cpp.
 #include "support/catch.hpp"
 #include "support/laws.hpp"
 #include "support/types.hpp"
 
 #include <fewstep/eigen/laws.hpp>
 #include <fewstep/fitting/tabulate.hpp>
-#include <fewstep/io/amed_file.hpp>
 #include <fewstep/io/table_file.hpp>
 
-#include <nlohmann/json.hpp>
-
 #include <cmath>
-#include <cstdint>
+#include <cstddef>
 #include <filesystem>
-#include <fstream>
 #include <set>
 #include <string>
 #include <tuple>
@@ -29,7 +25,7 @@ using test::message_of;
 namespace {
 
 const MixtureDenoiser& mixture = test::plane;
-/// A third of the way, said sample by sample.
+/// A ratio of 1/3, given per sample.
 struct Third {
   static constexpr bool per_sample = true;
   template <class X>
@@ -37,8 +33,8 @@ struct Third {
     out.ratio.each(3).setConstant(1. / 3);
   }
 };
-/// Heun's method, but that the guess is made with the slope before: no table's midpoint.
-struct Late {
+/// Heun's method with the previous step's slope in its first stage, which no midpoint of a table can express.
+struct LateHeun {
   struct Before {
     double slope = 0;
     void detach() {}
@@ -58,7 +54,7 @@ struct Late {
 
 }  // namespace
 
-TEST_CASE("every solver whose midpoints do not wait for each other is a table") {
+TEST_CASE("every solver whose midpoints do not depend on each other is a table") {
   const laws::TwoPeaks peaks;
   const auto denoise = [&](double x, double sigma) { return peaks(x, sigma); };
   int tables = 0;
@@ -69,7 +65,7 @@ TEST_CASE("every solver whose midpoints do not wait for each other is a table") 
         const AnySolver<double>& solver = configuration.solver;
         INFO(label << ", " << name << ", " << steps << " steps");
         const Schedule schedule = make(steps, End::sigma_min);
-        if (label.starts_with("pndm")) {  // its midpoints wait for each other
+        if (label.starts_with("pndm")) {  // its midpoints depend on each other
           CHECK_THAT(message_of([&] { tabulate(solver, schedule); }),
                      Catch::Contains("allowed: 0, as a table's midpoints"));
           continue;
@@ -78,29 +74,29 @@ TEST_CASE("every solver whose midpoints do not wait for each other is a table") 
         const auto plain = sample(solver, denoise, schedule, 0.7),
                    tabled = sample(table, denoise, table.schedule(), 0.7);
         CHECK(tabled.evaluations == plain.evaluations);
-        const double widest =
-            name == "huge and tiny" ? 1e-6 : 1e-9;  // weights of slopes at low levels are sums of large numbers
-        CHECK(std::abs(tabled.x - plain.x) <= widest * std::max(1., std::abs(plain.x)));
+        // At low levels the weights of slopes are sums of large numbers.
+        const double tolerance = name == "huge and tiny" ? 1e-6 : 1e-9;
+        CHECK(std::abs(tabled.x - plain.x) <= tolerance * std::max(1., std::abs(plain.x)));
         const Options afs{.analytic_first_step = true};
         CHECK(std::abs(sample(table, denoise, table.schedule(), 0.7, afs).x -
-                       sample(solver, denoise, schedule, 0.7, afs).x) <= widest * 10);
+                       sample(solver, denoise, schedule, 0.7, afs).x) <= tolerance * 10);
         ++tables;
       }
   CHECK(tables > 500);
-  // A step uses the targets that its solver does, however long the run: what rounding leaves of the others is no
-  // weight.
+  // A row has weights for the targets that its solver uses, however long the run: rounding leaves no others.
   const Table one = tabulate(Dpmpp{.order = 1}, karras({.steps = 30})),
               three = tabulate(SinglestepDpm{.order = 3}, karras({.steps = 30}));
   for (const Table::Row& row : one.rows) CHECK(row.weights.size() == 1);
   for (const Table::Row& row : three.rows) CHECK(row.weights.size() <= 3);
-  CHECK(tabulate(Late{}, karras({.steps = 1})).rows[0].midpoints.size() == 1);
-  CHECK_THAT(message_of([&] { tabulate(Late{}, karras({.steps = 2})); }),
+  CHECK(tabulate(LateHeun{}, karras({.steps = 1})).rows[0].midpoints.size() == 1);
+  CHECK_THAT(message_of([&] { tabulate(LateHeun{}, karras({.steps = 2})); }),
              Catch::Contains("the weight of the solver's evaluation 0 in state 3 is "));
 }
 
 TEST_CASE("AMED with constants is a table: AdaSDE's published numbers") {
-  // For CIFAR-10 at 5 and 9 evaluations: ratios, clocks and directions, the former from its last log line. Its noise is
-  // left out, which no solver of the flow has: gamma, by which it raises levels, is below 0.001 at 5 evaluations.
+  // For CIFAR-10 at 5 and 9 evaluations: ratios (from the last line of the log), scales of the level and of the step.
+  // The noise that AdaSDE adds is left out, since a solver of the ODE has none: it raises levels by the factor gamma,
+  // which is below 0.001 at 5 evaluations.
   struct Published {
     std::vector<double> ratio, sigma_scale, direction;
   };
@@ -120,7 +116,7 @@ TEST_CASE("AMED with constants is a table: AdaSDE's published numbers") {
     for (std::size_t i = 0; i < steps; ++i) CHECK(table.rows[2 * i + 1].sigma_scale == Approx(sigma_scale[i]));
     for (const bool afs : {false, true})
       for (const double z : {-1.3, 0.2, 0.9}) {
-        double x = schedule[0] * z;  // by hand, from the published form
+        double x = schedule[0] * z;  // by the published formula
         for (std::size_t i = 0; i < steps; ++i) {
           const double t = schedule[i], s = schedule[i + 1], mid = std::pow(s, ratio[i]) * std::pow(t, 1 - ratio[i]);
           const double slope = afs && i == 0 ? x / std::sqrt(1 + t * t) : (x - peaks(x, t)) / t;
@@ -137,7 +133,7 @@ TEST_CASE("AMED with constants is a table: AdaSDE's published numbers") {
 }
 
 namespace {
-/// One that goes back to older slopes, one of images, which does too, and one with midpoints.
+/// A table with older slopes, one with older denoised images, and one with midpoints.
 std::vector<std::pair<std::string, Table>> kinds_of_table(const Schedule& schedule) {
   return {{"iPNDM's", tabulate(Ipndm{.order = 3}, schedule)},
           {"DPM-Solver++'s", tabulate(Dpmpp{}, schedule)},
@@ -161,13 +157,12 @@ TEMPLATE_TEST_CASE("the laws hold for a table on as many steps as it has", "", d
     INFO(name);
     CHECK(laws::count<X>(table) == "");
   }
-  // Two laws keep the analytic slope out of the history, without which no table is run that goes back to it. `detach`
-  // is of gradients.
+  // Two laws keep the analytic slope out of the history, so they take a table that uses no older slopes.
   CHECK(laws::forgetting<X>(tabulate(Heun{}, laws::detail::grid())) == "");
   CHECK(laws::wrapping<X>(tabulate(Heun{}, karras({.steps = 12}))) == "");
 }
 
-TEST_CASE("a table is not run without what its rows go back to") {
+TEST_CASE("a table does not run without the older targets that its rows use") {
   const Array z = cloud(1, 3);
   const auto refusal = [&](const auto& solver, const Schedule& schedule, const Options& options) {
     return message_of([&] { sample(solver, mixture, schedule, z, options); });
@@ -183,7 +178,7 @@ TEST_CASE("a table is not run without what its rows go back to") {
   CHECK(refusal(corrected_table(slopes, FixedRatio{}), every_second_level(slopes), forget) == forgotten);
   CHECK_THAT(refusal(slopes, slopes.schedule(), {.first_step = 2}),
              Catch::Contains("kept before Table::rows[2] is 0; allowed: 2 or more"));
-  // Where rows have what they need, they may be gone through from anywhere.
+  // A run may start at any row that needs no older targets than the run has.
   Table late = slopes;
   late.rows[2].weights.resize(1);
   late.rows[3].weights.resize(2);
@@ -191,8 +186,8 @@ TEST_CASE("a table is not run without what its rows go back to") {
   CHECK(refusal(tabulate(Euler{}, karras({.steps = 4})), karras({.steps = 4}), forget) == "nothing was thrown");
 }
 
-TEST_CASE("on other levels a table of slopes is what its weights mean there") {
-  // iPNDM's weights go with the step alone: its table of one schedule is iPNDM on any other of as many steps.
+TEST_CASE("on other levels the weights of slopes scale with the step") {
+  // iPNDM's weights are multiples of the step, so its table for one schedule is iPNDM on every other of that length.
   const Schedule own = karras({.steps = 4}), other = log_uniform({.steps = 4});
   const Array z = cloud(1, 3);
   const Table table = tabulate(Ipndm{.order = 3}, own);
@@ -202,21 +197,23 @@ TEST_CASE("on other levels a table of slopes is what its weights mean there") {
          sample(Amed{Ipndm{.order = 3}, Third{}}, mixture, time_uniform({.steps = 2}), z).x)
             .abs()
             .maxCoeff() <= 1e-12);
-  // Images have weights that do not: the numbers stay.
+  // Weights of denoised images do not depend on the step: they stay as they are.
   const Table images = tabulate(Dpmpp{.order = 1}, own);
   const auto constant = [](double, double) { return 0.3; };
   CHECK(sample(images, constant, other, 1.).x == Approx(sample(images, constant, own, other[0] / own[0]).x));
-  // A midpoint stays where it is, and counts as the step does.
+  // A midpoint keeps its level, and its weights scale with the step.
   const Table midpoint{.levels = {4, 2}, .rows = {{.weights = {-1}, .midpoints = {{3, -1, -1}}}}};
   const auto slope = [](double x, double sigma) { return x - sigma * (sigma + 1); };  // sigma + 1
   CHECK(sample(midpoint, slope, Schedule({4, 2}), 0.).x == Approx(-5 - 4));
   CHECK(sample(midpoint, slope, Schedule({4, 1}), 0.).x == Approx(-1.5 * (5 + 4)));
 }
 
-TEST_CASE("AMED over a table: nothing corrected, the table; corrected, odds and factors") {
+TEST_CASE("AMED on a table: without a correction the table itself, else its odds and factors multiply") {
   Table table = tabulate(Ipndm{.order = 3}, karras({.steps = 6}));
-  for (std::size_t i = 0; i < 6; ++i)
-    table.rows[i].sigma_scale = 1 + 0.02 * static_cast<double>(i), table.rows[i].weights[0] *= 1.03;
+  for (std::size_t i = 0; i < 6; ++i) {
+    table.rows[i].sigma_scale = 1 + 0.02 * static_cast<double>(i);
+    table.rows[i].weights[0] *= 1.03;
+  }
   const Array z = cloud(1, 3);
   const Schedule schedule = every_second_level(table);
   REQUIRE(schedule.steps() == 3);
@@ -247,8 +244,8 @@ TEST_CASE("AMED over a table: nothing corrected, the table; corrected, odds and 
              Catch::Contains("FixedRatio::ratio is 3"));
 }
 
-TEST_CASE("midpoints side by side: Heun's method, the midpoint rule, and evaluations in all and in turn") {
-  // Heun's method as a table: a midpoint at the right end. The mean of it and the midpoint rule: two at once.
+TEST_CASE("midpoints side by side: Heun's method, the midpoint rule, and evaluations in all and in sequence") {
+  // Heun's method as a table has one midpoint, at the right end. Its mean with the midpoint rule has two.
   const Schedule schedule = karras({.steps = 4});
   Table heun{.levels = schedule.levels()}, both = heun;
   for (std::size_t i = 0; i < 4; ++i) {
@@ -267,7 +264,7 @@ TEST_CASE("midpoints side by side: Heun's method, the midpoint rule, and evaluat
     CHECK(two.evaluations == (afs ? 11 : 12));
     CHECK(two.evaluations == evaluations(both, schedule, options));
   }
-  // So it is exported.
+  // tabulate() finds the same table.
   const Table exported = tabulate(Heun{}, schedule);
   CHECK(exported.levels == heun.levels);
   for (std::size_t i = 0; i < 4; ++i) {
@@ -289,8 +286,8 @@ TEST_CASE("midpoints side by side: Heun's method, the midpoint rule, and evaluat
              Catch::Contains("allowed: 0, as a table's midpoints"));
   CHECK_THAT(message_of([&] { tabulate(Richardson{SinglestepDpm{.order = 2}, 2}, schedule); }),
              Catch::Contains("less than the level before it"));
-  // What is asked of one step: it adds itself to what is kept; of a schedule that is too long, which step() refuses, no
-  // row is read.
+  // The evaluations of one step, which is added to the steps kept. A schedule longer than the table, which step()
+  // rejects, reads no row.
   StepCount at{.kept = 2, .steps_left = 1, .remember = true};
   CHECK(both.evaluations(at) == 3);
   CHECK(at.kept == 3);
@@ -309,7 +306,7 @@ TEST_CASE("midpoints side by side: Heun's method, the midpoint rule, and evaluat
   CHECK(both.rounds(true) == 7);
   CHECK(tabulate(Euler{}, schedule).rounds() == 4);
   CHECK(tabulate(Euler{}, schedule).rounds(true) == 3);
-  // The network is told of another level, the state keeps a part of its own.
+  // A midpoint with a scale of its level and a carry of its own.
   one.rows[0] = {.carry = 0.9, .weights = {-1}, .midpoints = {{10, -20, -30, 0.8, 1.1}}};
   const double t = schedule[0], x = 2;
   const auto known = [](double v, double sigma) { return 0.3 * v + sigma; };
@@ -335,7 +332,7 @@ TEST_CASE("midpoints side by side: Heun's method, the midpoint rule, and evaluat
   }
 }
 
-TEST_CASE("a table that is none is refused by row and number") {
+TEST_CASE("an invalid table is rejected by row and value") {
   const auto refusal = [](auto change) {
     Table t = tabulate(Euler{}, karras({.steps = 3}));
     change(t);
@@ -346,7 +343,7 @@ TEST_CASE("a table that is none is refused by row and number") {
              Catch::Contains("number of levels of Table is 3; allowed: 4"));
   CHECK_THAT(refusal([](Table& t) { t.levels = {1, 2, 3, 4}; }), Catch::Contains("increasing"));
   CHECK(refusal([](Table& t) { t.levels.back() = 0; }) ==
-        "Table's last level is 0; allowed: positive numbers: the step to 0 is the model's own");
+        "Table's last level is 0; allowed: positive numbers");
   CHECK_THAT(refusal([](Table& t) { t.rows[1].carry = NAN; }), Catch::Contains("rows[1].carry is nan"));
   CHECK_THAT(refusal([](Table& t) { t.rows[0].carry = NAN; }), Catch::Contains("rows[0].carry is nan"));
   CHECK(Table::Row{}.carry == 1);
@@ -363,7 +360,7 @@ TEST_CASE("a table that is none is refused by row and number") {
   CHECK_THAT(refusal([](Table& t) { t.rows[2].weights.clear(); }),
              Catch::Contains("rows[2].weights is 0; allowed: 1 to 3"));
   CHECK_THAT(refusal([](Table& t) { t.rows[1].weights[0] = INFINITY; }), Catch::Contains("rows[1].weights is inf"));
-  // Each row may go back to all before it, and what it goes back to is kept: there is an end to both.
+  // A row may use the targets of all rows before it, so memory and time limit the number of rows.
   for (const int rows : {1'000, 1'001}) {
     const Table many{.levels = log_uniform({.steps = rows}).levels(),
                      .rows = std::vector<Table::Row>(static_cast<std::size_t>(rows), {.weights = {-1e-3}})};
@@ -376,174 +373,4 @@ TEST_CASE("a table that is none is refused by row and number") {
   const Table t = tabulate(Euler{}, karras({.steps = 3}));
   CHECK_THAT(message_of([&] { sample(t, mixture, karras({.steps = 4}), cloud(1, 2)); }),
              Catch::Contains("number of steps is 4; allowed: 3"));
-}
-
-TEST_CASE("tables as files") {
-  const auto path = std::filesystem::temp_directory_path() / "fewstep_table_test.json";
-  const Table table =
-      tabulate(Amed{Ipndm{.order = 3}, TablePredictor{{{0.3, 1.02, 0.9}, {0.4, 0.99, 1.1}}}}, karras({.steps = 2}));
-  io::write_table(path, {table, true, {{"command", "none"}}});
-  const io::TableFile read = io::read_table(path);
-  CHECK(read.analytic_first_step);
-  CHECK(read.made.at("command") == "none");
-  CHECK(read.table.levels == table.levels);
-  for (std::size_t i = 0; i < table.rows.size(); ++i) {
-    CHECK(read.table.rows[i].weights == table.rows[i].weights);
-    CHECK(read.table.rows[i].sigma_scale == table.rows[i].sigma_scale);
-    CHECK(read.table.rows[i].carry == table.rows[i].carry);
-  }
-  const auto refusal = [&](const std::string& text) {
-    std::ofstream(path) << text;
-    const std::string message = message_of([&] { io::read_table(path); });
-    CHECK(message.find('\n') == message.npos);
-    CHECK_THAT(message, Catch::StartsWith(path.string()));
-    return message;
-  };
-  CHECK_THAT(refusal("{}"), Catch::Contains("not a solver table"));
-  CHECK_THAT(refusal("[1, 2"), Catch::Contains("parse error"));
-  const std::string head = R"({"format": "fewstep solver table 1", "afs": false, "target": )";
-  CHECK_THAT(refusal(head + R"("noise"})"), Catch::Contains("target is noise; allowed: slope, denoised"));
-  CHECK_THAT(refusal(head + R"("slope"})"), Catch::Contains("levels"));
-  CHECK_THAT(refusal(head + R"("slope", "levels": [2, 1], "rows": [{"carry": 1, "weights": [], "sigma_scale": 1}]})"),
-             Catch::Contains("weights is 0"));
-  CHECK_THAT(
-      refusal(head + R"("slope", "levels": [2, 1], "rows": [{"carry": "one", "weights": [1], "sigma_scale": 1}]})"),
-      Catch::Contains("rows[0].carry is one; allowed: numbers"));
-  // A start of its own is a file beside the table's, and no other.
-  CHECK(read.start.empty());
-  // A path that is no UTF-8 stands in what made it: replaced, not refused.
-  io::write_table(path, {table, true, {{"command", "caf\xe9"}}});
-  CHECK(io::read_table(path).made.at("command").starts_with("caf"));
-  io::write_table(path, {table, true, {}, "start.safetensors"});
-  CHECK(io::read_table(path).start == "start.safetensors");
-  CHECK(io::read_table(path).analytic_first_step);
-  for (const std::string start : {"", "..", "../start.safetensors", "/start.safetensors", "folder/"}) {
-    const std::string words = "afs is " + start + "; allowed: true, false, or the name of a file beside the table's";
-    CHECK_THAT(refusal(R"({"format": "fewstep solver table 1", "target": "slope", "afs": ")" + start + "\"}"),
-               Catch::Contains(words));
-    if (!start.empty())
-      CHECK_THAT(message_of([&] { io::write_table(path, {table, true, {}, start}); }), Catch::Contains(words));
-  }
-  CHECK_THAT(refusal(R"({"format": "fewstep solver table 1", "target": "slope", "afs": 1})"),
-             Catch::Contains("afs is 1; allowed: true, false, or the name of"));
-  std::filesystem::remove(path);
-  CHECK_THAT(message_of([&] { io::read_table(path); }), Catch::Contains("cannot be read"));
-}
-
-TEST_CASE("files that are not as they are written") {
-  const auto path = std::filesystem::temp_directory_path() / "fewstep_odd_table_test.json";
-  const auto told = [&](const std::string& text) {
-    std::ofstream(path) << text;
-    return message_of([&] { io::read_table(path); });
-  };
-  const auto refusal = [&](const std::string& text) {
-    const std::string message = told(text), file = path.string() + ": ";
-    CHECK(message.find('\n') == message.npos);
-    return message.starts_with(file) ? message.substr(file.size()) : message;
-  };
-  // A table of one row with these parts in it.
-  const auto with = [](const std::string& more, const std::string& rows = "", const std::string& row = "",
-                       const std::string& levels = "[2, 1]", const std::string& made = "{}") {
-    return R"({"format": "fewstep solver table 1", "made": )" + made +
-           R"(, "target": "slope", "afs": false, "levels": )" + levels + R"(, "rows": )" +
-           (rows.empty() ? R"([{"carry": 1, "weights": [-1], "sigma_scale": 1)" + row + "}]" : rows) + more + "}";
-  };
-  REQUIRE(told(with("")) == "nothing was thrown");
-  REQUIRE(
-      told(with("", "", R"(, "midpoints": [{"level": 1, "reach": -1, "weight": 0, "carry": 1, "sigma_scale": 1}])")) ==
-      "nothing was thrown");
-  CHECK(refusal(with("", R"({"0": 1})")) == "rows is object; allowed: array");
-  CHECK(refusal(with("", "null")) == "rows is null; allowed: array");
-  CHECK(refusal(with("", "[1]")) == "rows[0] is number; allowed: object");
-  CHECK(refusal(with("", "", "", R"({"0": 2})")) == "levels is object; allowed: array");
-  CHECK(refusal(with("", "", R"(, "midpoints": null)")) == "rows[0].midpoints is null; allowed: array");
-  CHECK(refusal(with("", "", R"(, "midpoints": {})")) == "rows[0].midpoints is object; allowed: array");
-  CHECK(refusal(with("", "", R"(, "midpoints": [[]])")) == "rows[0].midpoints[0] is array; allowed: object");
-  CHECK(refusal(with("", "", R"(, "midpoint": [])")) ==
-        "a key of rows[0] is midpoint; allowed: carry, weights, sigma_scale, midpoints");
-  CHECK(refusal(with("", "", R"(, "midpoints": [{"levels": 1}])")) ==
-        "a key of rows[0].midpoints[0] is levels; allowed: level, reach, weight, carry, sigma_scale");
-  CHECK(refusal(with("", "",
-                     R"(, "midpoints": [{"level": 1, "reach": -1, "weight": 0, "carry": true, "sigma_scale": 1}])")) ==
-        "rows[0].midpoints[0].carry is true; allowed: numbers");
-  CHECK(refusal(with("", "", R"(, "midpoints": [{"level": 1}])")) ==
-        "rows[0].midpoints[0].reach is missing; allowed: a value");
-  CHECK(refusal(with("", R"([{"carry": 1, "weights": [-1, null], "sigma_scale": 1}])")) ==
-        "rows[0].weights[1] is null; allowed: numbers");
-  CHECK(refusal(with("", R"([{"carry": 1, "weights": [-1]}])")) == "rows[0].sigma_scale is missing; allowed: a value");
-  CHECK(refusal(with("", "", "", R"([2, "x"])")) == "levels[1] is x; allowed: numbers");
-  CHECK(refusal(with(R"(, "\u001b[2J": 1)")).find('\x1b') == std::string::npos);
-  CHECK(refusal(with(R"(, "steps": 1)")) ==
-        "a key of the table is steps; allowed: format, made, target, afs, levels, rows");
-  CHECK(refusal(with(R"(, "rows": [])")) == "rows is given twice; allowed: once");
-  CHECK(refusal(with("", "", R"(, "sigma_scale": 1)")) == "sigma_scale is given twice; allowed: once");
-  CHECK_THAT(refusal(with("", "", "", "[2, 1]", "[]")), Catch::Contains("type must be object, but is array"));
-  CHECK(refusal(R"({"format": "fewstep solver table 2"})") ==
-        "format is fewstep solver table 2; allowed: fewstep solver table 1, the version that this library reads");
-  for (const char* none : {"[]", "1", R"({"format": 1})", R"({"format": "fewstep amed predictor 1"})"})
-    CHECK_THAT(refusal(none), Catch::StartsWith("not a solver table"));
-
-  // Nested so deep that a call for each level would not return.
-  const std::size_t deep = 200'000;
-  const std::string nest = std::string(deep, '[') + std::string(deep, ']');
-  const std::string places[] = {with("", nest),
-                                with("", "", R"(, "midpoints": )" + nest),
-                                with("", "", R"(, "a": )" + nest),
-                                with("", "", "", nest),
-                                with("", "", "", "[2, 1]", nest),
-                                with(R"(, "a": )" + nest),
-                                nest};
-  for (const std::string& text : places) {
-    CHECK(refusal(text) == "the depth of nesting is 16; allowed: less than 16");
-    CHECK(message_of([&] { io::table_from_json(nlohmann::json::parse(text)); }).size() <
-          200);  // parsed by others, as a part of more
-  }
-  std::string objects;
-  for (int i = 0; i < 16; ++i) objects += R"({"a": )";
-  CHECK(refusal(objects) == "the depth of nesting is 16; allowed: less than 16");
-  std::filesystem::remove(path);
-
-  // A predictor's settings are such a file within its file.
-  const auto predictor = std::filesystem::temp_directory_path() / "fewstep_odd_predictor_test.safetensors";
-  io::AmedFile file;
-  file.network.encode_0 = file.network.encode_1 = {{1}, {0}};
-  file.network.embed = {{1, 1}, {0}};
-  file.network.frequencies = {1};
-  file.network.ratio = {{1, 1, 1}, {0}};
-  file.table = tabulate(Heun{}, karras({.steps = 4}));
-  file.solver_settings.variant = UniB::bh1;
-  io::write_amed(predictor, file);
-  CHECK(io::read_amed(predictor).table->rows[3].midpoints[0].weight == file.table->rows[3].midpoints[0].weight);
-  CHECK(io::read_amed(predictor).solver_settings.variant == UniB::bh1);
-  const io::Safetensors good = io::read_safetensors(predictor);
-  io::Safetensors made = good;
-  made.metadata["command"] = "caf\xe9";  // a path that is no UTF-8: replaced, not refused
-  io::write_safetensors(predictor, made);
-  CHECK(io::read_safetensors(predictor).metadata.at("command").starts_with("caf"));
-  const auto changed = [&](const std::string& key, auto change) {
-    io::Safetensors raw = good;
-    change(raw.metadata[key]);
-    io::write_safetensors(predictor, raw);
-    return message_of([&] { io::read_amed(predictor); });
-  };
-  const std::string at = predictor.string() + ": ";
-  CHECK(
-      changed("format", [](std::string& text) { text.back() = '2'; }) ==
-      at +
-          "format is fewstep amed predictor 2; allowed: fewstep amed predictor 1, the version that this library reads");
-  CHECK(changed("settings", [](std::string& text) { text.insert(1, R"("steps": 1, )"); }) ==
-        at + "steps is given twice; allowed: once");
-  CHECK(changed("settings", [](std::string& text) { text.replace(text.find(R"("bh1")"), 5, "null"); }) ==
-        "nothing was thrown");
-  CHECK(changed("settings", [&](std::string& text) { text.replace(text.find(R"("bh1")"), 5, nest); }) ==
-        at + "the depth of nesting is 16; allowed: less than 16");
-
-  // So is the header around it.
-  const std::string header = R"({"a": {"dtype": "F64", "shape": )" + nest + R"(, "data_offsets": [0, 8]}})";
-  const std::uint64_t length = header.size();
-  std::ofstream(predictor, std::ios::binary).write(reinterpret_cast<const char*>(&length), sizeof length)
-      << header << "12345678";
-  CHECK(message_of([&] { io::read_safetensors(predictor); }).find("the header nests deeper than tensors do") !=
-        std::string::npos);
-  std::filesystem::remove(predictor);
 }

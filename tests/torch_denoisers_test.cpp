@@ -1,5 +1,7 @@
 // The adaptors on tensors: as on Eigen arrays, and what only tensors have.
+#include <fewstep/eigen/gaussian_start.hpp>
 #include <fewstep/torch.hpp>
+#include <fewstep/torch/gaussian_start.hpp>
 
 #include <torch/script.h>
 
@@ -7,6 +9,7 @@
 #include "support/tensors.hpp"
 
 #include <cmath>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <type_traits>
@@ -248,4 +251,43 @@ TEST_CASE("a TorchScript module with its bottleneck as second output") {
   CHECK(distance(features, 0.5 * input.mean(1)) < 1e-6);
   CHECK(distance(out, x - 2 * 0.5 * input) < 1e-6);
   CHECK(sample(Ipndm{}, denoise, karras({.steps = 3}), x).status == Status::complete);
+}
+
+TEST_CASE("a Gaussian start: the same denoiser on tensors as on Eigen arrays, per class and guided") {
+  GaussianStart start{.shape = {1, 2, 2}, .variance = 0.3};
+  start.means = {{1, 2, 3, 4}, {-1, 0, 0.5f, 2}, {0.25f, 0.5f, 1, -2}};
+  start.directions = {{1, 0, 0, 0, 0, 1, 0, 0}, {0, 0, 0.6f, 0.8f, 0, 0, 0.8f, -0.6f}, {0, 0, 0, 1, 0, 0, 1, 0}};
+  start.variances = {{4, 2}, {1, 0.5}, {0, 9}};
+  // Tensors hold means, and combine those of guidance, in float32.
+  const TensorGaussianStart tensors = TensorGaussianStart::from(start);
+  CHECK(tensors.values().means == start.means);
+  CHECK(tensors.values().directions == start.directions);
+  CHECK(tensors.values().variances == start.variances);
+  CHECK(tensors.values().shape == start.shape);
+
+  const std::vector<int> classes{1, GaussianStart::unconditional, 0};
+  const Tensor labels = torch::tensor({0., 1., 0., 0., 1., 0.}, torch::kFloat32).reshape({3, 2});  // one-hot, or zeros
+  const Array x = 3 * noise(std::vector<std::uint64_t>{1, 2, 3}, 4);
+  Array expected = x;
+  for (const double sigma : {0.02, 1., 80.})
+    for (const double guidance : {1., 2.5}) {
+      GaussianStartDenoiser(start, classes, guidance)(x, Level<Array>(sigma), expected);
+      const auto denoise = tensors.denoiser(labels, guidance);
+      const Tensor images = tensor(x).reshape({3, 1, 2, 2}), level = torch::tensor(sigma, torch::kFloat64);
+      CHECK(distance(denoise(images, level).flatten(1), tensor(expected)) <= 2e-6);
+      CHECK(distance(denoise(images, level.expand({3})).flatten(1), tensor(expected)) <= 2e-6);
+      CHECK(distance(denoise(images.narrow(0, 0, 2), level).flatten(1), tensor(expected).narrow(0, 0, 2)) <= 2e-6);
+      const Tensor narrow = denoise(images.to(torch::kFloat32), level);
+      CHECK(narrow.scalar_type() == torch::kFloat32);
+      CHECK(distance(narrow.flatten(1), tensor(expected)) <= 1e-5);
+    }
+  GaussianStartDenoiser{start}(x, Level<Array>(1.), expected);
+  CHECK(distance(tensors.denoiser({})(tensor(x), torch::tensor(1., torch::kFloat64)), tensor(expected)) <= 2e-6);
+
+  start.directions.assign(3, {});  // one variance for all directions
+  start.variances.assign(3, {});
+  GaussianStartDenoiser{start, classes}(x, Level<Array>(1.), expected);
+  const TensorGaussianStart round = TensorGaussianStart::from(start);
+  CHECK(distance(round.denoiser(labels)(tensor(x), torch::tensor(1., torch::kFloat64)), tensor(expected)) <= 2e-6);
+  CHECK(round.values().variances == start.variances);
 }

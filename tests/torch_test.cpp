@@ -92,8 +92,8 @@ TEST_CASE("weights of three-step history on per-sample tensors equal those on do
       CHECK(std::abs(number(std::get<3>(tensors)) - std::get<3>(doubles)) < 1e-13);
     }
   };
-  check(Dpmpp::data_3);
-  check(Dpmpp::noise_3);
+  check(Dpmpp::denoised_weights_3);
+  check(Dpmpp::slope_weights_3);
 }
 
 TEST_CASE("states keep their dtype; low precision stays near double") {

@@ -1,5 +1,5 @@
-// Weights of each solver as plain functions of noise levels, against their definition in 50 digits: coefficients of
-// equal steps as fractions, exponential integrators as integrals of Lagrange polynomials.
+// The weights of every solver, as plain functions of noise levels, against their definitions in 50 digits: fractions
+// for equal steps, integrals of Lagrange polynomials for exponential integrators.
 #include "support/catch.hpp"
 #include "support/configurations.hpp"
 
@@ -27,7 +27,7 @@ namespace {
 
 using Real = boost::multiprecision::number<boost::multiprecision::cpp_dec_float<50>, boost::multiprecision::et_off>;
 
-/// Within 1e-13 of the sum of the magnitudes.
+/// Checks each weight to within 1e-13 of the sum of their magnitudes.
 template <class Tuple, std::size_t N>
 void agree(const Tuple& got, const std::array<Real, N>& want) {
   static_assert(std::tuple_size_v<Tuple> == N);
@@ -44,7 +44,7 @@ void agree(const Tuple& got, const std::array<Real, N>& want) {
   std::apply([&](const auto&... w) { (compare(w), ...); }, got);
 }
 
-/// Random decreasing levels q > p > t > s with log steps whose ratios stay within [1/4, 4].
+/// Random levels q > p > t > s. The ratios of their steps in log(sigma) are in [1/4, 4].
 struct Levels {
   double q, p, t, s;
 };
@@ -61,6 +61,20 @@ std::vector<Levels> grids() {
   return list;
 }
 
+/// The coefficients c_k of sum_k c_k u^k, the Lagrange polynomial that is 1 at node j and 0 at the others.
+template <std::size_t N>
+std::array<Real, N> lagrange_coefficients(const std::array<Real, N>& node, std::size_t j) {
+  std::array<Real, N> c{};
+  c[0] = 1;
+  for (std::size_t i = 0, degree = 0; i < N; ++i) {
+    if (i == j) continue;
+    ++degree;
+    for (std::size_t k = degree + 1; k-- > 0;)
+      c[k] = ((k > 0 ? c[k - 1] : Real(0)) - node[i] * c[k]) / (node[j] - node[i]);
+  }
+  return c;
+}
+
 /// The integrals over u from 0 to h of exp(a (u - h)), times the Lagrange polynomials through the nodes.
 template <std::size_t N>
 std::array<Real, N> integrals(const std::array<Real, N>& node, const Real& h, int a) {
@@ -69,33 +83,24 @@ std::array<Real, N> integrals(const std::array<Real, N>& node, const Real& h, in
     moment[k] = k == 0 ? Real((1 - exp(-a * h)) / a) : Real((pow(h, static_cast<int>(k)) - k * moment[k - 1]) / a);
   std::array<Real, N> result;
   for (std::size_t j = 0; j < N; ++j) {
-    std::array<Real, N> c{};  // coefficients of the polynomial that is 1 at node j and 0 at the others
-    c[0] = 1;
-    for (std::size_t i = 0, degree = 0; i < N; ++i)
-      if (i != j) {
-        for (std::size_t k = ++degree + 1; k-- > 0;)
-          c[k] = ((k > 0 ? c[k - 1] : Real(0)) - node[i] * c[k]) / (node[j] - node[i]);
-      }
+    const std::array<Real, N> c = lagrange_coefficients(node, j);
     result[j] = 0;
     for (std::size_t k = 0; k < N; ++k) result[j] += c[k] * moment[k];
   }
   return result;
 }
 
-/// Euler's method, which writes down each step that it is asked for.
+/// Euler's method, which records the arguments of its steps.
 struct Recorder {
   std::vector<std::array<double, 5>>* steps;
-  struct Nothing {
-    void detach() {}
-  };
   static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 1; }
   template <State X>
-  Nothing memory(const X&) const {
+  NoMemory memory(const X&) const {
     return {};
   }
   template <State X, class M>
-  void step(const Step<X>& n, X& x, X& d, M&, Nothing&) const {
+  void step(const Step<X>& n, X& x, X& d, M&, NoMemory&) const {
     steps->push_back(
         {n.from, n.to, static_cast<double>(n.index), static_cast<double>(n.count), static_cast<double>(n.remember)});
     x += (n.to - n.from) * d;
@@ -103,22 +108,22 @@ struct Recorder {
 };
 }  // namespace
 
-TEST_CASE("what makes two steps of one says which they are") {
+TEST_CASE("solvers that split a step give each part its own index and count") {
   const auto denoise = [](double x, double) { return 0.5 * x; };
   const Schedule schedule({16, 4, 1});
-  const Options forgotten{.analytic_first_step = true, .analytic_in_history = false};
+  const Options not_in_history{.analytic_first_step = true, .analytic_in_history = false};
   std::vector<std::array<double, 5>> steps;
-  sample(Richardson{Recorder{&steps}, 1}, denoise, schedule, 1., forgotten);
+  sample(Richardson{Recorder{&steps}, 1}, denoise, schedule, 1., not_in_history);
   CHECK(steps ==
         std::vector<std::array<double, 5>>{
             {16, 4, 0, 2, 0}, {16, 8, 0, 4, 0}, {8, 4, 1, 4, 1}, {4, 1, 1, 2, 1}, {4, 2, 2, 4, 1}, {2, 1, 3, 4, 1}});
   steps.clear();
-  sample(Amed{Recorder{&steps}, FixedRatio{0.5}}, denoise, schedule, 1., forgotten);
+  sample(Amed{Recorder{&steps}, FixedRatio{0.5}}, denoise, schedule, 1., not_in_history);
   CHECK(steps ==
         std::vector<std::array<double, 5>>{{16, 8, 0, 4, 0}, {8, 4, 1, 4, 1}, {4, 2, 2, 4, 1}, {2, 1, 3, 4, 1}});
 }
 
-TEST_CASE("defaults, the orders there are, and evaluations of a step") {
+TEST_CASE("defaults, allowed orders, and evaluations of a step") {
   CHECK(Euler::evaluations() == 1);
   CHECK(Heun::evaluations() == 2);
   CHECK(DpmSolver2<>::evaluations() == 2);
@@ -140,18 +145,18 @@ TEST_CASE("defaults, the orders there are, and evaluations of a step") {
   CHECK(SinglestepDpm{}.r1 == 1. / 3);
   CHECK(SinglestepDpm{}.r2 == 2. / 3);
   CHECK(Richardson<Euler>{}.order == 1);
-  CHECK(Plms::later.order == 4);
-  CHECK(Pndm::later.order == 4);
+  CHECK(Plms::later_steps.order == 4);
+  CHECK(Pndm::later_steps.order == 4);
   const auto orders = [](auto solver) {
-    std::vector<int> good;
+    std::vector<int> allowed;
     for (solver.order = -1; solver.order < 9; ++solver.order) {
       try {
         solver.validate();
-        good.push_back(solver.order);
+        allowed.push_back(solver.order);
       } catch (const std::invalid_argument&) {
       }
     }
-    return good;
+    return allowed;
   };
   CHECK(orders(Dpmpp{}) == std::vector{1, 2, 3});
   CHECK(orders(Ipndm{}) == std::vector{1, 2, 3, 4});
@@ -171,15 +176,15 @@ TEST_CASE("Adams-Bashforth weights of iPNDM") {
   }
 }
 
-TEST_CASE("PNDM: Runge and Kutta's fourth order, kept by Adams-Bashforth's on equal steps") {
-  const std::vector<laws::Rows> answers{{{0.7}}, {{-0.4}}, {{0.9}}, {{0.2}}};
+TEST_CASE("PNDM: a classical Runge-Kutta step, and fourth order on equal steps") {
+  const std::vector<laws::Rows> slopes{{{0.7}}, {{-0.4}}, {{0.9}}, {{0.2}}};
   std::vector<double> at, states;
-  laws::detail::Playback<double> played{answers};
+  laws::detail::ScriptedModel<double> script{slopes};
   const auto denoise = [&](double x, double sigma) {
     at.push_back(sigma);
     states.push_back(x);
     double slope = 0;
-    played(x, sigma, slope);
+    script(x, sigma, slope);
     return x - sigma * slope;
   };
   const double t = 5, s = 2, h = s - t, x = 1.3;
@@ -208,47 +213,45 @@ TEST_CASE("DPM-Solver-2 weights with a free ratio") {
     }
 }
 
-// With u = log(t / sigma): x' = (s/t) x + integral of exp(u - h) D, or x - s * integral of exp(h - u) noise.
+// With u = log(t/sigma), from 0 to h = log(t/s): x' = (s/t) x + integral of exp(u - h) D du for denoised images, and
+// x' = x - s integral of exp(h - u) d du for slopes.
 TEST_CASE("DPM-Solver++ weights, orders 1 and 3") {
   for (const auto& [q, p, t, s] : grids()) {
     const Real h = log(Real(t) / s), at_p = log(Real(t) / p), at_q = log(Real(t) / q);
     const auto [d] = integrals<1>({0}, h, 1);
     const auto [e] = integrals<1>({0}, h, -1);
-    agree(Dpmpp::data_1(t, s), std::array<Real, 2>{Real(s) / t, d});
-    agree(Dpmpp::noise_1(t, s), std::array<Real, 2>{1, -s * e});
+    agree(Dpmpp::denoised_weights_1(t, s), std::array<Real, 2>{Real(s) / t, d});
+    agree(Dpmpp::slope_weights_1(t, s), std::array<Real, 2>{1, -s * e});
     const auto [d0, d1, d2] = integrals<3>({0, at_p, at_q}, h, 1);
     const auto [e0, e1, e2] = integrals<3>({0, at_p, at_q}, h, -1);
-    agree(Dpmpp::data_3(q, p, t, s), std::array<Real, 4>{Real(s) / t, d0, d1, d2});
-    agree(Dpmpp::noise_3(q, p, t, s), std::array<Real, 4>{1, -s * e0, -s * e1, -s * e2});
+    agree(Dpmpp::denoised_weights_3(q, p, t, s), std::array<Real, 4>{Real(s) / t, d0, d1, d2});
+    agree(Dpmpp::slope_weights_3(q, p, t, s), std::array<Real, 4>{1, -s * e0, -s * e1, -s * e2});
   }
 }
 
-TEST_CASE("DPM-Solver++ weights, order 2: half the first weight in place of the exact integral, as published") {
+TEST_CASE("DPM-Solver++ weights, order 2: p1/2, as published, not the exact integral") {
   for (const auto& [q, p, t, s] : grids()) {
     const Real data = 1 - Real(s) / t, noise = Real(s) - t, k = log(Real(t) / s) / log(Real(p) / t) / 2;
-    agree(Dpmpp::data_2(p, t, s), std::array<Real, 3>{Real(s) / t, data * (1 + k), -data * k});
-    agree(Dpmpp::noise_2(p, t, s), std::array<Real, 3>{1, noise * (1 + k), -noise * k});
+    agree(Dpmpp::denoised_weights_2(p, t, s), std::array<Real, 3>{Real(s) / t, data * (1 + k), -data * k});
+    agree(Dpmpp::slope_weights_2(p, t, s), std::array<Real, 3>{1, noise * (1 + k), -noise * k});
   }
 }
 
-TEST_CASE("DEIS weights: polynomials in sigma, its logarithm and the process's time") {
+TEST_CASE("DEIS weights: polynomials in sigma and in log(sigma)") {
   for (const Levels& g : grids()) {
     const double q = g.q, p = g.p, t = g.t, s = g.s;
     const double o = q * (p / t);
-    // In sigma: Lagrange's polynomials are integrated as polynomials.
-    const auto in_sigma = [&]<std::size_t N>(const std::array<double, N>& node) {
-      std::array<Real, N> result;
+    // The integrals over sigma of the Lagrange polynomials in sigma.
+    const auto in_sigma = [&]<std::size_t N>(const std::array<double, N>& levels) {
+      std::array<Real, N> node, result;
+      for (std::size_t j = 0; j < N; ++j) node[j] = levels[j];
       for (std::size_t j = 0; j < N; ++j) {
-        std::array<Real, N> c{};
-        c[0] = 1;
-        for (std::size_t i = 0, degree = 0; i < N; ++i)
-          if (i != j)
-            for (std::size_t k = ++degree + 1; k-- > 0;)
-              c[k] = ((k > 0 ? c[k - 1] : Real(0)) - Real(node[i]) * c[k]) / (Real(node[j]) - node[i]);
+        const std::array<Real, N> c = lagrange_coefficients(node, j);
         result[j] = 0;
-        for (std::size_t k = 0; k < N; ++k)
-          result[j] += c[k] * (pow(Real(s), static_cast<int>(k) + 1) - pow(Real(node[0]), static_cast<int>(k) + 1)) /
-                       static_cast<int>(k + 1);
+        for (std::size_t k = 0; k < N; ++k) {
+          const int power = static_cast<int>(k) + 1;
+          result[j] += c[k] * (pow(Real(s), power) - pow(node[0], power)) / power;
+        }
       }
       return result;
     };
@@ -271,9 +274,9 @@ TEST_CASE("DEIS weights: polynomials in sigma, its logarithm and the process's t
   }
 }
 
-TEST_CASE("DEIS weights in the process's time, against a rule of 30 nodes in 50 digits") {
+TEST_CASE("DEIS weights: polynomials in time, against 30 Gauss nodes in 50 digits") {
   using Rule = boost::math::quadrature::gauss<Real, 30>;
-  // log(1 + sigma^2) = beta_d u^2/2 + beta_min u, 80 at u = 1 and 0.002 at u = 1/1000
+  // log(1 + sigma^2) = beta_d u^2/2 + beta_min u, with sigma = 80 at u = 1 and sigma = 0.002 at u = 1/1000
   const Real low = log(1 + Real(0.002) * Real(0.002)), high = log(1 + Real(80) * 80), e = Real(1) / 1000;
   const Real beta_d = 2 * (low / e - high) / (e - 1), beta_min = high - beta_d / 2;
   const auto time = [&](const Real& sigma) -> Real {
@@ -299,7 +302,7 @@ TEST_CASE("DEIS weights in the process's time, against a rule of 30 nodes in 50 
   }
 }
 
-TEST_CASE("UniPC weights: integrals through all outputs, but for one difference, which weighs half of B") {
+TEST_CASE("UniPC weights: exact integrals, or B/2 for a single difference of outputs") {
   for (const Levels& g : grids()) {
     const double q = g.q, p = g.p, t = g.t, s = g.s;
     const Real h = log(Real(t) / s), at_p = log(Real(t) / p), at_q = log(Real(t) / q);
@@ -343,11 +346,11 @@ TEST_CASE("single-step DPM-Solver weights") {
     }
 }
 
-TEST_CASE("single-step DPM-Solver of order 3 is exact for an image, or a slope, that is linear in log sigma") {
+TEST_CASE("single-step DPM-Solver of order 3 is exact for outputs that are linear in log(sigma)") {
   const Schedule schedule({7, 2, 0.3});
   const auto image = [](double, double sigma) { return std::log(sigma); };
   const auto slope = [](double x, double sigma) { return x - sigma * std::log(sigma); };
-  const auto whole = [](double t) { return (std::log(t) + 1) / t; };  // of -log(sigma)/sigma^2
+  const auto whole = [](double t) { return (std::log(t) + 1) / t; };  // the integral of -log(sigma)/sigma^2
   for (const auto& [r1, r2] : {std::pair{1. / 3, 2. / 3}, std::pair{0.2, 0.9}}) {
     const SinglestepDpm data{.order = 3, .target = Target::denoised, .r1 = r1, .r2 = r2},
         noise{.order = 3, .target = Target::slope, .r1 = r1, .r2 = r2};
@@ -357,7 +360,7 @@ TEST_CASE("single-step DPM-Solver of order 3 is exact for an image, or a slope, 
   }
 }
 
-TEST_CASE("phi functions, small and large arguments, against their series") {
+TEST_CASE("phi functions of small and large arguments, against their series") {
   const auto series = [](int k, const Real& z) {
     Real term = 1, sum = 0;
     for (int i = 1; i <= k; ++i) term /= i;
@@ -376,7 +379,7 @@ TEST_CASE("phi functions, small and large arguments, against their series") {
   }
 }
 
-TEST_CASE("schedules are their formulas") {
+TEST_CASE("schedules by their formulas") {
   const double low = 0.02, high = 50;
   const auto agree_with = [](const Schedule& schedule, auto at) {
     const auto steps = static_cast<int>(schedule.steps());
@@ -405,7 +408,7 @@ TEST_CASE("schedules are their formulas") {
              [&](const Real& u) -> Real { return high * pow(Real(low) / high, u); });
 }
 
-TEST_CASE("noise tables are their betas") {
+TEST_CASE("noise tables by their betas") {
   const int count = 12;
   const Real pi = acos(Real(-1));
   const auto angle = [&](int i) -> Real { return (Real(i) / count + Real(0.008)) / (1 + Real(0.008)) * pi / 2; };
@@ -414,7 +417,7 @@ TEST_CASE("noise tables are their betas") {
     std::vector<Real> log_alpha{log(1 - beta(0)) / 2};
     for (int i = 1; i < count; ++i) log_alpha.push_back(log_alpha.back() + log(1 - beta(i)) / 2);
     CHECK(table.size() == count);
-    // Between the training times (i + 1)/count log alpha is linear, outside the outermost pieces go on.
+    // log alpha is linear between the training times (i + 1)/count; its outermost pieces continue beyond them.
     for (const double t : {0.08, 1. / count, 0.1, 0.37, 0.5, 0.91, 1., 1.02}) {
       INFO("t = " << t);
       const Real place = Real(t) * count - 1;
@@ -449,7 +452,7 @@ TEST_CASE("noise tables are their betas") {
   CHECK(whole.label(1e6) == count - 1);
 }
 
-TEST_CASE("the share of x that a step keeps") {
+TEST_CASE("carry: the weight of x in a step") {
   CHECK(carry(Target::denoised, 4., 1.) == 0.25);
   CHECK(carry(Target::slope, 4., 1.) == 1);
 }

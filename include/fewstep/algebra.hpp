@@ -4,37 +4,44 @@
 #include "level.hpp"
 
 #include <concepts>
-#include <cstddef>
 #include <tuple>
 
 namespace fewstep {
 
-/// The only customisation point for a state type; see eigen/algebra.hpp and torch/algebra.hpp. Its members:
-///   time                       noise levels: one double for the batch, or one per sample; constructible from a double
-///   features                   what a denoiser may return beside the denoised batch (the network's bottleneck)
-///   inference                  RAII: how a run without gradients is executed; constructible from bool (off: do
-///   nothing) validate(x)                throws std::invalid_argument for a state that cannot be used like(x) storage
-///   for another state of x's shape fit(t, x)                  lets t hold one value per sample of x without allocating
-///   later; one value for all is spread is_one(t)                  known to be the number 1 everywhere detach(x),
-///   detach(t)       cuts the history of gradients, where there is one release(x)                 makes x an ordinary
-///   state again after `inference` finite(x)                  neither NaN nor infinity anywhere threshold(x, q, low,
-///   high) per sample: x <- clamp(x, -s, s) / s, s = the q-quantile of |x|, kept within [low, high] map(out, f,
-///   times...)      out <- f(times...), once or per sample combine(out, times, w, terms...)   out <- sum_k
-///   w_k(times...) terms_k; out may be one of the terms
-/// Optional, for the adaptors of denoisers that name them:
-///   clamp(x, low, high)        every number of x limited to [low, high]
-///   blend(x, y, mask)          x <- mask y + (1 - mask) x; y and mask as x, or of one sample
-///   match_deviation(x, like, amount)   per sample: x <- x (1 + amount (deviation of like / deviation of x - 1))
-///   dot(x, y), sum_abs(x)      std::vector<double>, one number per sample: sums of products, of absolute values
-///   levels(values)             noise levels, or other factors, one per sample, from a std::vector<double>
-///   twice(x), twice(t)         a batch, or its levels, one after the other
-///   half(x, i)                 the first (0) or second (1) half of a doubled batch, or of its features
+/// The only customisation point for a state type X, a batch of samples. Complete examples: scalar.hpp (one number),
+/// eigen/algebra.hpp (arrays), torch/algebra.hpp (tensors).
+///
+/// Member types:
+///   level                  noise levels: one for the batch, or one per sample; constructible from a double
+///   features               second output of a denoiser, e.g. the network's bottleneck; an empty struct for none
+///   inference              guard object for a run: constructed from true where no gradients are wanted, else false
+/// Static functions:
+///   validate(x)            throws std::invalid_argument for a state that cannot be used
+///   like(x)                storage for another state of x's shape
+///   fit(t, x)              prepares t to hold one value per sample of x without allocating later
+///   is_one(t)              whether t is known to be 1 for every sample
+///   detach(x), detach(t)   cuts the gradient history; empty for states without gradients
+///   release(x)             makes x an ordinary state after `inference` ended; empty for states without such a mode
+///   finite(x)              whether no number is NaN or infinite
+///   threshold(x, q, low, high)   per sample: x <- clamp(x, -s, s) / s, s the q-quantile of |x| clamped to [low, high]
+///   map(out, f, t...)      out <- f(t...), once or per sample
+///   combine(out, t, w, terms...)   out <- sum_k w_k(t...) terms_k; out may be one of the terms
+/// Optional, for the denoisers and fitting code that name them:
+///   clamp(x, low, high)    limits every number of x to [low, high]
+///   blend(x, y, mask)      x <- mask y + (1 - mask) x; y and mask have x's shape, or one sample for all
+///   match_deviation(x, like, a)   per sample: x <- x (1 + a (deviation of like / deviation of x - 1))
+///   dot(x, y), sum_abs(x)  std::vector<double> with one sum per sample: of products, of absolute values
+///   level_per_sample(v)    a level from one double per sample
+///   twice(x), twice(t)     the batch, or its levels, followed by itself
+///   half(x, i)             the first (i = 0) or second (i = 1) half of a doubled batch, or of its features
 template <class X>
 struct algebra;
 
+/// The second output of a denoiser, one per sample.
 template <class X>
 using Features = typename algebra<X>::features;
 
+/// A type with a complete algebra<X>, except for the templates map and combine, which no concept can check.
 template <class X>
 concept State = std::movable<X> && requires(const X& x, X& y, Level<X>& t, const Level<X>& level, double v) {
   Level<X>(v);
@@ -51,8 +58,11 @@ concept State = std::movable<X> && requires(const X& x, X& y, Level<X>& t, const
 };
 
 /// combine(out, levels(t, s), weights, terms...): out <- sum_k w_k(t, s) terms_k.
-/// `weights` is a pure function of noise levels that returns one weight per term as a tuple; written once, it runs on
-/// doubles (once, or per sample) and on tensors, with gradients. `out` may be one of the terms.
+/// @param out  a state of the terms' shape; may be one of the terms
+/// @param at  the noise levels that the weights depend on, std::tuple<> for none
+/// @param weights  a pure function of these levels that returns a std::tuple with one weight per term, double or
+/// `unit`. Written once with `auto` parameters, it runs on doubles (once, or per sample) and on tensors with gradients.
+/// @param terms  at least one state
 inline constexpr struct combine_fn {
   template <State X, class... T, class W, class... V>
   void operator()(X& out, const std::tuple<T...>& at, W weights, const V&... terms) const {
@@ -79,6 +89,8 @@ void add_scaled(X& x, double factor, const X& y) {
 }
 
 namespace detail {
+
+/// to <- from, in to's storage. A plain assignment of tensors would share storage.
 template <State X>
 void copy(X& to, const X& from) {
   combine(to, std::tuple<>{}, [] { return std::tuple{unit}; }, from);
@@ -89,12 +101,14 @@ X copied(const X& x) {
   copy(y, x);
   return y;
 }
+/// a - b
 template <State X>
 X difference(const X& a, const X& b) {
   X y = algebra<X>::like(a);
   subtract(y, a, b);
   return y;
 }
+
 }  // namespace detail
 
 }  // namespace fewstep

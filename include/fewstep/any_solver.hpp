@@ -3,42 +3,16 @@
 
 #include "solver.hpp"
 
+#include <concepts>
 #include <cstddef>
 #include <memory>
-#include <type_traits>
 #include <utility>
 
 namespace fewstep {
 
-namespace detail {
-
-/// The model behind two function pointers: what a type-erased solver may know of it.
-template <State X>
-class ModelRef {
- public:
-  template <class M>
-    requires(!std::same_as<std::remove_const_t<M>, ModelRef>)
-  explicit ModelRef(M& model)
-      : model_(&model),
-        call_([](void* m, const X& x, const Level<X>& fed, const Level<X>& t, X& out) {
-          (*static_cast<M*>(m))(x, fed, t, out);
-        }),
-        features_([](void* m) { return static_cast<M*>(m)->features(); }) {}
-
-  void operator()(const X& x, const Level<X>& t, X& out) const { call_(model_, x, t, t, out); }
-  void operator()(const X& x, const Level<X>& fed, const Level<X>& t, X& out) const { call_(model_, x, fed, t, out); }
-  const Features<X>* features() const { return features_(model_); }
-
- private:
-  void* model_;
-  void (*call_)(void*, const X&, const Level<X>&, const Level<X>&, X&);
-  const Features<X>* (*features_)(void*);
-};
-
-}  // namespace detail
-
-/// Any solver of states X behind one type, for callers that choose at run time; costs two indirect calls a step.
-/// A denoiser of shared levels only is refused when such a solver first asks it for per-sample ones.
+/// Any solver of states X behind one type, for programs that choose at run time. Costs one virtual call per step and
+/// one allocation per run. A denoiser of shared levels only is rejected at run time, when such a solver first asks for
+/// one level per sample.
 template <State X>
 class AnySolver {
   struct ErasedMemory {
@@ -47,10 +21,10 @@ class AnySolver {
     virtual void detach() = 0;
   };
   template <class M>
-  struct ErasedMemoryOf final : ErasedMemory {
+  struct HeldMemory final : ErasedMemory {
     M memory;
-    explicit ErasedMemoryOf(M m) : memory(std::move(m)) {}
-    std::unique_ptr<ErasedMemory> clone() const override { return std::make_unique<ErasedMemoryOf>(memory); }
+    explicit HeldMemory(M m) : memory(std::move(m)) {}
+    std::unique_ptr<ErasedMemory> clone() const override { return std::make_unique<HeldMemory>(memory); }
     void detach() override { memory.detach(); }
   };
   struct Interface {
@@ -62,12 +36,13 @@ class AnySolver {
     virtual double sigma_scale(std::size_t index) const = 0;
     virtual void validate() const = 0;
     virtual std::unique_ptr<ErasedMemory> memory(const X& x) const = 0;
-    virtual void step(const Step<X>& n, X& x, X& first, detail::ModelRef<X>& model, ErasedMemory& memory) const = 0;
+    virtual void step(const Step<X>& n, X& x, X& first, ModelRef<X>& model, ErasedMemory& memory) const = 0;
   };
   template <class S>
-  struct Holder final : Interface {
+  struct Held final : Interface {
+    using M = fewstep::Memory<S, X>;
     S solver;
-    explicit Holder(S s) : solver(std::move(s)) {}
+    explicit Held(S s) : solver(std::move(s)) {}
     Target target() const override { return target_of(solver); }
     bool multistep() const override { return is_multistep(solver); }
     int evaluations() const override { return solver.evaluations(); }
@@ -75,29 +50,30 @@ class AnySolver {
     double sigma_scale(std::size_t index) const override { return detail::sigma_scale(solver, index); }
     void validate() const override { detail::validate(solver); }
     std::unique_ptr<ErasedMemory> memory(const X& x) const override {
-      return std::make_unique<ErasedMemoryOf<fewstep::Memory<S, X>>>(solver.memory(x));
+      return std::make_unique<HeldMemory<M>>(solver.memory(x));
     }
-    void step(const Step<X>& n, X& x, X& first, detail::ModelRef<X>& model, ErasedMemory& memory) const override {
-      solver.step(n, x, first, model, static_cast<ErasedMemoryOf<fewstep::Memory<S, X>>&>(memory).memory);
+    void step(const Step<X>& n, X& x, X& first, ModelRef<X>& model, ErasedMemory& memory) const override {
+      solver.step(n, x, first, model, static_cast<HeldMemory<M>&>(memory).memory);
     }
   };
 
  public:
-  class AnyMemory {
+  /// What the held solver remembers within one run.
+  class Memory {
    public:
-    explicit AnyMemory(std::unique_ptr<ErasedMemory> r) : held_(std::move(r)) {}
-    AnyMemory(const AnyMemory& o) : held_(o.held_->clone()) {}
-    AnyMemory(AnyMemory&&) noexcept = default;
+    explicit Memory(std::unique_ptr<ErasedMemory> held) : held_(std::move(held)) {}
+    Memory(const Memory& o) : held_(o.held_->clone()) {}
+    Memory(Memory&&) noexcept = default;
     void detach() { held_->detach(); }
-    ErasedMemory& get() { return *held_; }
 
    private:
+    friend class AnySolver;
     std::unique_ptr<ErasedMemory> held_;
   };
 
   template <class S>
     requires(!std::same_as<S, AnySolver> && Solver<S, X>)
-  AnySolver(S solver) : held_(std::make_shared<const Holder<S>>(std::move(solver))) {}
+  AnySolver(S solver) : held_(std::make_shared<const Held<S>>(std::move(solver))) {}
 
   Target target() const { return held_->target(); }
   bool multistep() const { return held_->multistep(); }
@@ -105,12 +81,12 @@ class AnySolver {
   int evaluations(StepCount& at) const { return held_->evaluations(at); }
   double sigma_scale(std::size_t index) const { return held_->sigma_scale(index); }
   void validate() const { held_->validate(); }
-  AnyMemory memory(const X& x) const { return AnyMemory(held_->memory(x)); }
+  Memory memory(const X& x) const { return Memory(held_->memory(x)); }
 
   template <class M>
-  void step(const Step<X>& n, X& x, X& first, M& model, AnyMemory& memory) const {
-    detail::ModelRef<X> erased(model);
-    held_->step(n, x, first, erased, memory.get());
+  void step(const Step<X>& n, X& x, X& first, M& model, Memory& memory) const {
+    ModelRef<X> erased(model);
+    held_->step(n, x, first, erased, *memory.held_);
   }
 
  private:

@@ -8,11 +8,13 @@
 
 namespace fewstep {
 
-/// The last model outputs of a multistep solver and their noise levels; [0] is the newest. Storage is taken once, when
-/// a run starts.
+/// The last model outputs of a multistep solver and their noise levels, [0] the newest. Allocates in its constructor
+/// only.
 template <State X>
 class History {
  public:
+  /// @param x  a state of the run's shape
+  /// @param capacity  outputs to keep: the solver's order minus 1
   History(const X& x, std::size_t capacity) {
     for (std::size_t k = 0; k < capacity; ++k) {
       value_.push_back(algebra<X>::like(x));
@@ -21,12 +23,12 @@ class History {
     }
   }
 
-  std::size_t size() const { return size_; }
+  std::size_t size() const { return size_; }  ///< outputs kept so far, up to the capacity
   const X& operator[](std::size_t k) const { return value_[slot(k)]; }
   const Level<X>& level(std::size_t k) const { return level_[slot(k)]; }
 
-  /// Takes v, the target at the left end of a step, by swapping buffers: v leaves with the oldest one, nothing is
-  /// copied.
+  /// Swaps in v, the target at the left end of step n, as the newest output; v then holds the evicted buffer. Does
+  /// nothing for a step that is not to be remembered.
   void push(X& v, const Step<X>& n) {
     if (value_.empty() || !n.remember) return;
     head_ = (head_ + 1) % value_.size();

@@ -2,39 +2,52 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
 #include <tuple>
+#include <utility>
 
 namespace fewstep {
 
 template <class X>
 struct algebra;
 
-/// Noise levels for a batch of states X: one for all samples, or one per sample.
+/// The noise level sigma of a batch of states X: one for all samples, or one per sample.
 template <class X>
 using Level = typename algebra<X>::level;
 
-/// The weight 1: its term is added, never multiplied.
+/// The weight 1 of a term that combine() adds without multiplying.
 struct unit_t {};
 inline constexpr unit_t unit{};
 
-/// The noise levels that a set of weights depends on.
+/// The noise levels that the weights of combine() depend on: references, valid as long as their arguments.
 template <class... T>
 std::tuple<const T&...> levels(const T&... t) {
   return {t...};
 }
 
-/// out <- f(t...), for the whole batch or per sample.
+/// out <- f(t...): once for levels shared by the batch, or per sample.
+/// @param f  a function of noise levels that accepts doubles; for tensors with gradients, tensors too
 template <class X, class F, class... T>
 void map_level(Level<X>& out, F f, const T&... t) {
   algebra<X>::map(out, f, t...);
 }
 
 namespace detail {
-/// t^(1-r) s^r: the level a share r of the way from t to s in log sigma.
+
+/// m = t^(1-r) s^r: the level a share r of the way from t to s in log sigma; r = 1/2 is the geometric mean.
 inline constexpr auto geometric = [](const auto& r, const auto& t, const auto& s) {
   using std::pow;
   return t * pow(s / t, r);
 };
+
+/// f(elements of the tuple...), like std::apply, which takes several times as long to compile.
+template <class Tuple, class F>
+constexpr decltype(auto) unpack(const Tuple& tuple, F f) {
+  return [&]<std::size_t... I>(std::index_sequence<I...>) -> decltype(auto) {
+    return f(std::get<I>(tuple)...);
+  }(std::make_index_sequence<std::tuple_size_v<Tuple>>{});
+}
+
 }  // namespace detail
 
 }  // namespace fewstep

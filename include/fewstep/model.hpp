@@ -1,3 +1,4 @@
+// A denoiser as the target that a solver extrapolates.
 #pragma once
 
 #include "denoiser.hpp"
@@ -8,64 +9,91 @@
 #include <limits>
 #include <optional>
 #include <tuple>
-#include <type_traits>
+#include <utility>
 
 namespace fewstep {
 
-/// Dynamic thresholding (Saharia et al. 2022, arXiv 2205.11487, section 2.3): per sample, denoised images are clamped
-/// to
-/// [-s, s] and divided by s, s being the quantile of |D| but no less than floor and no more than ceiling.
+/// Dynamic thresholding: per sample, the denoised image is clamped to [-s, s] and divided by s, where s is the given
+/// quantile of |D|, clamped to [floor, ceiling].
+/// Source: Saharia et al. 2022, arXiv 2205.11487, section 2.3.
 struct Thresholding {
-  double quantile = 0.995;
-  double floor = 1;
-  double ceiling = std::numeric_limits<double>::infinity();
+  double quantile = 0.995;                                   ///< 0 to 1
+  double floor = 1;                                          ///< positive; 1 for data in [-1, 1]
+  double ceiling = std::numeric_limits<double>::infinity();  ///< floor or more
 };
 
 namespace detail {
-struct Cancelled {};  // unwinds a step when the caller asks to stop; never leaves Run
+
+/// Unwinds a step when the caller asks to stop; never leaves Run.
+struct Cancelled {};
+
+template <State X>
+void threshold(const std::optional<Thresholding>& thresholding, X& denoised) {
+  if (thresholding) algebra<X>::threshold(denoised, thresholding->quantile, thresholding->floor, thresholding->ceiling);
+}
+
+/// out, the denoised batch at (x, sigma), becomes the target there.
+template <State X>
+void to_target(Target target, const std::optional<Thresholding>& thresholding, const X& x, const Level<X>& sigma,
+               X& out) {
+  if (target == Target::slope)
+    combine(out, levels(sigma), [](const auto& s) { return std::tuple{1. / s, -1. / s}; }, x, out);
+  else threshold(thresholding, out);
+}
+
+/// out <- the target at (x, sigma) for data of mean 0 and variance 1: the slope x / sqrt(1 + sigma^2).
+template <State X>
+void standard_normal_target(Target target, const std::optional<Thresholding>& thresholding, const X& x,
+                            const Level<X>& sigma, X& out) {
+  combine(
+      out, levels(sigma),
+      [target](const auto& s) {
+        using std::sqrt;
+        return std::tuple{target == Target::slope ? 1. / sqrt(1. + s * s) : 1. - s / sqrt(1. + s * s)};
+      },
+      x);
+  if (target == Target::denoised) threshold(thresholding, out);
+}
+
 }  // namespace detail
 
-/// A denoiser seen as the target that a solver asked for. Counts evaluations.
+/// A denoiser D as the target that a solver extrapolates: the slope (x - D)/sigma, or D itself. Counts evaluations and
+/// keeps the features of the latest one.
 template <State X, class D>
 class Model {
  public:
+  /// @param denoise  outlives this object
+  /// @param thresholding  applied to denoised batches where these are the target
+  /// @param stop  called before each evaluation; once it returns true, evaluations throw detail::Cancelled
   Model(D& denoise, Target target, std::optional<Thresholding> thresholding = {}, std::function<bool()> stop = {})
       : denoise_(&denoise), target_(target), thresholding_(thresholding), stop_(std::move(stop)) {}
 
-  /// out <- the target at (x, sigma). x and out must not be the same object.
+  /// out <- the target at (x, sigma): one evaluation. x and out must be different objects.
   void operator()(const X& x, const Level<X>& sigma, X& out) { (*this)(x, sigma, sigma, out); }
 
-  /// The same with the network fed another level than the one that the slope is divided by (AMED's sigma_scale).
-  void operator()(const X& x, const Level<X>& fed, const Level<X>& sigma, X& out) {
-    denoised(x, fed, out);
-    aim(x, sigma, out);
+  /// The same, with the network evaluated at `network_sigma` while slopes still divide by sigma (AMED's sigma_scale).
+  void operator()(const X& x, const Level<X>& network_sigma, const Level<X>& sigma, X& out) {
+    denoised(x, network_sigma, out);
+    detail::to_target(target_, thresholding_, x, sigma, out);
   }
 
-  /// The target for data ~ N(0, 1), D = x / (1 + sigma^2): spends no evaluation and gives no features (AFS; Dockhorn et
-  /// al. 2022, arXiv 2210.05475, with the slope x / sqrt(1 + sigma^2) of the AMED code), or what the denoiser knows
-  /// better.
+  /// out <- the target of the analytic first step (AFS): no evaluation and no features. Takes the denoiser's own
+  /// analytic_first_step() where there is one, else the slope x / sqrt(1 + sigma^2) of data with mean 0 and variance 1.
+  /// Source: Dockhorn et al. 2022, arXiv 2210.05475; the AMED code has this slope.
   void analytic(const X& x, const Level<X>& sigma, X& out) {
     has_features_ = false;
     if constexpr (requires { denoise_->analytic_first_step(x, sigma, out); }) {
       denoise_->analytic_first_step(x, sigma, out);
-      return aim(x, sigma, out);
+      detail::to_target(target_, thresholding_, x, sigma, out);
     } else if constexpr (requires { denoise_->analytic_first_step(1.); }) {
       combine(out, levels(sigma), [this](const auto& s) { return std::tuple{denoise_->analytic_first_step(s)}; }, x);
-      return aim(x, sigma, out);
-    }
-    const auto root = [](const auto& s) {
-      using std::sqrt;
-      return sqrt(1. + s * s);
-    };
-    if (target_ == Target::slope) {
-      combine(out, levels(sigma), [root](const auto& s) { return std::tuple{1. / root(s)}; }, x);
+      detail::to_target(target_, thresholding_, x, sigma, out);
     } else {
-      combine(out, levels(sigma), [root](const auto& s) { return std::tuple{1. - s / root(s)}; }, x);
-      threshold(out);
+      detail::standard_normal_target(target_, thresholding_, x, sigma, out);
     }
   }
 
-  /// out <- D(x, sigma) as the denoiser gives it.
+  /// out <- D(x, sigma) as the denoiser returns it: one evaluation.
   void denoised(const X& x, const Level<X>& sigma, X& out) {
     if (stop_ && stop_()) throw detail::Cancelled{};
     has_features_ = detail::denoise(*denoise_, x, sigma, out, features_);
@@ -76,24 +104,13 @@ class Model {
   /// Features of the latest evaluation; null where there are none.
   const Features<X>* features() const { return has_features_ ? &features_ : nullptr; }
 
-  /// Calls made, one after another, and evaluations of the network in them.
-  int evaluations() const { return evaluations_; }
-  int total_evaluations() const { return total_evaluations_; }
+  int evaluations() const { return evaluations_; }              ///< calls of the denoiser
+  int total_evaluations() const { return total_evaluations_; }  ///< evaluations of its network in these calls
 
+  /// Refers to another denoiser of the same type from now on.
   void rebind(D& denoise) { denoise_ = &denoise; }
 
  private:
-  /// D -> the target.
-  void aim(const X& x, const Level<X>& sigma, X& out) const {
-    if (target_ == Target::slope)
-      combine(out, levels(sigma), [](const auto& s) { return std::tuple{1. / s, -1. / s}; }, x, out);
-    else threshold(out);
-  }
-  void threshold(X& out) const {
-    if (thresholding_)
-      algebra<X>::threshold(out, thresholding_->quantile, thresholding_->floor, thresholding_->ceiling);
-  }
-
   D* denoise_;
   Target target_;
   std::optional<Thresholding> thresholding_;
@@ -103,19 +120,20 @@ class Model {
   int evaluations_ = 0, total_evaluations_ = 0;
 };
 
-/// A model on a rescaled sigma_scale: at level t its network is fed sigma_scale * t, while slopes still divide by t. A
-/// factor, not a time, so that solvers with several stages can be wrapped, and wrappers nested.
-template <State X, class M>
+/// A model whose network is evaluated at sigma_scale times the noise level, while slopes still divide by the level
+/// itself. Since it is a factor, it applies to solvers with several stages, and nests.
+template <State X>
 struct Rescaled {
-  M& model;
+  ModelRef<X> model;
   const Level<X>& sigma_scale;
-  Level<X>& fed;
+  Level<X>& network_sigma;  ///< storage for the network's noise level
 
-  void operator()(const X& x, const Level<X>& t, X& out) const { (*this)(x, t, t, out); }
-  void operator()(const X& x, const Level<X>& at, const Level<X>& t, X& out) const {
-    if (algebra<X>::is_one(sigma_scale)) return model(x, at, t, out);
-    map_level<X>(fed, [](const auto& a, const auto& level) { return a * level; }, sigma_scale, at);
-    model(x, fed, t, out);
+  void operator()(const X& x, const Level<X>& sigma, X& out) const { (*this)(x, sigma, sigma, out); }
+  void operator()(const X& x, const Level<X>& unscaled, const Level<X>& sigma, X& out) const {
+    if (algebra<X>::is_one(sigma_scale)) return model(x, unscaled, sigma, out);
+    map_level<X>(
+        network_sigma, [](const auto& factor, const auto& level) { return factor * level; }, sigma_scale, unscaled);
+    model(x, network_sigma, sigma, out);
   }
   const Features<X>* features() const { return model.features(); }
 };

@@ -1,4 +1,4 @@
-// What an observer is shown, and the usual ones.
+// Callables that see the state after every step.
 #pragma once
 
 #include "algebra.hpp"
@@ -9,37 +9,51 @@
 
 namespace fewstep {
 
-/// What an observer is shown after each step. References are valid during the call only.
+/// What an observer receives after each step. References are valid during the call only.
 template <State X>
 struct Snapshot {
-  std::size_t index;  // of the step just made
-  std::size_t count;  // steps of the schedule
-  double from, to;    // noise levels
-  int evaluations;    // so far
-  const X& x;
+  std::size_t index;  ///< of the step just made, 0 to count - 1
+  std::size_t count;  ///< steps of the schedule
+  double from, to;    ///< noise levels of the step
+  int evaluations;    ///< calls of the denoiser so far
+  const X& x;         ///< the state at level `to`
 };
 
-/// Any callable (const Snapshot<X>&); one that returns bool cancels the run with false.
+/// Any callable (const Snapshot<X>&). One that returns bool cancels the run by returning false.
 template <class O, class X>
 concept Observer = requires(O& observe, const Snapshot<X>& s) { observe(s); };
 
-/// Keeps a copy of the state after every step: `sample(..., std::ref(trajectory))`.
+/// The observer that sample() and integrate() take by default.
+struct IgnoreSnapshots {
+  void operator()(const auto&) const {}
+};
+
+/// Keeps a copy of the state after every step: pass std::ref(trajectory) as the observer.
 template <State X>
 struct Trajectory {
   std::vector<X> states;
   void operator()(const Snapshot<X>& s) { states.push_back(s.x); }
 };
 
-/// Several observers as one; the first that returns false cancels.
+namespace detail {
+
+/// Calls an observer; false where it cancels the run.
+template <class O, class S>
+bool observed(O& observe, const S& snapshot) {
+  if constexpr (std::is_same_v<decltype(observe(snapshot)), bool>) {
+    return observe(snapshot);
+  } else {
+    observe(snapshot);
+    return true;
+  }
+}
+
+}  // namespace detail
+
+/// Several observers as one, called in order; the first that returns false cancels the run.
 template <class... O>
 auto tee(O... observers) {
-  return [=](const auto& snapshot) mutable {
-    const auto ask = [&](auto& observe) {
-      if constexpr (std::is_same_v<decltype(observe(snapshot)), bool>) return observe(snapshot);
-      else return observe(snapshot), true;
-    };
-    return (ask(observers) && ...);
-  };
+  return [=](const auto& snapshot) mutable { return (detail::observed(observers, snapshot) && ...); };
 }
 
 }  // namespace fewstep

@@ -1,4 +1,4 @@
-// A state that is one number: the smallest one there is, for measuring solvers, and an example of an algebra.
+// A state that is one number: the smallest possible state, for measuring solvers, and an example of an algebra.
 #pragma once
 
 #include "algebra.hpp"
@@ -27,7 +27,8 @@ struct algebra<X> {
   static bool is_one(level t) { return t == 1; }
   static void detach(auto&) {}
   static void release(X&) {}
-  static bool finite(X x) {  // by bit pattern, as -ffast-math takes std::isfinite to be true
+  /// By bit pattern: with -ffast-math std::isfinite always returns true.
+  static bool finite(X x) {
     constexpr std::uint64_t exponent = 0x7ff0000000000000u;
     return (std::bit_cast<std::uint64_t>(static_cast<double>(x)) & exponent) != exponent;
   }
@@ -44,7 +45,7 @@ struct algebra<X> {
 
   template <class... T, class W, class... V>
   static void combine(X& out, const std::tuple<T...>& at, W weights, const V&... v) {
-    std::apply([&](const auto&... w) { out = (term(w, v) + ...); }, std::apply(weights, at));
+    detail::unpack(detail::unpack(at, weights), [&](const auto&... w) { out = (term(w, v) + ...); });
   }
 
  private:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "algebra.hpp"
+#include "model_ref.hpp"
 
 #include <array>
 #include <concepts>
@@ -16,10 +17,9 @@ template <State X>
 struct Step {
   const Level<X>& from;
   const Level<X>& to;
-  std::size_t index;  ///< of this step, 0 to count - 1
-  std::size_t count;  ///< steps of the schedule
-  bool remember =
-      true;  ///< false: the target at the left end must not enter the history (Options::analytic_in_history)
+  std::size_t index;     ///< of this step, 0 to count - 1
+  std::size_t count;     ///< steps of the schedule
+  bool remember = true;  ///< false: keep the target at `from` out of the history (Options::analytic_in_history)
 };
 
 /// What a solver extrapolates: the slope dx/dsigma = (x - D)/sigma, or the denoised batch D itself. Exponential solvers
@@ -27,7 +27,7 @@ struct Step {
 enum class Target { slope, denoised };
 constexpr std::array<std::string_view, 2> names_of(Target) { return {"slope", "denoised"}; }
 
-/// What a solver extrapolates: its member `target`, or, where another solver decides, the result of its function
+/// What a solver extrapolates: its member `target`, or, where it depends on another solver, the result of its function
 /// target().
 template <class S>
 constexpr Target target_of(const S& solver) {
@@ -39,7 +39,7 @@ constexpr Target target_of(const S& solver) {
 }
 
 /// Whether a solver extrapolates from the model outputs of earlier steps: its member `static constexpr bool multistep`,
-/// or, where another solver decides, the result of its function multistep(). Without either: false.
+/// or, where it depends on another solver, the result of its function multistep(). Without either: false.
 template <class S>
 constexpr bool is_multistep(const S& solver) {
   if constexpr (requires {
@@ -50,16 +50,16 @@ constexpr bool is_multistep(const S& solver) {
   else return false;
 }
 
-/// The factor of x that a step from level t to level s keeps whatever the model predicts: s/t for an exponential step,
-/// 1 for a plain one. AMED's `direction_scale` multiplies the rest of the step only.
+/// The factor of x in a step from level t to level s, whatever the model predicts: s/t for an exponential step on
+/// denoised batches, 1 for a step on slopes. AMED's `direction_scale` multiplies the rest of the step only.
 template <class T>
 auto carry(Target target, const T& t, const T& s) {
   return target == Target::denoised ? s / t : t / t;
 }
 
-/// Where a step stands in a run, for counting its evaluations beforehand.
+/// Where a step stands in a run: enough to count its evaluations before the run.
 struct StepCount {
-  std::size_t kept = 0;        ///< outputs in the history before the step; the solver adds what the step keeps
+  std::size_t kept = 0;        ///< outputs in the history before the step; the solver adds those that the step keeps
   std::size_t steps_left = 1;  ///< remaining steps, including this one
   bool remember = true;        ///< as in Step
 };
@@ -73,7 +73,7 @@ inline constexpr bool per_sample = [] {
   else return false;
 }();
 
-/// Evaluations of one step; adds the outputs that it keeps to `at.kept`.
+/// Evaluations of one step; adds the outputs that the step keeps to `at.kept`.
 template <class S>
 int step_evaluations(const S& solver, StepCount& at) {
   if constexpr (requires {
@@ -84,7 +84,7 @@ int step_evaluations(const S& solver, StepCount& at) {
   return solver.evaluations();
 }
 
-/// The network is fed sigma_scale times the level at the left end of step `index`.
+/// The factor by which the network's noise level differs from the level at the left end of step `index`; usually 1.
 template <class S>
 double sigma_scale(const S& solver, std::size_t index) {
   if constexpr (requires {
@@ -94,42 +94,39 @@ double sigma_scale(const S& solver, std::size_t index) {
   else return 1;
 }
 
-/// Solvers and predictors whose settings may be wrong have validate().
+/// Calls validate() of solvers and predictors that have it.
+/// @throws std::invalid_argument for a setting out of range.
 template <class T>
 void validate(const T& value) {
   if constexpr (requires { value.validate(); }) value.validate();
 }
 
-/// Stands for the model when a solver is checked.
-template <State X>
-struct ModelArchetype {
-  void operator()(const X&, const Level<X>&, X&);
-  void operator()(const X&, const Level<X>&, const Level<X>&, X&);
-  const Features<X>* features() const;
-};
-
 }  // namespace detail
 
-/// A solver is arithmetic on noise levels. It is an immutable value with
-///   target                what it extrapolates: a member, or a function target()
-///   evaluations()         model evaluations per step, including the driver's at the left end; the largest number,
-///   where
-///                         steps differ: then evaluations(StepCount&) returns those of one step
-///   memory(x)             what it remembers within one run: copyable, with detach()
-///   step(n, x, first, model, memory)   takes x from n.from to n.to; `first` is the target at (x, n.from), evaluated by
-///                         the driver, and may be consumed; model(y, sigma, out) evaluates the target elsewhere
-/// Optional: sigma_scale(index), where the network is fed another level than the left end's; `static constexpr bool
-/// per_sample = true`, where the solver may ask for one level per sample; validate(), which throws for bad settings.
+/// A solver of states X: an immutable value with
+///   target                what it extrapolates (Target): a member, or a function target()
+///   evaluations()         model evaluations per step, including the driver's at the left end. Where steps differ: the
+///                         largest number, with evaluations(StepCount&) for the number of one step
+///   memory(x)             what it remembers within one run of states like x: copyable, with detach()
+///   step(n, x, first, model, memory)   takes x from level n.from to level n.to. `first` is the target at (x, n.from),
+///                         evaluated by the driver, and may be overwritten. `model` is a ModelRef<X>: model(y, sigma,
+///                         out) evaluates the target elsewhere
+/// Optional:
+///   multistep             static constexpr bool: whether it extrapolates from earlier steps
+///   sigma_scale(index)    factor between the network's level and the level at the left end of step `index`
+///   per_sample            static constexpr bool: whether it may ask for one noise level per sample
+///   validate()            throws std::invalid_argument for settings out of range
 template <class S, class X>
 concept Solver =
     State<X> && std::copy_constructible<S> &&
-    requires(const S solver, const Step<X>& n, X& x, X& first, detail::ModelArchetype<X>& model) {
+    requires(const S solver, const Step<X>& n, X& x, X& first, ModelRef<X>& model) {
       { target_of(solver) } -> std::same_as<Target>;
       { solver.evaluations() } -> std::convertible_to<int>;
       solver.memory(std::as_const(x)).detach();
       requires requires(decltype(solver.memory(std::as_const(x)))& memory) { solver.step(n, x, first, model, memory); };
     };
 
+/// The type of what a solver S remembers within a run of states X.
 template <class S, class X>
 using Memory = decltype(std::declval<const S&>().memory(std::declval<const X&>()));
 

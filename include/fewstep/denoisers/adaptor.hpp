@@ -1,4 +1,4 @@
-// What every adaptor of denoisers shares: how it is called, and what it passes on.
+// The base of every adaptor: how a denoiser made of other denoisers is called, and what it forwards.
 #pragma once
 
 #include "../denoiser.hpp"
@@ -12,32 +12,40 @@ namespace fewstep {
 
 namespace detail {
 
-/// T is a level that all of D... take: Level<X>, or a double where one of them knows shared levels only.
+/// T is the type of level with which denoisers D... are called together: Level<X> where each takes a level per sample,
+/// else double.
 template <class T, class X, class... D>
 concept LevelFor = (std::same_as<T, Level<X>> && (PerSampleDenoiser<D, X> && ...)) ||
                    (std::same_as<T, double> && !(PerSampleDenoiser<D, X> && ...) && (Denoiser<D, X> && ...));
 
-/// The level that all samples share; nothing where each has its own.
+/// The level shared by all samples, or nothing where each sample has its own.
 template <class T>
-std::optional<double> shared_level(const T& t) {
-  if constexpr (std::same_as<T, double>) return t;
-  else return t.per_sample() ? std::optional<double>() : t.value();
+std::optional<double> shared_level(const T& sigma) {
+  if constexpr (std::same_as<T, double>) return sigma;
+  else return sigma.per_sample() ? std::optional<double>() : sigma.value();
 }
 
 }  // namespace detail
 
-/// A denoiser made of others by a rule, which has
-///   rule(x, sigma, out, features, inner...) -> bool: features were given
-/// and, unless one call takes the evaluations of all inner ones together,
-///   rule.evaluations_per_call(inner...), rule.evaluations_at(sigma, inner...)
-/// and, where x is not x0 + sigma noise, rule.analytic_first_step(sigma) (concepts.hpp).
-/// Takes per-sample levels where all inner ones do. Holds no buffers: it may be shared between threads where the inner
-/// ones may, and takes its temporary states from the heap at each call (fixed-size states and tensors: as these do).
+/// A denoiser made of inner denoisers D... by a rule. The rule has
+///
+///   rule(x, sigma, out, features, inner...) -> bool   out <- D(x, sigma); returns whether it set features
+///
+/// and, optionally,
+///
+///   evaluations_per_call(inner...)       network evaluations of one call: the sum over all inner ones by default
+///   evaluations_at(sigma, inner...)      the same at one level
+///   analytic_first_step(sigma)           where x is not x0 + sigma noise: w such that D is about w x
+///   analytic_first_step(x, sigma, out)   out <- an analytic estimate of D
+///
+/// The adaptor accepts levels per sample where all inner denoisers do. It has no buffers, so threads may share it where
+/// they may share the inner denoisers; each call allocates its temporary states.
 template <class Rule, class... D>
 struct Adaptor {
   Rule rule;
   std::tuple<D...> inner;
 
+  /// @return whether features were set
   template <State X, detail::LevelFor<X, const D...> T>
   bool operator()(const X& x, const T& sigma, X& out, Features<X>& features) const {
     return apply(*this, x, level<X>(sigma), out, features);
@@ -57,7 +65,7 @@ struct Adaptor {
     (*this)(x, sigma, out, unused);
   }
 
-  /// In the coordinates of the rule, else of the first inner denoiser.
+  /// The rule's weight, else the first inner denoiser's.
   template <class T>
     requires requires(const Rule& r, const T& t) { r.analytic_first_step(t); }
   auto analytic_first_step(const T& sigma) const {
@@ -71,7 +79,7 @@ struct Adaptor {
     return std::get<0>(inner).analytic_first_step(sigma);
   }
 
-  /// The same where it is a denoiser of its own (started.hpp).
+  /// The rule's estimate, else the first inner denoiser's, unless the rule has a weight.
   template <State X>
     requires requires(const Rule& r, const X& x, const Level<X>& t, X& out) { r.analytic_first_step(x, t, out); }
   void analytic_first_step(const X& x, const Level<X>& sigma, X& out) const {
@@ -88,6 +96,7 @@ struct Adaptor {
     std::get<0>(inner).analytic_first_step(x, sigma, out);
   }
 
+  /// Network evaluations of one call at most.
   int evaluations_per_call() const {
     return std::apply(
         [&](const auto&... d) {
@@ -96,6 +105,7 @@ struct Adaptor {
         },
         inner);
   }
+  /// Network evaluations of a call at a level.
   /// @param sigma  Level<X>
   template <class T>
   int evaluations_at(const T& sigma) const {

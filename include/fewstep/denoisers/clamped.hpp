@@ -16,13 +16,13 @@ struct Clamp {
   bool operator()(const X& x, const Level<X>& sigma, X& out, Features<X>& features, D& denoise) const {
     static_assert(
         requires { algebra<X>::clamp(out, low, high); }, "clamped: algebra<X> has no member clamp(x, low, high)");
-    const bool given = detail::denoise(denoise, x, sigma, out, features);
+    const bool has_features = detail::denoise(denoise, x, sigma, out, features);
     algebra<X>::clamp(out, low, high);
-    return given;
+    return has_features;
   }
 };
 
-/// D limited to [low, high], number by number: for data that has bounds, such as images in [-1, 1].
+/// A denoiser whose every number is limited to [low, high]: for data with bounds, such as images in [-1, 1].
 /// @throws std::invalid_argument unless low < high.
 template <class D>
 auto clamped(D denoise, double low, double high) {

@@ -7,8 +7,8 @@
 
 namespace fewstep {
 
-/// A network of three arguments with the third bound: network(x, sigma, condition) in any form of a denoiser, that is
-/// network(x, sigma, condition, out) or network(x, sigma, condition, out, features) too.
+/// A network of three arguments, network(x, sigma, condition), whose condition is bound. It may have any form of a
+/// denoiser: network(x, sigma, condition, out) and network(x, sigma, condition, out, features) too.
 template <class F, class C>
 struct Conditioned {
   F network;
@@ -31,7 +31,9 @@ struct Conditioned {
   }
 };
 
-/// @param condition  anything: a class, a prompt's embedding, one row or column per sample
+/// Binds a network's third argument, which makes it a denoiser of two.
+/// @param network    called as network(x, sigma, condition, ...), in any form of a denoiser
+/// @param condition  a value of any type: a class, a prompt's embedding, one row or column per sample
 template <class F, class C>
 Conditioned<F, C> conditioned(F network, C condition) {
   return {std::move(network), std::move(condition)};

@@ -8,9 +8,13 @@
 
 namespace fewstep {
 
-/// EDM preconditioning (Karras et al. 2022, arXiv 2206.00364, equation 7 and table 1),
-///   skip = sd^2/(sigma^2 + sd^2),   out = sigma sd/sqrt(sigma^2 + sd^2),   in = 1/sqrt(sigma^2 + sd^2),   label =
-///   ln(sigma)/4.
+/// EDM's preconditioning, a rule for Precondition.
+///
+///   skip = sd^2/(sigma^2 + sd^2),   out = sigma sd/sqrt(sigma^2 + sd^2),
+///   in = 1/sqrt(sigma^2 + sd^2),    label = ln(sigma)/4
+///
+/// sd: sigma_data, the standard deviation of the training data.
+/// Source: Karras et al. 2022, arXiv 2206.00364, equation 7 and table 1.
 struct Edm {
   double sigma_data = 0.5;
 
@@ -39,9 +43,10 @@ struct Edm {
   }
 };
 
-/// @param network  (input, label) -> F, in any form of a denoiser
-/// @param sigma_data  standard deviation of the training data
-/// @throws std::invalid_argument unless sigma_data is positive.
+/// The denoiser of a raw EDM network F.
+/// @param network     (input, label) -> F, in any form of a denoiser
+/// @param sigma_data  standard deviation of the training data, above 0
+/// @throws std::invalid_argument for sigma_data out of range.
 template <class F>
 Preconditioned<F, Edm> edm_preconditioned(F network, double sigma_data = 0.5) {
   require(std::isfinite(sigma_data) && sigma_data > 0, "sigma_data", sigma_data, "positive numbers");

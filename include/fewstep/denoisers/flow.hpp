@@ -1,4 +1,4 @@
-// Denoisers of flow matching networks: velocity u(x_t, t) = noise - x0 on x_t = (1 - t) x0 + t noise.
+// Denoisers of flow matching networks, which predict the velocity u = noise - x0 of x_t = (1 - t) x0 + t noise.
 #pragma once
 
 #include "../algebra.hpp"
@@ -10,7 +10,8 @@
 
 namespace fewstep {
 
-/// D = alpha x - t u(alpha x, label), alpha = 1 - t = 1/(1 + sigma); the sign of u is the other where noise is at 0.
+/// D = alpha x - t u(alpha x, label), with alpha = 1 - t = 1/(1 + sigma). With noise at 0 the sign of u is the
+/// opposite.
 struct FromFlow : Flow {
   template <class T>
   auto in(const T& sigma) const {
@@ -26,7 +27,7 @@ struct FromFlow : Flow {
   }
 };
 
-/// The same in the flow's own coordinates: D = x - t u(x, label).
+/// D = x - t u(x, label): the same denoiser for states x_t at levels t.
 struct FromFlowNative {
   Flow flow;
 
@@ -46,7 +47,7 @@ struct FromFlowNative {
   auto out(const T& t) const {
     return (flow.noise_at == NoiseAt::one ? -1. : 1.) * t;
   }
-  /// That of x_t/(1 - t), free of cancellation at t = 1, where it is 0.
+  /// The weight of x_t in D for data ~ N(0, 1), in a form that is exact at t = 1, where it is 0.
   template <class T>
   auto analytic_first_step(const T& t) const {
     using std::sqrt;
@@ -55,21 +56,26 @@ struct FromFlowNative {
   }
 };
 
-/// A flow as a denoiser of x0 + sigma noise, sigma = t/(1 - t), so that every schedule, guidance interval and analytic
-/// start means what it does for other models. Its t = 1 is sigma = infinity, which Schedule refuses: start a little
-/// below, at Flow{}.sigma(0.99), say, or use from_flow_native.
+/// The denoiser of a flow network for states x0 + sigma noise, with sigma = t/(1 - t).
+///
+/// Schedules, guidance intervals and the analytic first step mean what they mean for other models. The time t = 1 is
+/// sigma = infinity, which a Schedule rejects: start slightly below, for instance at Flow{}.sigma(0.99), or use
+/// from_flow_native.
 /// @param network  (x_t, label) -> velocity dx_t/dt, in any form of a denoiser
-/// @param flow  {.noise_at = NoiseAt::zero} for a network trained in the other direction, .label_scale = 1000 for SD3
-/// @throws std::invalid_argument for a label_scale that is not positive.
+/// @param flow     {.noise_at = NoiseAt::zero} for networks with noise at 0; {.label_scale = 1000} for SD3
+/// @throws std::invalid_argument for a label_scale out of range.
 template <class F>
 Preconditioned<F, FromFlow> from_flow(F network, Flow flow = {}) {
   return precondition(std::move(network), FromFlow{detail::checked_process(flow)});
 }
 
-/// A flow in its own coordinates: the run's state is x_t and its level t, in (0, 1] from the noise whatever `noise_at`
-/// says, e.g. Schedule({1, 0.75, 0.5, 0.25, 0}). The slope (x - D)/t is u itself, so Euler is the usual flow sampler;
-/// solvers that count in log sigma (dpmpp) count in log t. Guidance intervals are in t. An analytic first step from t =
-/// 1 has the slope x.
+/// The denoiser of a flow network in the flow's own coordinates: states are x_t, levels are t.
+///
+/// Levels run from noise at 1 to data at 0 whatever flow.noise_at is, e.g. Schedule({1, 0.75, 0.5, 0.25, 0}). The slope
+/// (x - D)/t is u, so Euler is the usual flow sampler. Solvers that work in log(sigma), such as Dpmpp, work in log(t);
+/// guidance intervals are in t. An analytic first step from t = 1 has the slope x.
+/// @param network, flow  as for from_flow
+/// @throws std::invalid_argument for a label_scale out of range.
 template <class F>
 Preconditioned<F, FromFlowNative> from_flow_native(F network, Flow flow = {}) {
   return precondition(std::move(network), FromFlowNative{detail::checked_process(flow)});

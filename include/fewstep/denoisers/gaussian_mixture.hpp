@@ -9,18 +9,18 @@
 
 namespace fewstep {
 
-/// A Gaussian mixture over vectors of `dimension()` numbers: data whose denoiser is known exactly, for tests and
-/// examples. Component k is N(means[k], deviations[k]^2 I), or N(means[k], covariances[k]) (row-major) where
-/// covariances are given.
+/// A Gaussian mixture over vectors of d numbers: data whose exact denoiser is known, for tests and examples.
+///
+/// Component k of K is N(means[k], deviations[k]^2 I), or N(means[k], covariances[k]) where covariances are given.
 struct GaussianMixture {
-  std::vector<double> weights;
-  std::vector<std::vector<double>> means;
-  std::vector<double> deviations = {};
-  std::vector<std::vector<double>> covariances = {};
+  std::vector<double> weights;                        ///< [K], above 0; need not add up to 1
+  std::vector<std::vector<double>> means;             ///< [K][d]
+  std::vector<double> deviations = {};                ///< [K], 0 or more; empty with covariances
+  std::vector<std::vector<double>> covariances = {};  ///< [K][d d], row-major; or empty
 
   std::size_t dimension() const { return means.empty() ? 0 : means[0].size(); }
 
-  /// @throws std::invalid_argument naming the member and component that does not fit.
+  /// @throws std::invalid_argument naming the member and the component that is out of range.
   void validate() const {
     const std::size_t n = weights.size(), d = dimension();
     require(n > 0, "GaussianMixture::weights.size()", n, "1 or more");
@@ -38,7 +38,7 @@ struct GaussianMixture {
                 std::to_string(d * d));
       else
         require(deviations[k] >= 0 && std::isfinite(deviations[k]), "GaussianMixture::deviations" + at, deviations[k],
-                "numbers of 0 or more");
+                "0 or more");
     }
   }
 };

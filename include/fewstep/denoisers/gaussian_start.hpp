@@ -37,9 +37,9 @@ struct GaussianStart {
   static constexpr int unconditional = -1;
 
   /// Extents of one sample, e.g. {1, 28, 28} for channels, height and width. `dimension()` is their product.
-  std::vector<std::int64_t> shape;
+  std::vector<std::int64_t> shape = {};
   /// `dimension()` values per class; the last entry is the unconditional one, the only one without classes.
-  std::vector<std::vector<float>> means;
+  std::vector<std::vector<float>> means = {};
   /// Per entry of `means`: `rank()` directions of `dimension()` values each, one after another.
   std::vector<std::vector<float>> directions = {};
   /// Per entry of `means`: the variances along its directions, `rank()` values.

@@ -9,8 +9,9 @@
 namespace fewstep {
 
 namespace detail {
+/// A state type whose algebra can double a batch and split it again.
 template <class X>
-concept Doubles = requires(const X& x, const Level<X>& t, const Features<X>& f) {
+concept Doubling = requires(const X& x, const Level<X>& t, const Features<X>& f) {
   algebra<X>::twice(x);
   algebra<X>::twice(t);
   algebra<X>::half(x, 0);
@@ -23,18 +24,18 @@ struct BatchGuidance {
 
   template <State X, class D>
   bool operator()(const X& x, const Level<X>& sigma, X& out, Features<X>& features, D& network) const {
-    static_assert(detail::Doubles<X>,
+    static_assert(detail::Doubling<X>,
                   "guided_batch: algebra<X> has no members twice(x), twice(t), half(x, i), or X has a "
                   "fixed number of samples");
     const X both = algebra<X>::twice(x);
-    X result = algebra<X>::like(both);
-    Features<X> all{};
-    const bool given = detail::denoise(network, both, algebra<X>::twice(sigma), result, all);
-    if (given) features = algebra<X>::half(all, 1);
-    X other = algebra<X>::half(result, 0);
-    out = algebra<X>::half(result, 1);
-    if (options.scale != 1) detail::guide(options, sigma, out, other);
-    return given;
+    X both_out = algebra<X>::like(both);
+    Features<X> both_features{};
+    const bool has_features = detail::denoise(network, both, algebra<X>::twice(sigma), both_out, both_features);
+    if (has_features) features = algebra<X>::half(both_features, 1);
+    X unconditional = algebra<X>::half(both_out, 0);
+    out = algebra<X>::half(both_out, 1);
+    if (options.scale != 1) detail::guide(options, sigma, out, unconditional);
+    return has_features;
   }
 
   template <class D>
@@ -47,9 +48,12 @@ struct BatchGuidance {
   }
 };
 
-/// One denoiser of a doubled batch, the first half unconditional, the second conditional: what it is conditioned on
-/// must be as long. Counts as two evaluations, outside the interval too. Features are the conditional half's.
-/// @throws std::invalid_argument for options that do not fit.
+/// Classifier-free guidance by one denoiser of a doubled batch. Features are those of the conditional half.
+///
+/// The denoiser gets the batch twice: the first half is unconditional, the second conditional. Its condition must have
+/// as many samples as the doubled batch.
+/// NFE per call: 2, inside and outside the interval.
+/// @throws std::invalid_argument for an option out of range.
 template <class D>
 auto guided_batch(D network, GuidanceOptions options) {
   options.validate();

@@ -9,10 +9,12 @@
 
 namespace fewstep {
 
-/// What makes a denoiser of a raw network F,
-///   D(x, sigma) = skip(sigma) x + out(sigma) F(in(sigma) x, label(sigma)).
-/// Rule has label, in, out and, unless it is 0, skip: functions of a noise level, written so that they run on doubles
-/// and tensors (label may take doubles only). What returns `unit` is neither multiplied nor copied.
+/// The denoiser of a raw network F whose input and output are scaled.
+///
+///   D(x, sigma) = skip(sigma) x + out(sigma) F(in(sigma) x, label(sigma))
+///
+/// Rule has label, in, out and, unless it is 0, skip. Each is a function of a noise level that accepts doubles and
+/// tensors; label may accept doubles only. A factor `unit` is neither multiplied nor makes a copy of the state.
 template <class Rule>
 struct Precondition {
   Rule rule;
@@ -22,19 +24,19 @@ struct Precondition {
     const Rule& r = rule;
     Level<X> label(0.);
     map_level<X>(label, [&r](const auto& s) -> decltype(r.label(s)) { return r.label(s); }, sigma);
-    bool given = false;
+    bool has_features = false;
     if constexpr (std::is_same_v<decltype(r.in(1.)), unit_t>) {
-      given = detail::denoise(network, x, std::as_const(label), out, features);
+      has_features = detail::denoise(network, x, std::as_const(label), out, features);
     } else {
       X input = algebra<X>::like(x);
       combine(input, levels(sigma), [&r](const auto& s) { return std::tuple{r.in(s)}; }, x);
-      given = detail::denoise(network, std::as_const(input), std::as_const(label), out, features);
+      has_features = detail::denoise(network, std::as_const(input), std::as_const(label), out, features);
     }
     if constexpr (requires { r.skip(1.); })
       combine(out, levels(sigma), [&r](const auto& s) { return std::tuple{r.skip(s), r.out(s)}; }, x, out);
     else if constexpr (!std::is_same_v<decltype(r.out(1.)), unit_t>)
       combine(out, levels(sigma), [&r](const auto& s) { return std::tuple{r.out(s)}; }, out);
-    return given;
+    return has_features;
   }
 
   template <class T>
@@ -43,7 +45,7 @@ struct Precondition {
     return rule.analytic_first_step(sigma);
   }
 
-  /// The network's level is its label.
+  /// The network's evaluations at its own level, which is its label.
   template <class T, class F>
   int evaluations_at(const T& sigma, const F& network) const {
     const auto level = detail::shared_level(sigma);
@@ -51,10 +53,10 @@ struct Precondition {
   }
 };
 
-/// `network`: any form of denoiser, called with the label in place of sigma; a second output goes on as features.
 template <class F, class Rule>
 using Preconditioned = Adaptor<Precondition<Rule>, F>;
 
+/// @param network  any form of denoiser, called as (input, label); its features are forwarded
 template <class F, class Rule>
 Preconditioned<F, Rule> precondition(F network, Rule rule) {
   return detail::adapt(Precondition<Rule>{std::move(rule)}, std::move(network));

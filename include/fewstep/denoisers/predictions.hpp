@@ -1,5 +1,5 @@
-// Denoisers of networks trained to predict the noise, the clean data or v, for any noise process (noise_process.hpp,
-// noise_table.hpp, or one of your own).
+// Denoisers of networks that were trained to predict the noise, the clean data or v, for any noise process: those of
+// processes/, or a type of your own that models NoiseProcess.
 #pragma once
 
 #include "../algebra.hpp"
@@ -40,8 +40,8 @@ struct FromX0 : P {
   }
 };
 
-/// D = alpha^2 x - alpha sigma v(alpha x, label): in the network's own terms z = alpha x, x0 = alpha z - (alpha sigma)
-/// v.
+/// D = alpha^2 x - alpha sigma v(alpha x, label); in terms of the network's input z = alpha x: D = alpha z - alpha
+/// sigma v(z, label).
 template <VariancePreserving P>
 struct FromV : P {
   template <class T>
@@ -59,27 +59,28 @@ struct FromV : P {
   }
 };
 
-/// A network that predicts the unit noise (Ho et al. 2020, arXiv 2006.11239).
-/// @param network  (input, label), in any form of a denoiser
-/// @param process  how it was noised in training
-/// @throws std::invalid_argument for a process whose options do not fit.
+/// The denoiser of a network that predicts the unit noise.
+/// @param network  (input, label) -> noise, in any form of a denoiser
+/// @param process  noise process of the training, e.g. VpLinear{.label_scale = 999} or Discrete{table}
+/// @throws std::invalid_argument for an option of the process out of range.
+/// Source: Ho et al. 2020, arXiv 2006.11239.
 template <class F, NoiseProcess P>
 Preconditioned<F, FromEpsilon<P>> from_epsilon(F network, P process) {
   return precondition(std::move(network), FromEpsilon<P>{detail::checked_process(std::move(process))});
 }
 
-/// A network that predicts the clean data; otherwise as from_epsilon.
+/// The denoiser of a network that predicts the clean data x0; otherwise as from_epsilon.
 template <class F, NoiseProcess P>
 Preconditioned<F, FromX0<P>> from_x0(F network, P process) {
   return precondition(std::move(network), FromX0<P>{detail::checked_process(std::move(process))});
 }
 
-/// A network that predicts v = alpha noise - (alpha sigma) x0 (Salimans & Ho 2022, arXiv 2202.00512, section 4);
-/// otherwise as from_epsilon.
+/// The denoiser of a network that predicts v = alpha noise - alpha sigma x0; otherwise as from_epsilon.
+/// @param process  variance-preserving
+/// Source: Salimans & Ho 2022, arXiv 2202.00512, section 4.
 template <class F, NoiseProcess P>
 auto from_v(F network, P process) {
-  static_assert(VariancePreserving<P>,
-                "from_v: v gives x0 back only where alpha^2 + (alpha sigma)^2 = 1: use a variance-preserving process");
+  static_assert(VariancePreserving<P>, "from_v: the process must be variance-preserving, alpha^2 (1 + sigma^2) = 1");
   return precondition(std::move(network), FromV<P>{detail::checked_process(std::move(process))});
 }
 

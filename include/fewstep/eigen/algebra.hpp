@@ -1,8 +1,10 @@
-// States that are Eigen arrays, dynamic or fixed, float or double: one column per sample.
+// States that are Eigen arrays [numbers, batch], one column per sample: dynamic or of fixed size, float or double,
+// column-major or row-major.
 #pragma once
 
 #include "../algebra.hpp"
 #include "../errors.hpp"
+#include "weighted_sum.hpp"
 
 #include <Eigen/Core>
 
@@ -10,10 +12,12 @@
 #include <bit>
 #include <cmath>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <tuple>
 #include <type_traits>
+#include <vector>
 
 namespace fewstep {
 
@@ -25,16 +29,16 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
     explicit inference(bool) {}
   };
 
-  /// One level for the batch, or one per sample; a level that was fitted once never allocates again.
+  /// One level for the batch, or one per sample. Allocates in fit(), or in each() for a larger batch.
   class level {
    public:
     using Each = Eigen::Array<double, Cols, 1, 0, MaxCols, 1>;
     explicit level(double v) : value_(v) {
-      if constexpr (Cols != Eigen::Dynamic) each_.setConstant(v);  // a copy would read what was never written
+      if constexpr (Cols != Eigen::Dynamic) each_.setConstant(v);  // copies must not read indeterminate values
     }
     level(const level&) = default;
     level(level&&) = default;
-    level& operator=(const level& o) {  // keeps its buffer
+    level& operator=(const level& o) {  // keeps the buffer of a shared level
       value_ = o.value_;
       per_sample_ = o.per_sample_;
       if (per_sample_) each_ = o.each_;
@@ -48,7 +52,7 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
       value_ = v;
       per_sample_ = false;
     }
-    /// Storage for one level per sample.
+    /// Makes it one level per sample, to be written into the result.
     Each& each(Eigen::Index batch) {
       fit(batch);
       per_sample_ = true;
@@ -65,13 +69,18 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
   };
 
   static void validate(const X& x) { require(x.size() > 0, "the state's size", x.size(), "1 or more"); }
-  static X like(const X& x) { return X::Zero(x.rows(), x.cols()); }
+  static X like(const X& x) {
+    X y;
+    y.resize(x.rows(), x.cols());
+    std::fill_n(y.data(), y.size(), Scalar(0));
+    return y;
+  }
   static void fit(level& t, const X& x) { t.fit(x.cols()); }
   static bool is_one(const level& t) { return !t.per_sample() && t.value() == 1; }
   static void detach(auto&) {}
   static void release(X&) {}
 
-  /// By bit pattern: -ffast-math lets a compiler assume that std::isfinite is always true.
+  /// By bit pattern: with -ffast-math std::isfinite always returns true.
   static bool finite(const X& x) {
     using Bits = std::conditional_t<sizeof(Scalar) == 8, std::uint64_t, std::uint32_t>;
     constexpr Bits exponent = sizeof(Scalar) == 8 ? Bits(0x7ff0000000000000ull) : Bits(0x7f800000u);
@@ -80,16 +89,18 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
   }
 
   static void threshold(X& x, double quantile, double floor, double ceiling) {
-    Eigen::Array<Scalar, Rows, 1, 0, MaxRows, 1> sorted(x.rows());
+    Eigen::Array<Scalar, Rows, 1, 0, MaxRows, 1> sorted;
+    sorted.resize(x.rows());
+    Scalar* const first = sorted.data();
     for (Eigen::Index b = 0; b < x.cols(); ++b) {
-      sorted = x.col(b).abs();
-      std::sort(sorted.data(), sorted.data() + sorted.size());
-      const double place = quantile * static_cast<double>(sorted.size() - 1);
+      for (Eigen::Index i = 0; i < x.rows(); ++i) first[i] = std::abs(x(i, b));
+      std::sort(first, first + x.rows());
+      const double place = quantile * static_cast<double>(x.rows() - 1);
       const auto below = static_cast<Eigen::Index>(place);
-      const Eigen::Index above = (std::min)(below + 1, sorted.size() - 1);
-      const double q = sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+      const Eigen::Index above = (std::min)(below + 1, x.rows() - 1);
+      const double q = first[below] + (place - static_cast<double>(below)) * (first[above] - first[below]);
       const auto s = static_cast<Scalar>(std::clamp(q, floor, ceiling));
-      x.col(b) = x.col(b).cwiseMax(-s).cwiseMin(s) / s;
+      for (Eigen::Index i = 0; i < x.rows(); ++i) x(i, b) = (std::min)((std::max)(x(i, b), -s), s) / s;
     }
   }
 
@@ -98,7 +109,6 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
   }
   static void blend(X& x, const X& y, const X& mask) {
     const auto fits = [&](const X& v) { return v.rows() == x.rows() && (v.cols() == x.cols() || v.cols() == 1); };
-    const auto shape = [](const X& v) { return std::to_string(v.rows()) + " x " + std::to_string(v.cols()); };
     require(fits(y), "the shape of `known`", shape(y), shape(x) + ", or one column");
     require(fits(mask), "the shape of `mask`", shape(mask), shape(x) + ", or one column");
     for (Eigen::Index b = 0; b < x.cols(); ++b) {
@@ -155,14 +165,16 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
     for (Eigen::Index b = 0; b < batch; ++b) each[b] = f(t[b]...);
   }
 
-  template <class... T, class W, class... V>
-  static void combine(X& out, const std::tuple<T...>& at, W w, const V&... v) {
-    std::apply(
-        [&](const auto&... t) {
-          if (!(t.per_sample() || ... || false)) return assign(out, w(t.value()...), v...);
-          for (Eigen::Index b = 0; b < out.cols(); ++b) assign(out.col(b), w(t[b]...), v.col(b)...);
-        },
-        at);
+  template <class... T, class W, std::same_as<X>... V>
+  static void combine(X& out, const std::tuple<T...>& at, W weights, const X& v0, const V&... v) {
+    if (out.rows() != v0.rows() || out.cols() != v0.cols()) out.resize(v0.rows(), v0.cols());
+    (require_same_shape(v0, v), ...);
+    const Scalar* const terms[] = {v0.data(), v.data()...};
+    detail::unpack(at, [&](const auto&... t) {
+      const bool each = (t.per_sample() || ... || false);
+      for (Eigen::Index b = 0; b < (each ? out.cols() : 1); ++b)
+        assign(out, part(out, each, b), weights(t[b]...), terms);
+    });
   }
 
  private:
@@ -172,18 +184,34 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
     for (Eigen::Index b = 0; b < each.cols(); ++b) sums.push_back(each.col(b).sum());
     return sums;
   }
-  template <class Out, class Ws, class... V>
-  static void assign(Out&& out, const Ws& ws, const V&... v) {
-    static_assert(std::tuple_size_v<Ws> == sizeof...(V), "combine: one weight per term");
-    std::apply([&](const auto&... w) { out = (term(w, v) + ...); }, ws);
+  static void require_same_shape(const X& a, const X& b) {
+    if (a.rows() == b.rows() && a.cols() == b.cols()) return;
+    refuse("the shape of a denoised batch or another term", shape(b), shape(a) + ", as the state");
   }
-  template <class V>
-  static const V& term(unit_t, const V& v) {
-    return v;
+  static std::string shape(const X& x) { return std::to_string(x.rows()) + " x " + std::to_string(x.cols()); }
+
+  static constexpr Scalar factor(unit_t) { return 1; }  // multiplying by 1 is exact
+  static constexpr Scalar factor(double w) { return static_cast<Scalar>(w); }
+
+  /// Numbers of a state that share their weights: all of them, or sample b.
+  struct Part {
+    Eigen::Index first, size, stride;
+  };
+  static Part part(const X& x, bool each, Eigen::Index b) {
+    if (!each) return {0, x.size(), 1};
+    if constexpr (X::IsRowMajor) return {b, x.rows(), x.cols()};
+    else return {b * x.rows(), x.rows(), 1};
   }
-  template <class V>
-  static auto term(double w, const V& v) {
-    return static_cast<Scalar>(w) * v;
+
+  template <class Ws, std::size_t n>
+  static void assign(X& out, Part p, const Ws& weights, const Scalar* const (&terms)[n]) {
+    static_assert(std::tuple_size_v<Ws> == n, "combine: one weight per term");
+    detail::unpack(weights, [&](const auto&... weight) {
+      const Scalar w[] = {factor(weight)...};
+      const Scalar* v[n];
+      for (std::size_t k = 0; k < n; ++k) v[k] = terms[k] + p.first;
+      detail::weighted_sum(out.data() + p.first, p.size, p.stride, v, w);
+    });
   }
 };
 

@@ -2,94 +2,120 @@
 
 #include "../denoisers/gaussian_mixture.hpp"
 #include "algebra.hpp"
+#include "jacobi.hpp"
 
-#include <Eigen/Dense>
-
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <limits>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace fewstep {
 
-/// The exact denoiser of a Gaussian mixture: with v_k = s_k^2 + sigma^2 (the eigenvalues of the covariance instead of
-/// s_k^2 where it is full),
-///   D(x, sigma) = sum_k g_k (s_k^2 x + sigma^2 mu_k) / v_k,   g = softmax_k(log w_k - sum log v_k / 2 - |x - mu_k|^2 /
-///   2 v_k)
-/// Computes in double. No member changes after construction: may be shared between threads.
+/// The exact denoiser of a Gaussian mixture. With the variances v_k = s_k^2 + sigma^2 of the noisy components,
+///   D(x, sigma) = sum_k g_k (s_k^2 x + sigma^2 mu_k) / v_k,
+///   g = softmax_k(log w_k - sum log v_k / 2 - |x - mu_k|^2 / (2 v_k)).
+/// For full covariances, the same along their principal axes, s_k^2 being the eigenvalues: construction takes O(d^3)
+/// per component of d numbers, a second for d = 200.
+/// Computes in double. Immutable: may be shared between threads.
 class MixtureDenoiser {
  public:
-  /// @throws std::invalid_argument as GaussianMixture::validate, or for a covariance that is not positive semidefinite.
+  /// @throws std::invalid_argument as GaussianMixture::validate(), and for a covariance that is not positive
+  /// semidefinite.
   explicit MixtureDenoiser(const GaussianMixture& mixture) {
     mixture.validate();
-    const auto d = static_cast<Eigen::Index>(mixture.dimension());
     for (std::size_t k = 0; k < mixture.weights.size(); ++k) {
-      Component c;
-      c.log_weight = std::log(mixture.weights[k]);
-      c.mean = Eigen::Map<const Eigen::VectorXd>(mixture.means[k].data(), d);
-      if (mixture.covariances.empty()) {
-        c.variances = Eigen::VectorXd::Constant(d, mixture.deviations[k] * mixture.deviations[k]);
-      } else {
-        const Eigen::Map<const Eigen::MatrixXd> covariance(mixture.covariances[k].data(), d, d);
-        const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(covariance);
-        require(eigen.eigenvalues().minCoeff() > -1e-12 * eigen.eigenvalues().maxCoeff(),
-                "the smallest eigenvalue of GaussianMixture::covariances[" + std::to_string(k) + "]",
-                eigen.eigenvalues().minCoeff(), "0 or more");
-        c.variances = eigen.eigenvalues().cwiseMax(0);
-        c.axes = eigen.eigenvectors();
-      }
+      Component c{std::log(mixture.weights[k]), mixture.means[k], {}, {}};
+      if (mixture.covariances.empty()) c.variances = {mixture.deviations[k] * mixture.deviations[k]};
+      else find_axes(c, mixture.covariances[k], "GaussianMixture::covariances[" + std::to_string(k) + "]");
       components_.push_back(std::move(c));
     }
   }
 
-  /// x: any array of `dimension` rows, a column per sample; sigma: anything with sigma[b].
+  /// out <- D(x, sigma)
+  /// @param x  an Eigen array [dimension, batch], a column per sample
+  /// @param sigma  Level<X>, or anything that gives the noise level of sample b as sigma[b]
   template <class X, class Sigma>
   void operator()(const X& x, const Sigma& sigma, X& out) const {
     Workspace w;
-    for (Eigen::Index b = 0; b < x.cols(); ++b) denoise_column(x, sigma[b], b, out, w);
+    w.x.resize(components_[0].mean.size());
+    for (Eigen::Index b = 0; b < x.cols(); ++b) {
+      for (Eigen::Index i = 0; i < x.rows(); ++i) w.x[static_cast<std::size_t>(i)] = static_cast<double>(x(i, b));
+      denoise(sigma[b], w);
+      for (Eigen::Index i = 0; i < x.rows(); ++i)
+        out(i, b) = static_cast<typename X::Scalar>(w.sum[static_cast<std::size_t>(i)]);
+    }
   }
 
  private:
   struct Component {
     double log_weight;
-    Eigen::VectorXd mean, variances;
-    Eigen::MatrixXd axes;  // empty: isotropic
+    std::vector<double> mean;
+    std::vector<double> variances;  // one for all numbers, or one per axis
+    std::vector<double> axes;       // unit vectors, one after another; empty: the axes of the coordinates
   };
 
   struct Workspace {
-    Eigen::VectorXd offset, rotated, sum;
+    std::vector<double> x, offset, along, sum;  // along: the offset from the mean along the axes
   };
 
-  template <class X>
-  void denoise_column(const X& x, double sigma, Eigen::Index b, X& out, Workspace& w) const {
-    using Scalar = typename X::Scalar;
-    const double noise = sigma * sigma;
-    auto& [offset, rotated, sum] = w;
-    sum.setZero(x.rows());
+  static void find_axes(Component& c, const std::vector<double>& covariance, const std::string& name) {
+    constexpr double rounding = 1e-12;  // eigenvalues this far below 0, relative to the largest, are taken for 0
+    detail::SymmetricEigen eigen = detail::symmetric_eigen(covariance, c.mean.size());
+    const auto [least, most] = std::minmax_element(eigen.values.begin(), eigen.values.end());
+    require(*least > -rounding * *most, "the smallest eigenvalue of " + name, *least, "0 or more");
+    for (double& v : eigen.values) v = (std::max)(v, 0.);
+    c.variances = std::move(eigen.values);
+    c.axes = std::move(eigen.vectors);
+  }
+
+  /// w.sum <- D(w.x, sigma), by a running softmax that rescales what was summed whenever the largest logit grows.
+  void denoise(double sigma, Workspace& w) const {
+    const std::size_t d = w.x.size();
+    w.sum.assign(d, 0.);
     double top = -std::numeric_limits<double>::infinity(), total = 0;
     for (const Component& c : components_) {
-      offset = x.col(b).template cast<double>().matrix() - c.mean;
-      if (c.axes.size()) {
-        rotated.noalias() = c.axes.transpose() * offset;
-        offset.swap(rotated);
-      }
-      const auto v = c.variances.array() + noise;
-      const double logit = c.log_weight - 0.5 * (v.log() + offset.array().square() / v).sum();
-      offset.array() *= c.variances.array() / v;  // the posterior mean's offset from mu
-      if (c.axes.size()) {
-        rotated.noalias() = c.axes * offset;
-        offset.swap(rotated);
-      }
-      if (logit > top) {  // a running softmax: rescale what was summed to the new largest logit
+      const double logit = c.log_weight - 0.5 * shrink_offset(c, sigma * sigma, w);
+      if (logit > top) {
         const double shrink = std::exp(top - logit);
-        sum *= shrink;
+        for (double& s : w.sum) s *= shrink;
         total *= shrink;
         top = logit;
       }
       const double g = std::exp(logit - top);
       total += g;
-      sum += g * (c.mean + offset);
+      for (std::size_t i = 0; i < d; ++i) w.sum[i] += g * (c.mean[i] + w.offset[i]);
     }
-    out.col(b) = (sum / total).array().template cast<Scalar>();
+    for (double& s : w.sum) s /= total;
+  }
+
+  /// w.offset <- the posterior mean's offset from the component's mean.
+  /// @return sum (log v + (offset of x)^2 / v)
+  static double shrink_offset(const Component& c, double noise, Workspace& w) {
+    const std::size_t d = w.x.size();
+    w.offset.resize(d);
+    for (std::size_t i = 0; i < d; ++i) w.offset[i] = w.x[i] - c.mean[i];
+    if (!c.axes.empty()) {
+      w.along.assign(d, 0.);
+      for (std::size_t k = 0; k < d; ++k)
+        for (std::size_t i = 0; i < d; ++i) w.along[k] += c.axes[k * d + i] * w.offset[i];
+      w.offset.swap(w.along);
+    }
+    double energy = 0;
+    for (std::size_t k = 0; k < d; ++k) {
+      const double variance = c.variances[c.variances.size() == 1 ? 0 : k], v = variance + noise;
+      energy += std::log(v) + w.offset[k] * w.offset[k] / v;
+      w.offset[k] *= variance / v;
+    }
+    if (!c.axes.empty()) {
+      w.along.assign(d, 0.);
+      for (std::size_t k = 0; k < d; ++k)
+        for (std::size_t i = 0; i < d; ++i) w.along[i] += c.axes[k * d + i] * w.offset[k];
+      w.offset.swap(w.along);
+    }
+    return energy;
   }
 
   std::vector<Component> components_;

@@ -19,16 +19,14 @@ namespace fewstep {
 template <State X>
 struct TeacherTrajectory {
   std::vector<X> states;  ///< at t_0, t_stride, t_(2 stride), ..., t_n: the start, then n / stride states
-  std::vector<X> slopes;  ///< dx/dsigma at each of these states but the last; empty unless RecordOptions::slopes
+  std::vector<X> slopes;  ///< dx/dsigma at each of these states but the last; empty unless asked for
 };
 
 struct RecordOptions {
   /// Keeps the state at every `stride`-th level, beginning with the first; a divisor of the schedule's steps.
   std::size_t stride = 1;
-  /// Keeps the slope (x - D)/sigma at the left end of each kept interval too; costs no evaluation.
-  bool slopes = false;
-  /// Options of the teacher's run. `check`, `final_denoise` and `gradients` have no effect: the last state is
-  /// always checked, it is the solver's own, and gradients are never recorded.
+  /// Options of the teacher's run. `check`, `final_denoise` and `gradients` have no effect: the last state is always
+  /// checked, it is the solver's own, and gradients are never recorded.
   Options run = {};
 };
 
@@ -64,61 +62,78 @@ struct ObservedOutput {
 
 /// Appends the teacher's state after every `stride`-th step to `states`.
 template <State X, class S, class D>
-void record_states(const S& teacher, D& denoise, const Schedule& schedule, const X& x, const RecordOptions& options,
+void record_states(const S& teacher, D& denoise, const Schedule& schedule, const RecordOptions& options,
                    std::vector<X>& states) {
   Options run_options = options.run;
   run_options.check = Check::off;
-  Run<X, D&, S> run(teacher, denoise, schedule, copied(x), std::move(run_options));
+  Run<X, D&, S> run(teacher, denoise, schedule, copied(states.front()), std::move(run_options));
   while (run.advance())
     if (run.index() % options.stride == 0) states.push_back(copied(run.x));
 }
 
-/// The same with slopes: each is made from the first output of the denoiser after a state was kept.
-template <State X, class S, class D>
-void record_states_and_slopes(const S& teacher, D& denoise, const Schedule& schedule, const X& x,
-                              const RecordOptions& options, TeacherTrajectory<X>& made) {
-  const auto observe = [&made](const X& at, const X& denoised, const Level<X>& sigma) {
-    if (made.slopes.size() == made.states.size()) return;
-    made.slopes.push_back(algebra<X>::like(at));
-    combine(made.slopes.back(), levels(sigma), [](const auto& t) { return std::tuple{1. / t, -1. / t}; }, at, denoised);
-  };
-  Adaptor<ObservedOutput<decltype(observe)>, D&> observed{{observe}, {denoise}};
-  if (options.run.analytic_first_step) {
-    made.slopes.push_back(algebra<X>::like(x));
-    Model<X, decltype(observed)>(observed, Target::slope)
-        .analytic(x, Level<X>(schedule[options.run.first_step]), made.slopes.back());
-  }
-  record_states(teacher, observed, schedule, x, options, made.states);
+inline void require_divisor(std::size_t stride, std::size_t steps) {
+  require(stride > 0 && steps % stride == 0, "stride", stride,
+          "divisors of the teacher's steps, " + std::to_string(steps));
+}
+
+/// Makes the recorded states ordinary ones again.
+template <State X>
+TeacherTrajectory<X> released(TeacherTrajectory<X> trajectory) {
+  for (X& state : trajectory.states) algebra<X>::release(state);
+  for (X& slope : trajectory.slopes) algebra<X>::release(slope);
+  if (!algebra<X>::finite(trajectory.states.back())) throw std::runtime_error("the teacher's samples are not finite");
+  return trajectory;
 }
 
 }  // namespace detail
 
-/// Runs a teacher, which may be any solver, over one batch and keeps its states, and its slopes if asked for.
-/// A state for every step of a coarse schedule, from a teacher that divides each step into six:
+/// Runs a teacher, which may be any solver, over one batch and keeps its states. A state for every step of a coarse
+/// schedule, from a teacher that divides each step into six:
 ///   record_teacher(Heun{}, denoise, refined(coarse, 6), x, {.stride = 6})
 /// Gradients are not recorded; the states are ordinary ones, which may take part in a loss with gradients.
 /// @param denoise   any denoiser
 /// @param schedule  levels of the teacher
 /// @param x         the batch at the schedule's first level: schedule[0] * unit noise
-/// @return the start and one state for every `stride` steps
+/// @return the start and one state for every `stride` steps, without slopes
 /// @throws std::invalid_argument unless the schedule's steps are a multiple of the stride; std::runtime_error if the
 /// last state is not finite; what the denoiser throws.
 template <State X, class S, class D>
 TeacherTrajectory<X> record_teacher(const S& teacher, D&& denoise, const Schedule& schedule, const X& x,
                                     const RecordOptions& options = {}) {
-  require(options.stride > 0 && schedule.steps() % options.stride == 0, "stride", options.stride,
-          "divisors of the teacher's steps, " + std::to_string(schedule.steps()));
+  detail::require_divisor(options.stride, schedule.steps());
   TeacherTrajectory<X> made;
   {
     [[maybe_unused]] const typename algebra<X>::inference mode(true);
     made.states.push_back(detail::copied(x));
-    if (options.slopes) detail::record_states_and_slopes(teacher, denoise, schedule, x, options, made);
-    else detail::record_states(teacher, denoise, schedule, x, options, made.states);
+    detail::record_states(teacher, denoise, schedule, options, made.states);
   }
-  for (X& state : made.states) algebra<X>::release(state);
-  for (X& slope : made.slopes) algebra<X>::release(slope);
-  if (!algebra<X>::finite(made.states.back())) throw std::runtime_error("the teacher's samples are not finite");
-  return made;
+  return detail::released(std::move(made));
+}
+
+/// As record_teacher(), with the slope (x - D)/sigma at the left end of each kept interval: the first output of the
+/// denoiser after each kept state. Costs no more evaluations.
+template <State X, class S, class D>
+TeacherTrajectory<X> record_teacher_with_slopes(const S& teacher, D&& denoise, const Schedule& schedule, const X& x,
+                                                const RecordOptions& options = {}) {
+  detail::require_divisor(options.stride, schedule.steps());
+  TeacherTrajectory<X> made;
+  const auto observe = [&made](const X& at, const X& denoised, const Level<X>& sigma) {
+    if (made.slopes.size() == made.states.size()) return;
+    made.slopes.push_back(algebra<X>::like(at));
+    combine(made.slopes.back(), levels(sigma), [](const auto& t) { return std::tuple{1. / t, -1. / t}; }, at, denoised);
+  };
+  {
+    [[maybe_unused]] const typename algebra<X>::inference mode(true);
+    Adaptor<detail::ObservedOutput<decltype(observe)>, std::remove_reference_t<D>&> observed{{observe}, {denoise}};
+    made.states.push_back(detail::copied(x));
+    if (options.run.analytic_first_step) {
+      made.slopes.push_back(algebra<X>::like(x));
+      const Level<X> first(schedule[options.run.first_step]);
+      Model<X, decltype(observed)>(observed, Target::slope).analytic(x, first, made.slopes.back());
+    }
+    detail::record_states(teacher, observed, schedule, options, made.states);
+  }
+  return detail::released(std::move(made));
 }
 
 }  // namespace fewstep

@@ -157,6 +157,8 @@ inline AmedFile amed_file_from(const Safetensors& raw) {
 
 }  // namespace detail
 
+/// Writes a predictor file, atomically (atomic_write).
+///
 /// @throws std::invalid_argument as AmedNetwork::validate; std::runtime_error when the file cannot be written.
 inline void write_amed(const std::filesystem::path& path, const AmedFile& file) {
   file.network.validate();
@@ -166,6 +168,8 @@ inline void write_amed(const std::filesystem::path& path, const AmedFile& file) 
   write_safetensors(path, raw);
 }
 
+/// Reads a predictor file, in any version of the format.
+///
 /// @throws std::runtime_error "PATH: WHAT" when the file cannot be read or is malformed.
 inline AmedFile read_amed(const std::filesystem::path& path) {
   const Safetensors raw = read_safetensors(path);

@@ -1,4 +1,4 @@
-// Files that are whole or absent: written beside their destination, then renamed over it.
+// Files that are complete or absent: written beside their destination, then renamed over it.
 #pragma once
 
 #include <filesystem>
@@ -6,19 +6,20 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 namespace fewstep::io {
 
-/// Writes a file by handing an output stream to `write`, so that `path` never holds half a file: the data go to a
-/// file beside it, ".part", which replaces `path` only once everything has reached it. When `write` throws, or the disk
-/// refuses, the partial file is removed, an older `path` stays as it was, and the error is passed on. Of several that
-/// write one path at once, in other threads or processes, the last to end stays.
+/// Writes a file by passing an output stream to `write`, so that `path` never holds an incomplete file. The data go to
+/// a ".part" file beside it, which replaces `path` once it is complete. When `write` throws or the disk is full, the
+/// ".part" file is removed, an older `path` stays, and the error is passed on. When several threads or processes write
+/// one path, the last to finish wins.
 ///
-/// @throws std::runtime_error naming the file when it cannot be opened, written or renamed.
+/// @throws std::runtime_error "PATH: WHAT" when the file cannot be opened, written or renamed.
 template <class Write>
 void atomic_write(const std::filesystem::path& path, Write&& write) {
   std::filesystem::path part = path;
-  part += "." + std::to_string(std::random_device{}()) + ".part";  // nobody else's
+  part += "." + std::to_string(std::random_device{}()) + ".part";  // a name that no other writer uses
   try {
     {
       std::ofstream out(part, std::ios::binary | std::ios::trunc);

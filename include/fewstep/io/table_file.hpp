@@ -1,6 +1,7 @@
 // A table of a solver's weights as a JSON file.
 #pragma once
 
+#include "../enum_names.hpp"
 #include "../errors.hpp"
 #include "../solvers/table.hpp"
 #include "detail/json_values.hpp"
@@ -72,18 +73,17 @@ inline nlohmann::ordered_json row_to_json(const Table::Row& row) {
 
 }  // namespace detail
 
+/// Returns the content of a table file, in the newest version of the format.
 inline nlohmann::ordered_json to_json(const TableFile& file) {
   nlohmann::ordered_json rows = nlohmann::ordered_json::array(), afs = file.analytic_first_step;
   for (const Table::Row& row : file.table.rows) rows.push_back(detail::row_to_json(row));
   if (!file.gaussian_start.empty()) afs = file.gaussian_start;
-  return {{"format", table_format},
-          {"made", file.made},
-          {"target", file.table.target == Target::slope ? "slope" : "denoised"},
-          {"afs", afs},
-          {"levels", file.table.levels},
-          {"rows", rows}};
+  return {{"format", table_format},      {"made", file.made}, {"target", to_string(file.table.target)}, {"afs", afs},
+          {"levels", file.table.levels}, {"rows", rows}};
 }
 
+/// Reads the content of a table file, in any version of the format.
+///
 /// @throws std::exception naming the row and value at fault.
 inline TableFile table_from_json(const nlohmann::json& json) {
   const auto format = json.is_object() ? json.find("format") : json.end();
@@ -93,8 +93,7 @@ inline TableFile table_from_json(const nlohmann::json& json) {
   const detail::JsonObject top(json, "", {"format", "made", "target", "afs", "levels", "rows"});
   TableFile file;
   const nlohmann::json &target = top.at("target"), &afs = top.at("afs");
-  require(target == "slope" || target == "denoised", "target", text_for_message(target), "slope, denoised");
-  file.table.target = target == "slope" ? Target::slope : Target::denoised;
+  file.table.target = parse<Target>("target", text_for_message(target));
   require(afs.is_boolean() || afs.is_string(), "afs", text_for_message(afs), detail::afs_allowed);
   if (afs.is_string()) file.gaussian_start = detail::require_file_name(afs);
   file.analytic_first_step = afs.is_string() || afs.get<bool>();
@@ -106,6 +105,8 @@ inline TableFile table_from_json(const nlohmann::json& json) {
   return file;
 }
 
+/// Writes a table file, atomically (atomic_write).
+///
 /// @throws std::invalid_argument as Table::validate, or for a gaussian_start in another folder; std::runtime_error when
 ///         the file cannot be written.
 inline void write_table(const std::filesystem::path& path, const TableFile& file) {
@@ -114,6 +115,8 @@ inline void write_table(const std::filesystem::path& path, const TableFile& file
   write_json(path, to_json(file));
 }
 
+/// Reads a table file, in any version of the format.
+///
 /// @throws std::runtime_error "PATH: WHAT" when the file cannot be read or is malformed.
 inline TableFile read_table(const std::filesystem::path& path) {
   const nlohmann::json json = read_json(path);

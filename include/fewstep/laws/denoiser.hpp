@@ -1,38 +1,46 @@
-// The laws of a denoiser that takes a level per sample.
+// The laws of a denoiser that accepts a noise level per sample.
 #pragma once
 
 #include "../run.hpp"
 #include "probe.hpp"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fewstep::laws {
 
-/// Asked twice it says the same; it leaves its input alone; a sample's answer depends on that sample and its level
-/// alone.
-/// @param slack  what a sample's answer may move with the batch around it, as networks' own kernels make it
+/// Checks three laws of a denoiser.
+///
+///   input untouched   a call does not change x
+///   purity            two calls with the same input give the same result
+///   batch             a sample's result depends on that sample and its level alone
+///
+/// @param slack  how far a sample's result may move with the rest of the batch; above 0 for networks whose kernels
+///               depend on the batch size
 template <State X, PerSampleDenoiser<X> D>
 std::vector<Verdict> check_denoiser(const D& denoise, double slack = 0) {
-  const Rows rows = detail::start<X>(2);
-  const auto ask = [&](const Rows& input, const std::vector<double>& values) {
+  const Rows rows = detail::some_rows<X>(2);
+  std::vector<double> levels;
+  for (std::size_t b = 0; b < rows.size(); ++b) levels.push_back(0.2 + static_cast<double>(b));
+
+  std::string touched;
+  const auto denoised = [&](const Rows& input, const std::vector<double>& values) {
     const X x = probe<X>::make(input);
     X out = algebra<X>::like(x);
     Features<X> features{};
     fewstep::detail::denoise<X>(denoise, x, probe<X>::levels(values), out, features);
-    return std::pair{probe<X>::read(out), detail::compare(probe<X>::read(x), probe<X>::read(probe<X>::make(input)), 0)};
+    if (touched.empty()) touched = detail::compare(probe<X>::read(x), probe<X>::read(probe<X>::make(input)), 0);
+    return probe<X>::read(out);
   };
-  std::vector<double> values;
-  for (std::size_t b = 0; b < rows.size(); ++b) values.push_back(0.2 + static_cast<double>(b));
-  const auto [all, touched] = ask(rows, values);
-  std::vector<Verdict> verdicts{{"input untouched", touched},
-                                {"purity", detail::compare(ask(rows, values).first, all, 0)}};
+
+  const Rows first = denoised(rows, levels), second = denoised(rows, levels);
   std::string batch;
-  for (std::size_t b = 0; b < rows.size() && batch.empty(); ++b)
-    batch = detail::compare({ask(Rows(rows.size(), rows[b]), std::vector<double>(rows.size(), values[b])).first[b]},
-                            {all[b]}, slack);
-  verdicts.push_back({"batch", batch});
-  return verdicts;
+  for (std::size_t b = 0; b < rows.size() && batch.empty(); ++b) {
+    const Rows copies = denoised(Rows(rows.size(), rows[b]), std::vector<double>(rows.size(), levels[b]));
+    batch = detail::compare({copies[b]}, {first[b]}, slack);
+  }
+  return {{"input untouched", touched}, {"purity", detail::compare(second, first, 0)}, {"batch", batch}};
 }
 
 }  // namespace fewstep::laws

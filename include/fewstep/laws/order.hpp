@@ -1,40 +1,41 @@
-// The order of convergence of a solver, measured.
+// The measured order of convergence of a solver.
 #pragma once
 
+#include "../level.hpp"
 #include "../run.hpp"
 #include "problems.hpp"
 
 #include <cmath>
 #include <cstdint>
-#include <functional>
 #include <string_view>
 #include <vector>
 
 namespace fewstep::laws {
 
-/// Levels of a grid with n steps from `high` to `low`, continued beyond both: level(i, n, seed), i from -margin to n +
-/// margin.
+/// A kind of grid: for every n, levels of n steps from `high` to `low`, and `margin` more levels beyond either end.
 struct Grid {
   std::string_view name;
-  double (*place)(int i, int n, std::uint64_t seed);  // 0 at i = 0, 1 at i = n
-  double (*level)(double place);
-  int seeds = 1;  // how many of its kind to average over
+  double (*place)(int i, int n, std::uint64_t seed);  ///< position of level i, -margin to n + margin: 0 at 0, 1 at n
+  double (*level)(double place);                      ///< noise level at a position
+  int seeds = 1;                                      ///< grids of the kind to average over
 };
 
-inline constexpr double high = 5, low = 0.2;  // where both the peaks and their blur matter
+/// The range of levels of a grid: from it, noisy data of TwoPeaks go from one peak to two.
+inline constexpr double high = 5, low = 0.2;
+/// More levels than any solver has past outputs.
 inline constexpr int margin = 6;
 
 namespace detail {
 
 inline double even(int i, int n, std::uint64_t) { return static_cast<double>(i) / n; }
 
-/// Steps of 1 and 2 in turn; n even.
+/// Steps of 1 and 2 in turn, for an even n.
 inline double alternating(int i, int n, std::uint64_t) {
   const int pairs = (i >= 0 ? i : i - 1) / 2;
   return (3. * pairs + (i - 2 * pairs)) / (1.5 * n);
 }
 
-/// Steps between 2/3 and 4/3, each from its own hash.
+/// Steps between 2/3 and 4/3, before scaling, by a hash (as in SplitMix64) of the seed and their index.
 inline double random_steps(int i, int n, std::uint64_t seed) {
   const auto step = [&](int k) {
     std::uint64_t z = seed * 0x9e3779b97f4a7c15u + static_cast<std::uint64_t>(k + 100) * 0xbf58476d1ce4e5b9u;
@@ -49,7 +50,7 @@ inline double random_steps(int i, int n, std::uint64_t seed) {
   return part / whole;
 }
 
-inline double geometric_level(double u) { return high * std::pow(low / high, u); }
+inline double geometric_level(double u) { return fewstep::detail::geometric(u, high, low); }
 inline double karras_level(double u) {
   const double first = std::pow(high, 1. / 7), last = std::pow(low, 1. / 7);
   return std::pow(first + u * (last - first), 7);
@@ -57,6 +58,7 @@ inline double karras_level(double u) {
 
 }  // namespace detail
 
+/// The kinds of grid on which orders are measured.
 inline const std::vector<Grid>& grids() {
   static const std::vector<Grid> list{{"uniform in log", detail::even, detail::geometric_level},
                                       {"rho = 7", detail::even, detail::karras_level},
@@ -65,46 +67,54 @@ inline const std::vector<Grid>& grids() {
   return list;
 }
 
-/// Where a run starts: with a history as if it had been exact so far and more steps to come, or as every user's run
-/// does, with lower orders at the start and, where the solver says so, at the end.
+/// How a measured run starts and ends.
+///
+///   exact     with an exact history from before its first step, and more steps to come after its last
+///   shipped   as every user's run does: with lower orders at first and, where the solver lowers them, at the end
 enum class Start { exact, shipped };
 
-/// The root mean square error over nine samples, exact at `high`, and over all levels of n steps down to `low`: at one
-/// level alone errors may happen to cancel.
+/// RMS error over nine trajectories, exact at `high`, and over all levels down to `low`. At a single level, errors
+/// might cancel by chance.
+/// @param n  steps from `high` to `low`
 template <Solver<double> S>
 double error(const S& solver, const TwoPeaks& problem, const Grid& grid, Start start, int n, std::uint64_t seed = 0) {
+  constexpr int trajectories = 9;
   const int before = start == Start::exact ? margin : 0;
   std::vector<double> list;
   for (int i = -before; i <= n + before; ++i) list.push_back(grid.level(grid.place(i, n, seed)));
   const Schedule schedule(list);
   const auto denoise = [&](double x, double sigma) { return problem(x, sigma); };
   double sum = 0;
-  for (int k = -4; k <= 4; ++k) {
-    const double x0 = (0.3 + k) / 2.5 * std::hypot(high, 1);
-    Run run(solver, denoise, schedule, problem.flow(x0, high, schedule[0]));
+  for (int k = -trajectories / 2; k <= trajectories / 2; ++k) {
+    const double x_high = (0.3 + k) / 2.5 * std::hypot(high, 1);  // within about 1.7 standard deviations
+    const auto exact = [&](double level) { return problem.flow(x_high, high, level); };
+    Run run(solver, denoise, schedule, exact(schedule[0]));
     while (static_cast<int>(run.index()) < before) {
       run.advance();
-      run.x = problem.flow(x0, high, schedule[run.index()]);
+      run.x = exact(schedule[run.index()]);
     }
     while (static_cast<int>(run.index()) < before + n) {
       run.advance();
-      const double e = run.x - problem.flow(x0, high, schedule[run.index()]);
+      const double e = run.x - exact(schedule[run.index()]);
       sum += e * e;
     }
   }
-  return std::sqrt(sum / (9 * n));
+  return std::sqrt(sum / (trajectories * n));
 }
 
-/// The slope of log error over log steps, fitted over 32 to 256 steps.
+/// The measured order: minus the slope of log(error) over log(steps), by least squares over 32, 64, 128 and 256 steps.
 template <Solver<double> S>
 double order(const S& solver, const TwoPeaks& problem, const Grid& grid, Start start) {
+  constexpr int fewest_steps = 32, doublings = 4;
+  constexpr double mean_doubling = 1.5, sum_of_squares = 5;  // of 0, 1, 2, 3: their mean and centred squares
   double slope = 0;
-  for (int doubling = 0; doubling < 4; ++doubling) {
+  for (int doubling = 0; doubling < doublings; ++doubling) {
     double log_error = 0;
-    for (int seed = 0; seed < grid.seeds; ++seed)
-      log_error +=
-          std::log2(error(solver, problem, grid, start, 32 << doubling, static_cast<std::uint64_t>(seed))) / grid.seeds;
-    slope -= (doubling - 1.5) * log_error / 5;  // least squares: the centred abscissae squared add up to 5
+    for (int seed = 0; seed < grid.seeds; ++seed) {
+      const int steps = fewest_steps << doubling;
+      log_error += std::log2(error(solver, problem, grid, start, steps, static_cast<std::uint64_t>(seed))) / grid.seeds;
+    }
+    slope -= (doubling - mean_doubling) * log_error / sum_of_squares;
   }
   return slope;
 }

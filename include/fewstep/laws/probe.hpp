@@ -1,9 +1,8 @@
-// What the laws must be able to do with a state: make one, read it, and give it noise levels.
+// What the laws must be able to do with a state type: make states, read them, and make noise levels for them.
 #pragma once
 
 #include "../scalar.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -17,17 +16,21 @@ namespace fewstep::laws {
 /// The numbers of a batch: rows[b][i] is number i of sample b.
 using Rows = std::vector<std::vector<double>>;
 
-/// Specialise for a state type (eigen/laws.hpp and torch/laws.hpp do) with the static members
-///   make(rows) -> X            read(x) -> Rows
-///   levels(values) -> Level<X>  one noise level per sample
-///   level(t, b) -> double      that of sample b
-///   samples, numbers           size of the batch to test: any where make() takes any, else the fixed one
-///   epsilon                    relative rounding of the state's numbers, e.g. 2.2e-16
-///   bitwise                    a sample's result may not depend, in any bit, on the batch around it
-/// and, where they mean something,
-///   resizable = true           make() takes any number of samples
+/// The customisation point of the laws: specialise it for your state type X, as eigen/laws.hpp and torch/laws.hpp do,
+/// with the static members
+///
+///   make(rows) -> X, read(x) -> Rows
+///   levels(values) -> Level<X>   noise levels, one per sample
+///   level(t, b) -> double        the noise level of sample b
+///   samples, numbers             size of the batch that the laws use: the only one that make() accepts, or any
+///   epsilon                      relative rounding error of the state's numbers, e.g. 2.2e-16
+///   bitwise                      true: a sample's result must not depend, in any bit, on the rest of the batch
+///
+/// and, where they apply,
+///
+///   resizable = true             make() accepts any number of samples
 ///   features(rows) -> Features<X>
-///   track(x), tracked(x)       lets x carry a history of gradients, and asks whether it does
+///   track(x), tracked(x)         makes x record gradients; whether it does
 template <class X>
 struct probe;
 
@@ -42,7 +45,7 @@ struct probe<double> {
   static double level(double t, std::size_t) { return t; }
 };
 
-/// A law and how it was broken; empty: it holds.
+/// A law and how it was broken; an empty failure means that it holds.
 struct Verdict {
   std::string_view law;
   std::string failure;
@@ -50,6 +53,7 @@ struct Verdict {
 
 namespace detail {
 
+/// Concatenates the parts, with all digits of doubles.
 template <class... T>
 std::string text(const T&... parts) {
   std::ostringstream out;
@@ -58,9 +62,9 @@ std::string text(const T&... parts) {
   return out.str();
 }
 
-/// Some numbers of the size of `scale`, the same in every run.
+/// Numbers for a state, about `scale` in size and the same in every run.
 template <class X>
-Rows start(double scale) {
+Rows some_rows(double scale) {
   Rows rows(probe<X>::samples, std::vector<double>(probe<X>::numbers));
   for (std::size_t b = 0; b < rows.size(); ++b)
     for (std::size_t i = 0; i < rows[b].size(); ++i)
@@ -68,14 +72,7 @@ Rows start(double scale) {
   return rows;
 }
 
-inline double largest(const Rows& rows) {
-  double most = 0;
-  for (const auto& row : rows)
-    for (const double v : row) most = (std::max)(most, std::abs(v));
-  return most;
-}
-
-/// Empty if every number of `got` is within `slack` of `want`.
+/// Describes the first number of `got` that is not within `slack` of that of `want`; empty if there is none.
 inline std::string compare(const Rows& got, const Rows& want, double slack) {
   if (got.size() != want.size()) return text(got.size(), " samples instead of ", want.size());
   for (std::size_t b = 0; b < got.size(); ++b) {

@@ -1,4 +1,4 @@
-// Problems whose flow is known exactly.
+// Problems whose probability flow is known exactly, to measure solvers on.
 #pragma once
 
 #include "probe.hpp"
@@ -10,33 +10,37 @@
 
 namespace fewstep::laws {
 
-/// Data that are, in each number on its own, +peak or -peak with equal chance, blurred by `deviation`; peak 0: a
-/// Gaussian.
+/// Data in one dimension: the mixture of N(peak, deviation^2) and N(-peak, deviation^2) with equal weights. With peak 0
+/// it is a Gaussian.
 struct TwoPeaks {
   double peak = 1, deviation = 0.5;
 
-  /// E[clean | x, sigma].
+  /// The exact denoiser E[clean | x, sigma].
   double operator()(double x, double sigma) const {
     const double own = deviation * deviation, noise = sigma * sigma, total = own + noise;
     return (own * x + noise * peak * std::tanh(peak * x / total)) / total;
   }
 
-  /// Where the exact flow carries x: in one dimension it keeps the probability of what lies beyond.
+  /// The exact solution of the ODE: the state at level `to` of the trajectory through x at level `from`. In one
+  /// dimension a trajectory keeps its quantile, so the result is the y with beyond(y, to) = beyond(x, from).
   double flow(double x, double from, double to) const {
+    constexpr int max_iterations = 100;
+    constexpr double tolerance = 1e-15;
     if (x < 0) return -flow(-x, from, to);
     const double share = beyond(x, from);
     double low = 0, high = 10 * (peak + std::hypot(deviation, to)), y = high / 2;
-    for (int i = 0; i < 100; ++i) {  // Newton's method, halving the interval where it would leave it
+    for (int i = 0; i < max_iterations; ++i) {  // Newton's method; halves the interval where it would leave it
       const double excess = beyond(y, to) - share;
       (excess > 0 ? low : high) = y;
       const double next = y + excess / density(y, to);
       const double last = std::exchange(y, next > low && next < high ? next : low + (high - low) / 2);
-      if (std::abs(y - last) <= 1e-15 * y) break;
+      if (std::abs(y - last) <= tolerance * y) break;
     }
     return y;
   }
 
  private:
+  /// The probability of states above x at a noise level.
   double beyond(double x, double sigma) const {
     const double width = std::numbers::sqrt2 * std::hypot(deviation, sigma);
     return std::erfc((x - peak) / width) / 2 + std::erfc((x + peak) / width) / 2;
@@ -48,8 +52,8 @@ struct TwoPeaks {
   }
 };
 
-/// A function of one number and its noise level as a denoiser of states X; slow, for tests. Its features, where the
-/// probe can make them, are half the denoised numbers.
+/// A denoiser of states X that applies f(x, sigma) -> double to each number. Its features, where the probe can make
+/// them, are half the denoised numbers. Slow, for tests.
 template <State X, class F>
 struct Elementwise {
   F f;

@@ -8,11 +8,13 @@
 
 namespace fewstep {
 
-/// AMED-Plugin: any solver with one predicted level inserted into each step. With m = t^(1-r) s^r,
-///   y = S(x; t -> m),   x' = k y + c (S(y; m -> s) - k y),   k = carry(target, m, s)
-/// r (ratio), c (direction_scale) and the sigma_scale of the second half's evaluations from the predictor, at the left
-/// end's features. Both halves enter S's history. With the constant r and c = sigma_scale = 1 this is S on the refined
-/// grid. Evaluations per step: twice those of S. Source: Zhou et al. 2024, arXiv 2312.00094.
+/// AMED-Plugin: any solver S with one predicted level m = t^(1-r) s^r inserted into each step from t to s,
+///   y = S(x; t -> m),   x' = k y + c (S(y; m -> s) - k y)
+/// with the ratio r, the factor c (direction_scale) and the sigma_scale of the second half's evaluations from the
+/// predictor P, which sees the features at the left end, and k = carry(target, m, s).
+/// Both halves enter S's history. With a fixed ratio and c = sigma_scale = 1, this is S on the refined schedule.
+/// NFE per step: twice that of S. Order: that of S where c = sigma_scale = 1.
+/// Source: Zhou et al. 2024, arXiv 2312.00094.
 template <class S, class P>
 struct Amed {
   S solver;
@@ -21,9 +23,9 @@ struct Amed {
   template <State X>
   struct Stages {
     Memory<S, X> inner;
-    X second, before;
-    Prediction<X> to{};
-    Level<X> mid{0.}, told{0.}, fed{0.};
+    X second, before;  // target at the intermediate level; state there
+    Prediction<X> prediction{};
+    Level<X> middle{0.}, scaled_middle{0.}, network_sigma{0.};
     void detach() { inner.detach(); }
   };
 
@@ -33,14 +35,15 @@ struct Amed {
   double sigma_scale(std::size_t index) const { return detail::sigma_scale(solver, 2 * index); }
   int evaluations() const { return 2 * solver.evaluations(); }
   int evaluations(StepCount& at) const {
-    StepCount inner{at.kept, 2 * at.steps_left, at.remember};
-    const int first = detail::step_evaluations(solver, inner);
-    inner.steps_left -= 1;
-    inner.remember = true;
-    const int second = detail::step_evaluations(solver, inner);
-    at.kept = inner.kept;
+    StepCount half{at.kept, 2 * at.steps_left, at.remember};
+    const int first = detail::step_evaluations(solver, half);
+    half.steps_left -= 1;
+    half.remember = true;
+    const int second = detail::step_evaluations(solver, half);
+    at.kept = half.kept;
     return first + second;
   }
+  /// @throws std::invalid_argument for settings of the solver or the predictor that are out of range.
   void validate() const {
     detail::validate(solver);
     detail::validate(predictor);
@@ -50,33 +53,40 @@ struct Amed {
     static_assert(Solver<S, X>, "Amed: the wrapped type must model Solver for this state");
     static_assert(TimePredictor<P, X>, "Amed: the predictor must model TimePredictor for this state");
     Stages<X> m{solver.memory(x), algebra<X>::like(x), algebra<X>::like(x)};
-    for (Level<X>* t : {&m.mid, &m.told, &m.fed}) algebra<X>::fit(*t, x);
+    for (Level<X>* t : {&m.middle, &m.scaled_middle, &m.network_sigma}) algebra<X>::fit(*t, x);
     return m;
   }
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& first, M& model, Stages<X>& m) const {
-    detail::predict(predictor, n, model.features(), x, m.to);
-    map_level<X>(m.mid, detail::geometric, m.to.ratio, n.from, n.to);
-    solver.step(Step<X>{n.from, m.mid, 2 * n.index, 2 * n.count, n.remember}, x, first, model, m.inner);
+    ModelRef<X> whole(model);
+    detail::predict(predictor, n, whole.features(), x, m.prediction);
+    map_level<X>(m.middle, detail::geometric, m.prediction.ratio, n.from, n.to);
+    solver.step(Step<X>{n.from, m.middle, 2 * n.index, 2 * n.count, n.remember}, x, first, whole, m.inner);
 
-    Rescaled<X, M> warped{model, m.to.sigma_scale, m.fed};
-    if (const double sigma_scale = detail::sigma_scale(solver, 2 * n.index + 1); sigma_scale != 1) {
-      map_level<X>(m.told, [sigma_scale](const auto& mid) { return sigma_scale * mid; }, m.mid);
-      warped(x, m.told, m.mid, m.second);
-    } else {
-      warped(x, m.mid, m.second);
-    }
-    const bool scaled = !algebra<X>::is_one(m.to.direction_scale);
+    Rescaled<X> rescaled{whole, m.prediction.sigma_scale, m.network_sigma};
+    evaluate_middle(n, x, rescaled, m);
+    const bool scaled = !algebra<X>::is_one(m.prediction.direction_scale);
     if (scaled) detail::copy(m.before, x);
-    solver.step(Step<X>{m.mid, n.to, 2 * n.index + 1, 2 * n.count}, x, m.second, warped, m.inner);
+    ModelRef<X> second_half(rescaled);
+    solver.step(Step<X>{m.middle, n.to, 2 * n.index + 1, 2 * n.count}, x, m.second, second_half, m.inner);
     if (!scaled) return;
     combine(
-        x, levels(m.to.direction_scale, m.mid, n.to),
+        x, levels(m.prediction.direction_scale, m.middle, n.to),
         [target = target_of(solver)](const auto& c, const auto& t, const auto& s) {
           return std::tuple{c, (1. - c) * carry(target, t, s)};
         },
         x, m.before);
+  }
+
+ private:
+  /// m.second <- the target at the intermediate level, where the solver's own sigma_scale applies too.
+  template <State X>
+  void evaluate_middle(const Step<X>& n, const X& x, const Rescaled<X>& model, Stages<X>& m) const {
+    const double own = detail::sigma_scale(solver, 2 * n.index + 1);
+    if (own == 1) return model(x, m.middle, m.second);
+    map_level<X>(m.scaled_middle, [own](const auto& middle) { return own * middle; }, m.middle);
+    model(x, m.scaled_middle, m.middle, m.second);
   }
 };
 template <class S>

@@ -1,5 +1,4 @@
-// The weights of AMED's time predictor as numbers, without a library: what a file holds and every backend computes
-// with.
+// The weights of AMED's time predictor as plain numbers: what a file holds and every backend computes with.
 #pragma once
 
 #include "../errors.hpp"
@@ -8,19 +7,19 @@
 #include <cstddef>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace fewstep {
 
-/// The time predictor of AMED: per sample, from its feature f and the noise levels t and s of a step,
+/// The network of AMED's time predictor. Per sample, from its feature vector f and the noise levels t and s of a step,
 ///   code = encode_1 silu(encode_0 f),   emb(t) = silu(embed [sin(t w), cos(t w)]),   o = [code, emb(t), emb(s)],
 ///   ratio = sigmoid(head o),   direction_scale, sigma_scale = 1 + range (2 sigmoid(head o) - 1)
-/// The ratio is kept within [least_ratio, 1 - least_ratio]: levels that coincide would divide by zero in multistep
-/// solvers. A head that is absent leaves its value at 1/2 (ratio) or 1. No feature (analytic start) counts as zeros.
+/// with w = `frequencies` and one head per prediction. An absent head leaves its prediction at 1/2 (ratio) or 1
+/// (scales). Without features (analytic first step) f = 0. The ratio is clamped to [least_ratio, 1 - least_ratio],
+/// since multistep solvers divide by the distance between levels.
 /// Source: Zhou et al. 2024, arXiv 2312.00094; diff-sampler, training/networks.py.
 struct AmedNetwork {
-  /// y = weight x + bias, weight row-major [bias.size(), inputs].
+  /// y = weight x + bias, with weight row-major [outputs, inputs].
   struct Layer {
     std::vector<double> weight, bias;
     std::size_t inputs() const { return bias.empty() ? 0 : weight.size() / bias.size(); }
@@ -29,12 +28,16 @@ struct AmedNetwork {
 
   static constexpr double least_ratio = 1e-4;
 
-  Layer encode_0, encode_1, embed;
-  std::vector<double> frequencies;  // w
-  std::optional<Layer> ratio, direction_scale, sigma_scale;
-  double direction_scale_range = 0, sigma_scale_range = 0;
+  Layer encode_0;                                           ///< features -> hidden
+  Layer encode_1;                                           ///< hidden -> code
+  Layer embed;                                              ///< 2 * frequencies -> embedding of a level
+  std::vector<double> frequencies;                          ///< w: radians per unit of sigma
+  std::optional<Layer> ratio;                               ///< head with one output
+  std::optional<Layer> direction_scale;                     ///< head with one output
+  std::optional<Layer> sigma_scale;                         ///< head with one output
+  double direction_scale_range = 0, sigma_scale_range = 0;  ///< in [0, 1); 0 exactly where the head is absent
 
-  /// The names of layers in files are those of the published code.
+  /// f(name, layer) for every layer there is; files use these names, which are those of the published code.
   template <class Self, class F>
   static void for_each_layer(Self& self, F f) {
     f("enc_layer0", self.encode_0);
@@ -45,30 +48,35 @@ struct AmedNetwork {
     if (self.sigma_scale) f("fc_scale_time", *self.sigma_scale);
   }
 
-  std::size_t features() const { return encode_0.inputs(); }
-  std::size_t hidden() const { return encode_0.outputs(); }
-  std::size_t outputs() const { return encode_1.outputs() + 2 * embed.outputs(); }
+  std::size_t features() const { return encode_0.inputs(); }                        ///< numbers in f
+  std::size_t hidden() const { return encode_0.outputs(); }                         ///< numbers in encode_0 f
+  std::size_t outputs() const { return encode_1.outputs() + 2 * embed.outputs(); }  ///< numbers in o
 
-  /// @throws std::invalid_argument naming the layer whose size does not fit the others, or a weight that is not finite.
+  /// @throws std::invalid_argument naming a layer whose size does not fit the others, a weight that is not finite, or a
+  /// range outside [0, 1).
   void validate() const {
-    for_each_layer(*this, [&](const std::string& name, const Layer& layer) {
-      const bool head = name.starts_with("fc_");
-      const std::size_t inputs = head                   ? outputs()
-                                 : name == "enc_layer1" ? hidden()
-                                 : name == "map_layer0" ? 2 * frequencies.size()
-                                                        : features();
-      require(layer.outputs() > 0 && (!head || layer.outputs() == 1), name + "'s outputs", layer.outputs(),
-              head ? "1" : "1 or more");
-      require(inputs > 0 && layer.weight.size() == inputs * layer.outputs(), name + "'s weights", layer.weight.size(),
-              std::to_string(layer.outputs()) + " x " + std::to_string(inputs));
-      for (const auto* part : {&layer.weight, &layer.bias})
-        for (const double w : *part) require(std::isfinite(w), "a weight of " + name, w, "finite numbers");
-    });
-    for (const auto& [name, range, head] :
-         {std::tuple{"direction_scale_range", direction_scale_range, direction_scale.has_value()},
-          std::tuple{"sigma_scale_range", sigma_scale_range, sigma_scale.has_value()}})
-      require(range >= 0 && range < 1 && (range > 0) == head, name, range,
-              head ? "numbers between 0 and 1" : "0 without its head");
+    for_each_layer(*this, [&](const std::string& name, const Layer& layer) { validate(name, layer); });
+    validate("direction_scale_range", direction_scale_range, direction_scale.has_value());
+    validate("sigma_scale_range", sigma_scale_range, sigma_scale.has_value());
+  }
+
+ private:
+  void validate(const std::string& name, const Layer& layer) const {
+    const bool head = name.starts_with("fc_");
+    const std::size_t inputs = head                   ? outputs()
+                               : name == "enc_layer1" ? hidden()
+                               : name == "map_layer0" ? 2 * frequencies.size()
+                                                      : features();
+    require(layer.outputs() > 0 && (!head || layer.outputs() == 1), name + "'s outputs", layer.outputs(),
+            head ? "1" : "1 or more");
+    require(inputs > 0 && layer.weight.size() == inputs * layer.outputs(), name + "'s weights", layer.weight.size(),
+            std::to_string(layer.outputs()) + " x " + std::to_string(inputs));
+    for (const auto* part : {&layer.weight, &layer.bias})
+      for (const double w : *part) require(std::isfinite(w), "a weight of " + name, w, "finite numbers");
+  }
+  static void validate(const char* name, double range, bool has_head) {
+    require(range >= 0 && range < 1 && (range > 0) == has_head, name, range,
+            has_head ? "numbers between 0 and 1" : "0 without its head");
   }
 };
 

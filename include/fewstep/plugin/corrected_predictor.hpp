@@ -4,35 +4,36 @@
 
 namespace fewstep {
 
-/// Constants, FixedRatio or TablePredictor, corrected by another predictor: odds of ratios, directions and clocks are
-/// multiplied.
-///   r/(1 - r) = a/(1 - a) b/(1 - b)
-/// One half, 1 and 1 change nothing: where a network in training answers so at first, it starts at the constants.
-template <class Constants, class P>
+/// A predictor shared by the batch (FixedRatio, TablePredictor), corrected by another one, usually per sample. Odds of
+/// ratios are multiplied, as are the scales: with base ratio a and correction b,
+///   r/(1 - r) = a/(1 - a) * b/(1 - b)
+/// A correction of ratio 1/2 and scales 1 changes nothing, so a network that starts there starts at the base.
+template <class Base, class P>
 struct CorrectedPredictor {
-  Constants constants;
+  Base base;
   P correction{};
 
-  static_assert(!detail::per_sample<Constants>, "CorrectedPredictor: the first predictor must answer for the batch");
+  static_assert(!detail::per_sample<Base>, "CorrectedPredictor: the base must be shared by the batch");
   static constexpr bool per_sample = detail::per_sample<P>;
+  /// @throws std::invalid_argument for settings of either predictor that are out of range.
   void validate() const {
-    detail::validate(constants);
+    detail::validate(base);
     detail::validate(correction);
   }
 
   template <State X>
   void operator()(const Step<X>& n, const Features<X>* features, Prediction<X>& out) const {
-    Prediction<X> base;
-    constants(n, features, base);
+    Prediction<X> uncorrected;
+    base(n, features, uncorrected);
     correction(n, features, out);
-    const auto odds = [](const auto& a, const auto& b) { return a * b / (a * b + (1. - a) * (1. - b)); };
-    const auto product = [](const auto& a, const auto& b) { return a * b; };
-    map_level<X>(out.ratio, odds, base.ratio, out.ratio);
-    map_level<X>(out.direction_scale, product, base.direction_scale, out.direction_scale);
-    map_level<X>(out.sigma_scale, product, base.sigma_scale, out.sigma_scale);
+    const auto multiply_odds = [](const auto& a, const auto& b) { return a * b / (a * b + (1. - a) * (1. - b)); };
+    const auto multiply = [](const auto& a, const auto& b) { return a * b; };
+    map_level<X>(out.ratio, multiply_odds, uncorrected.ratio, out.ratio);
+    map_level<X>(out.direction_scale, multiply, uncorrected.direction_scale, out.direction_scale);
+    map_level<X>(out.sigma_scale, multiply, uncorrected.sigma_scale, out.sigma_scale);
   }
 };
-template <class Constants, class P>
-CorrectedPredictor(Constants, P) -> CorrectedPredictor<Constants, P>;
+template <class Base, class P>
+CorrectedPredictor(Base, P) -> CorrectedPredictor<Base, P>;
 
 }  // namespace fewstep

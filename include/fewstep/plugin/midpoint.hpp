@@ -7,27 +7,27 @@
 
 namespace fewstep {
 
-/// What a solver with an intermediate level of its own works with: the slope at the predicted level m = t^(1-r) s^r,
-/// after an Euler step to it.
+/// The memory of a solver with one intermediate level of its own, and the slope there.
 template <State X>
 struct Midpoint {
   X guess, slope;
-  Prediction<X> to{};
-  Level<X> mid{0.}, fed{0.};
+  Prediction<X> prediction{};
+  Level<X> level{0.}, network_sigma{0.};
 
   explicit Midpoint(const X& x) : guess(algebra<X>::like(x)), slope(algebra<X>::like(x)) {
-    algebra<X>::fit(mid, x);
-    algebra<X>::fit(fed, x);
+    algebra<X>::fit(level, x);
+    algebra<X>::fit(network_sigma, x);
   }
   void detach() {}
 
-  /// slope <- d(x + (m - t) d, m), the network fed sigma_scale m.
+  /// slope <- d(x + (m - t) d, m) at the predicted level m = t^(1-r) s^r, the network evaluated at sigma_scale * m.
+  /// @param d  the slope at (x, t)
   template <class P, class M>
   void evaluate(const P& predictor, const Step<X>& n, const X& x, const X& d, M& model) {
-    detail::predict(predictor, n, model.features(), x, to);
-    map_level<X>(mid, detail::geometric, to.ratio, n.from, n.to);
-    combine(guess, levels(n.from, mid), [](const auto& t, const auto& m) { return std::tuple{unit, m - t}; }, x, d);
-    Rescaled<X, M>{model, to.sigma_scale, fed}(guess, mid, slope);
+    detail::predict(predictor, n, model.features(), x, prediction);
+    map_level<X>(level, detail::geometric, prediction.ratio, n.from, n.to);
+    combine(guess, levels(n.from, level), [](const auto& t, const auto& m) { return std::tuple{unit, m - t}; }, x, d);
+    Rescaled<X>{ModelRef<X>(model), prediction.sigma_scale, network_sigma}(guess, level, slope);
   }
 };
 

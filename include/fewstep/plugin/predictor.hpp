@@ -4,28 +4,31 @@
 #include "../errors.hpp"
 #include "../solver.hpp"
 
-#include <cmath>
 #include <concepts>
 
 namespace fewstep {
 
-/// Each value shared by the batch or one per sample.
+/// What a predictor decides about one step from level t to level s; each value shared by the batch or one per sample.
 template <State X>
 struct Prediction {
-  Level<X> ratio{0.5};           // r in (0, 1): the intermediate level is from^(1-r) to^r
-  Level<X> direction_scale{1.};  // factor of the model's part of the second half
-  Level<X> sigma_scale{1.};      // the second half's network is fed sigma_scale * sigma
+  Level<X> ratio{0.5};           ///< r in (0, 1): the intermediate level is t^(1-r) s^r
+  Level<X> direction_scale{1.};  ///< positive: factor of the model's part of the second half of the step
+  Level<X> sigma_scale{1.};      ///< positive: the second half's network is evaluated at sigma_scale times the level
 };
 
-/// predict(step, features, out) fills a Prediction. `features` is null where the left end was not evaluated (AFS) or
-/// the denoiser has none. Predictors that answer per sample say `static constexpr bool per_sample = true`.
+/// A time predictor: predict(step, features, out) fills a Prediction, whose defaults change nothing.
+/// `features` are those of the evaluation at the left end of the step: null where that was not evaluated (analytic
+/// first step) or the denoiser has none. A predictor that gives one value per sample has `static constexpr bool
+/// per_sample = true`.
 template <class P, class X>
 concept TimePredictor = State<X> && requires(const P& predict, const Step<X>& n, const Features<X>* features,
                                              Prediction<X>& out) { predict(n, features, out); };
 
-/// The same intermediate level, as a share of the step in log sigma, for every sample and step.
+/// The same ratio for every sample and step. Default 1/2: the geometric mean of the step's levels.
 struct FixedRatio {
-  double ratio = 0.5;
+  double ratio = 0.5;  ///< in (0, 1)
+
+  /// @throws std::invalid_argument for a ratio outside (0, 1).
   void validate() const { require(ratio > 0 && ratio < 1, "FixedRatio::ratio", ratio, "numbers between 0 and 1"); }
   template <State X>
   void operator()(const Step<X>&, const Features<X>*, Prediction<X>& out) const {
@@ -34,13 +37,15 @@ struct FixedRatio {
 };
 
 namespace detail {
-/// Asks a predictor for the batch x. That it is one, memory() has asserted: where a compiler has least to say before
-/// it.
+
+/// out <- the prediction for the batch x. memory() asserts TimePredictor; the test here keeps the compiler from
+/// reporting the same mistake a second time, at greater length.
 template <State X, class P>
 void predict(const P& predictor, const Step<X>& n, const Features<X>* features, const X& x, Prediction<X>& out) {
   if constexpr (TimePredictor<P, X>) predictor(n, features, out);
   for (Level<X>* t : {&out.ratio, &out.direction_scale, &out.sigma_scale}) algebra<X>::fit(*t, x);
 }
+
 }  // namespace detail
 
 }  // namespace fewstep

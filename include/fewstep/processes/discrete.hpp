@@ -8,17 +8,21 @@
 
 namespace fewstep {
 
-/// The process of such a network (noise_process.hpp). label = t M - 1, within [0, M - 1] whatever the level, as
-/// networks take it whose training steps count from 0; `rounded`: to the nearest of them.
+/// Process of a network that was trained on a table of betas and takes a training step as its label.
+///
+///   label = t M - 1, limited to [0, M - 1]
+///
+/// t: training time of the level, in (0, 1]; M: number of training steps, which count from 0.
 struct Discrete {
   NoiseTable table;
-  bool rounded = false;
+  bool rounded = false;  ///< true: labels are rounded to whole training steps
 
   static constexpr bool variance_preserving = true;
   double sigma(double t) const { return table.sigma(t); }
   double time(double sigma) const { return table.time(sigma); }
   double label(double sigma) const {
-    const double count = static_cast<double>(table.size()), step = std::clamp(time(sigma) * count - 1, 0., count - 1);
+    const double count = static_cast<double>(table.size());
+    const double step = std::clamp(time(sigma) * count - 1, 0., count - 1);
     return rounded ? std::round(step) : step;
   }
   template <class T>

@@ -1,4 +1,4 @@
-// How networks were noised in training, x_t = alpha (x0 + sigma noise), in terms of sigma: the library's noise level.
+// Noise processes: how a network's training data were noised, in terms of the library's noise level sigma.
 #pragma once
 
 #include "../level.hpp"
@@ -8,17 +8,20 @@
 
 namespace fewstep {
 
-/// A process has label(sigma), what the network is told, and alpha(sigma), the factor from x0 + sigma noise to its
-/// input
-/// (`unit`: none). Those here also have sigma(t) and its inverse time(sigma), exact to rounding. label may take doubles
-/// only; alpha runs on doubles and tensors.
+/// A noise process x_t = alpha (x0 + sigma noise), given by two functions of the noise level sigma.
+///
+///   label(sigma)   what the network takes as its level, for instance a training step; may accept doubles only
+///   alpha(sigma)   factor from x0 + sigma noise to the network's input; accepts doubles and tensors; `unit` for none
+///
+/// The processes of this library also have sigma(t), the level at training time t, and its inverse time(sigma); each
+/// is exact to rounding.
 template <class P>
 concept NoiseProcess = requires(const P process, double sigma) {
   { process.label(sigma) } -> std::convertible_to<double>;
   process.alpha(sigma);
 };
 
-/// A process with alpha^2 (1 + sigma^2) = 1, which says so by `static constexpr bool variance_preserving = true`.
+/// A process with alpha^2 (1 + sigma^2) = 1, declared by `static constexpr bool variance_preserving = true`.
 template <class P>
 concept VariancePreserving = NoiseProcess<P> && P::variance_preserving;
 
@@ -30,6 +33,7 @@ auto variance_preserving_alpha(const T& sigma) {
   return 1. / sqrt(1. + sigma * sigma);
 }
 
+/// Validates the process, where it has validate(), and returns it.
 template <class P>
 P checked_process(P process) {
   if constexpr (requires { process.validate(); }) process.validate();

@@ -7,9 +7,11 @@
 
 namespace fewstep {
 
-/// Variance-exploding process: t = sigma, the network sees x0 + sigma noise and, times label_scale, sigma.
+/// Variance-exploding process: the network takes x0 + sigma noise as it is.
+///
+///   sigma = t,   alpha = 1,   label = label_scale sigma
 struct Ve {
-  double label_scale = 1;
+  double label_scale = 1;  ///< above 0
 
   void validate() const {
     require(label_scale > 0 && std::isfinite(label_scale), "Ve::label_scale", label_scale, "positive numbers");

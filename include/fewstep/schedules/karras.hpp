@@ -7,12 +7,16 @@
 namespace fewstep {
 
 struct KarrasOptions {
-  int steps;
-  double rho = 7, sigma_min = 0.002, sigma_max = 80;
-  End end = End::sigma_min;
+  int steps;                 ///< 1 or more
+  double rho = 7;            ///< not 0; the larger, the more levels near sigma_min; 1: uniform in sigma
+  double sigma_min = 0.002;  ///< last level above 0
+  double sigma_max = 80;     ///< first level
+  End end = End::sigma_min;  ///< zero: the last of the steps goes from sigma_min to 0
 };
 
-/// Uniform in sigma^(1/rho) (Karras et al. 2022, arXiv 2206.00364, equation 5).
+/// Levels uniform in sigma^(1/rho).
+/// @throws std::invalid_argument for an option out of range.
+/// Source: Karras et al. 2022, arXiv 2206.00364, equation 5.
 inline Schedule karras(const KarrasOptions& o) {
   require(std::isfinite(o.rho) && o.rho != 0, "rho", o.rho, "any number but 0");
   const double first = std::pow(o.sigma_max, 1 / o.rho), last = std::pow(o.sigma_min, 1 / o.rho);

@@ -7,12 +7,15 @@
 namespace fewstep {
 
 struct KlOptimalOptions {
-  int steps;
-  double sigma_min = 0.002, sigma_max = 80;
-  End end = End::sigma_min;
+  int steps;                 ///< 1 or more
+  double sigma_min = 0.002;  ///< last level above 0
+  double sigma_max = 80;     ///< first level
+  End end = End::sigma_min;  ///< zero: the last of the steps goes from sigma_min to 0
 };
 
-/// Uniform in arctan sigma (Sabour et al. 2024, arXiv 2404.14507).
+/// Levels uniform in arctan(sigma).
+/// @throws std::invalid_argument for an option out of range.
+/// Source: Sabour et al. 2024, arXiv 2404.14507.
 inline Schedule kl_optimal(const KlOptimalOptions& o) {
   const double first = std::atan(o.sigma_max), last = std::atan(o.sigma_min);
   return detail::spaced(o, [&](double u) { return std::tan(first + u * (last - first)); });

@@ -7,12 +7,16 @@
 namespace fewstep {
 
 struct PolyexponentialOptions {
-  int steps;
-  double rho = 1, sigma_min = 0.002, sigma_max = 80;
-  End end = End::sigma_min;
+  int steps;                 ///< 1 or more
+  double rho = 1;            ///< above 0; 1: the levels of log_uniform
+  double sigma_min = 0.002;  ///< last level above 0
+  double sigma_max = 80;     ///< first level
+  End end = End::sigma_min;  ///< zero: the last of the steps goes from sigma_min to 0
 };
 
-/// log sigma falls as (1 - u)^rho (k-diffusion, get_sigmas_polyexponential); rho = 1: log_uniform.
+/// Levels sigma_min (sigma_max/sigma_min)^((1 - u)^rho), with u from 0 to 1 in equal parts.
+/// @throws std::invalid_argument for an option out of range.
+/// Source: k-diffusion, get_sigmas_polyexponential.
 inline Schedule polyexponential(const PolyexponentialOptions& o) {
   require(std::isfinite(o.rho) && o.rho > 0, "rho", o.rho, "positive numbers");
   return detail::spaced(

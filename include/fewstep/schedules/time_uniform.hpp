@@ -8,13 +8,18 @@
 namespace fewstep {
 
 struct TimeUniformOptions {
-  int steps;
-  double rho = 1, sigma_min = 0.002, sigma_max = 80, epsilon = 1e-3;
-  End end = End::sigma_min;
+  int steps;                 ///< 1 or more
+  double rho = 1;            ///< above 0; 1: uniform in time
+  double sigma_min = 0.002;  ///< last level above 0
+  double sigma_max = 80;     ///< first level
+  double epsilon = 1e-3;     ///< between 0 and 1; the process's time at sigma_min
+  End end = End::sigma_min;  ///< zero: the last of the steps goes from sigma_min to 0
 };
 
-/// Uniform in t^(1/rho), t from 1 to epsilon being the time of the variance-preserving process with linear beta whose
-/// sigma(1) = sigma_max and sigma(epsilon) = sigma_min (Song et al. 2021, arXiv 2011.13456).
+/// Levels uniform in t^(1/rho), where t is the time of the linear variance-preserving process with sigma(1) = sigma_max
+/// and sigma(epsilon) = sigma_min.
+/// @throws std::invalid_argument for an option out of range.
+/// Source: Song et al. 2021, arXiv 2011.13456.
 inline Schedule time_uniform(const TimeUniformOptions& o) {
   require(std::isfinite(o.rho) && o.rho > 0, "rho", o.rho, "positive numbers");
   require(o.epsilon > 0 && o.epsilon < 1, "epsilon", o.epsilon, "numbers between 0 and 1");

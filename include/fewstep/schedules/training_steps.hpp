@@ -1,6 +1,7 @@
-// Levels at chosen training steps of a network with a table of betas, as other libraries choose them.
+// Schedules at chosen training steps of a network with a table of betas, as diffusers and ComfyUI choose them.
 #pragma once
 
+#include "../level.hpp"
 #include "../processes/noise_table.hpp"
 #include "../schedule.hpp"
 
@@ -14,21 +15,28 @@
 
 namespace fewstep {
 
-/// Which training steps, of 0 to count - 1 (diffusers' timestep_spacing; Lin et al. 2023, arXiv 2305.08891, table 2):
-/// linspace: both ends; leading: 0 and whole multiples of count/steps; trailing: the last one and down.
+/// How training steps are chosen out of 0 to count - 1.
+///
+///   linspace   evenly spaced, with both ends
+///   leading    0 and whole multiples of count/steps
+///   trailing   count - 1 and down from it by count/steps
+///
+/// Source: diffusers' timestep_spacing; Lin et al. 2023, arXiv 2305.08891, table 2.
 enum class Spacing { linspace, leading, trailing };
 constexpr std::array<std::string_view, 3> names_of(Spacing) { return {"linspace", "leading", "trailing"}; }
 
 struct TrainingStepsOptions {
-  int steps;
-  Spacing spacing = Spacing::leading;
-  int offset = 0;           // added to leading ones (diffusers' steps_offset: 1 for Stable Diffusion)
-  bool rounded = true;      // to whole training steps
-  bool spare_last = false;  // choose one more and leave the lowest out (diffusers' multistep schedulers)
+  int steps;                           ///< 1 to the number of training steps
+  Spacing spacing = Spacing::leading;  ///< diffusers' timestep_spacing
+  int offset = 0;                      ///< added to `leading` steps; diffusers' steps_offset, 1 for Stable Diffusion
+  bool rounded = true;                 ///< round to whole training steps
+  bool spare_last = false;             ///< choose one more and drop the lowest, as diffusers' multistep schedulers do
 };
 
-/// Training steps, decreasing.
-/// @throws std::invalid_argument for fewer than 1 step or more than there are.
+/// Chooses training steps.
+/// @param count  number of training steps of the network
+/// @return o.steps training steps, decreasing
+/// @throws std::invalid_argument for steps out of range.
 inline std::vector<double> training_steps(std::size_t count, const TrainingStepsOptions& o) {
   require(o.steps >= 1 && static_cast<std::size_t>(o.steps) <= count, "steps", o.steps,
           "1 to " + std::to_string(count));
@@ -44,24 +52,27 @@ inline std::vector<double> training_steps(std::size_t count, const TrainingSteps
         break;
       case Spacing::trailing: step = std::nearbyint(total - i * total / o.steps) - 1; break;
     }
-    list.push_back(o.rounded ? std::nearbyint(step) : step);  // halves to even, as numpy rounds
+    list.push_back(o.rounded ? std::nearbyint(step) : step);  // rounds halves to even, as numpy does
   }
   return list;
 }
 
-/// How levels lie between training steps: on a line in sigma (diffusers) or in log sigma (k-diffusion, ComfyUI).
+/// How a level between two training steps is interpolated: linearly in sigma (diffusers) or in log(sigma) (k-diffusion,
+/// ComfyUI).
 enum class Between { sigma, log_sigma };
 constexpr std::array<std::string_view, 2> names_of(Between) { return {"sigma", "log_sigma"}; }
 
-/// The level at a training step, whole or not.
+/// The noise level at a training step.
+/// @param step  0 to table.size() - 1, whole or not
 inline double level_at(const NoiseTable& table, double step, Between between = Between::sigma) {
   const double count = static_cast<double>(table.size());
   const double low = std::clamp(std::floor(step), 0., count - 2), share = step - low;
   const double a = table.sigma((low + 1) / count), b = table.sigma((low + 2) / count);
-  return between == Between::sigma ? a + share * (b - a) : a * std::pow(b / a, share);
+  return between == Between::sigma ? a + share * (b - a) : detail::geometric(share, a, b);
 }
 
-/// The levels at training steps, and 0 or the table's lowest one after them.
+/// The schedule of the levels at given training steps, followed by 0 or by the table's lowest level.
+/// @param steps  training steps, decreasing
 inline Schedule at_training_steps(const NoiseTable& table, const std::vector<double>& steps, End end = End::zero,
                                   Between between = Between::sigma) {
   std::vector<double> levels;
@@ -70,23 +81,22 @@ inline Schedule at_training_steps(const NoiseTable& table, const std::vector<dou
   return Schedule(levels);
 }
 
-// ComfyUI's schedulers of the same names; all end at 0.
+// ComfyUI's schedulers of the same names. Each ends at 0. `steps`: 1 to the number of training steps.
 
-/// Evenly over the training steps, both ends among them ("normal").
+/// Evenly spaced training steps, with both ends.
 inline Schedule normal(const NoiseTable& table, int steps) {
-  return at_training_steps(
-      table, training_steps(table.size(), {.steps = steps, .spacing = Spacing::linspace, .rounded = false}), End::zero,
-      Between::log_sigma);
+  const TrainingStepsOptions options{.steps = steps, .spacing = Spacing::linspace, .rounded = false};
+  return at_training_steps(table, training_steps(table.size(), options), End::zero, Between::log_sigma);
 }
-/// The same with the lowest left out.
+
+/// Evenly spaced training steps without the lowest: `normal` with one step more, whose last one is dropped.
 inline Schedule sgm_uniform(const NoiseTable& table, int steps) {
-  return at_training_steps(
-      table,
-      training_steps(table.size(),
-                     {.steps = steps, .spacing = Spacing::linspace, .rounded = false, .spare_last = true}),
-      End::zero, Between::log_sigma);
+  const TrainingStepsOptions options{
+      .steps = steps, .spacing = Spacing::linspace, .rounded = false, .spare_last = true};
+  return at_training_steps(table, training_steps(table.size(), options), End::zero, Between::log_sigma);
 }
-/// Every count/steps-th training step from the top.
+
+/// Every (count/steps)-th training step, down from the highest.
 inline Schedule simple(const NoiseTable& table, int steps) {
   require(steps >= 1 && static_cast<std::size_t>(steps) <= table.size(), "steps", steps,
           "1 to " + std::to_string(table.size()));
@@ -95,7 +105,9 @@ inline Schedule simple(const NoiseTable& table, int steps) {
     chosen.push_back(static_cast<double>(table.size()) - 1 - std::floor(i * static_cast<double>(table.size()) / steps));
   return at_training_steps(table, chosen);
 }
-/// Every whole count/steps-th training step from 1 up: a step more than asked for where that does not divide.
+
+/// Every (count/steps)-th training step, up from 1, with count/steps rounded down. Where steps does not divide count,
+/// the schedule has more steps than asked for.
 inline Schedule ddim_uniform(const NoiseTable& table, int steps) {
   require(steps >= 1 && static_cast<std::size_t>(steps) < table.size(), "steps", steps,
           "1 to " + std::to_string(table.size() - 1));
@@ -107,39 +119,46 @@ inline Schedule ddim_uniform(const NoiseTable& table, int steps) {
 
 namespace detail {
 
-/// The regularised incomplete beta function I_x(a, b), from its continued fraction (DLMF 8.17.22), by Lentz's method.
+/// The regularised incomplete beta function I_x(a, b), by its continued fraction (DLMF 8.17.22) and Lentz's method.
 inline double incomplete_beta(double a, double b, double x) {
-  if (x > (a + 1) / (a + b + 2)) return 1 - incomplete_beta(b, a, 1 - x);
+  constexpr int max_terms = 300;
+  constexpr double tolerance = 1e-16;
+  if (x > (a + 1) / (a + b + 2)) return 1 - incomplete_beta(b, a, 1 - x);  // where the fraction converges faster
   const double front =
       std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log1p(-x)) / a;
   double c = 1, d = 1 / (1 - (a + b) * x / (a + 1)), value = d;
-  for (int m = 1; m < 300; ++m) {
-    const auto turn = [&](double factor) {
-      d = 1 / (1 + factor * d);
-      c = 1 + factor / c;
+  for (int m = 1; m < max_terms; ++m) {
+    const auto append = [&](double numerator) {
+      d = 1 / (1 + numerator * d);
+      c = 1 + numerator / c;
       value *= c * d;
     };
-    turn(m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)));
-    turn(-(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)));
-    if (std::abs(c * d - 1) < 1e-16) break;
+    append(m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)));
+    append(-(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)));
+    if (std::abs(c * d - 1) < tolerance) break;
   }
   return front * value;
 }
 
 }  // namespace detail
 
-/// The x with I_x(a, b) = share: a quantile of the beta distribution.
+/// Quantile of the beta distribution: the x in [0, 1] with I_x(a, b) = share.
+/// @param share  between 0 and 1
+/// @param a, b   shape of the distribution, above 0
 inline double beta_quantile(double share, double a, double b) {
+  constexpr int halvings = 200;  // more than a double has bits, also near 0
   double low = 0, high = 1;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < halvings; ++i) {
     const double middle = (low + high) / 2;
     (detail::incomplete_beta(a, b, middle) < share ? low : high) = middle;
   }
   return (low + high) / 2;
 }
 
-/// Training steps at quantiles of a beta distribution: dense at both ends for a, b < 1. Steps that coincide are one.
-/// Source: Lee et al. 2024, arXiv 2407.12173.
+/// Training steps at quantiles of a beta distribution, followed by 0: dense at both ends for a and b below 1.
+/// Quantiles that round to the same training step count once, so the schedule may have fewer steps than asked for.
+/// @throws std::invalid_argument for steps, a or b out of range.
+/// Source: Lee et al. 2024, arXiv 2407.12173; ComfyUI's scheduler "beta".
 inline Schedule beta_quantiles(const NoiseTable& table, int steps, double a = 0.6, double b = 0.6) {
   require(steps >= 1, "steps", steps, "1 or more");
   require(a > 0 && b > 0, "a and b", (std::min)(a, b), "positive numbers");

@@ -6,10 +6,14 @@
 
 namespace fewstep {
 
-/// AMED-Solver: the slope at one predicted level m = t^(1-r) s^r stands for the whole step's.
-///   y = x + (m - t) d(x, t),   x' = x + c (s - t) d(y, m)
-/// r, the direction_scale factor c and the sigma_scale of d(y, m) from the predictor; FixedRatio{0.5} is the midpoint
-/// rule in log sigma. Evaluations per step: 2.  Order: 2 for r = 1/2 and c = 1, else what the predictor makes of it.
+/// AMED-Solver: the slope at one predicted intermediate level carries x across the whole step.
+///
+///   m = t^(1-r) s^r,   y = x + (m - t) d(x, t),   x' = x + c (s - t) d(y, m)
+///
+/// t, s: current and next level; d: slope. The predictor gives, per step or per sample, the ratio r, the
+/// direction_scale c and the sigma_scale: the network that gives d(y, m) is fed sigma_scale m. FixedRatio{0.5} makes
+/// this the midpoint rule in log(sigma).
+/// NFE per step: 2. Order: 2 with r = 1/2 and c = sigma_scale = 1, else as predicted.
 /// Source: Zhou et al. 2024, arXiv 2312.00094.
 template <class P = FixedRatio>
 struct AmedSolver {
@@ -32,7 +36,7 @@ struct AmedSolver {
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& d, M& model, Midpoint<X>& m) const {
     m.evaluate(predictor, n, x, d, model);
-    combine(x, levels(m.to.direction_scale, n.from, n.to), weights, x, m.slope);
+    combine(x, levels(m.prediction.direction_scale, n.from, n.to), weights, x, m.slope);
   }
 };
 template <class P>

@@ -1,5 +1,5 @@
-// What only exists to reproduce slips of published code, a file for each program. Nothing in the library takes these
-// for the method itself, and the laws do not hold here.
+// Solvers and schedules that reproduce mistakes of published code, for comparison with its recorded results: one file
+// per program. They are exempt from the laws; everything else in the library uses the correct methods.
 #pragma once
 
 #include "compat/diff_sampler.hpp"

@@ -1,4 +1,4 @@
-// AMED over a table of numbers: what is fitted for all samples, corrected for each.
+// A calibrated table of solver weights whose odd levels a predictor corrects per sample.
 #pragma once
 
 #include "../errors.hpp"
@@ -15,26 +15,33 @@
 
 namespace fewstep {
 
-/// Every second level of a table: the schedule of corrected_table().
-/// @throws std::invalid_argument for a table that is not valid, or of an odd number of rows.
+/// Levels 0, 2, 4, ... of a table: the schedule on which corrected_table() runs.
+/// @throws std::invalid_argument for an invalid table, or one with an odd number of rows.
 inline Schedule every_second_level(const Table& table) {
   table.validate();
-  require(table.rows.size() % 2 == 0, "the number of rows of Table", table.rows.size(),
-          "even numbers: the predictor moves every second level");
+  require(table.rows.size() % 2 == 0, "the number of rows of Table", table.rows.size(), "even numbers");
   std::vector<double> levels;
   for (std::size_t i = 0; i < table.levels.size(); i += 2) levels.push_back(table.levels[i]);
   return Schedule(levels);
 }
 
-/// The table's solver with its odd levels, and what its odd rows do, corrected by a predictor, on
-/// every_second_level(table). A correction of nothing is the table on its own levels.
+/// The AMED-Plugin over a table, on the schedule every_second_level(table): the plugin inserts the table's odd levels,
+/// corrected by a predictor.
+///
+/// The predictor's ratio, direction_scale and sigma_scale correct those of the table's odd rows; see
+/// CorrectedPredictor. Where it predicts 1/2, 1 and 1, the result is that of the table on its own levels.
+/// @param table      an even number of rows
+/// @param predictor  a TimePredictor
+/// NFE: those of the table.
+/// @throws std::invalid_argument as every_second_level().
 template <class P>
 Amed<Table, CorrectedPredictor<TablePredictor, P>> corrected_table(Table table, P predictor) {
   const Schedule schedule = every_second_level(table);
   TablePredictor own;
-  for (std::size_t i = 0; i < schedule.steps(); ++i)
-    own.rows.push_back(
-        {.ratio = std::log(table.levels[2 * i + 1] / schedule[i]) / std::log(schedule[i + 1] / schedule[i])});
+  for (std::size_t i = 0; i < schedule.steps(); ++i) {
+    const double step = std::log(schedule[i + 1] / schedule[i]);
+    own.rows.push_back({.ratio = std::log(table.levels[2 * i + 1] / schedule[i]) / step});
+  }
   return {std::move(table), {std::move(own), std::move(predictor)}};
 }
 

@@ -6,11 +6,15 @@
 
 namespace fewstep {
 
-/// Two-stage solver with a free intermediate level m = t^(1-r) s^r:
-///   y = x + (m - t) d(x, t),   x' = x + c (s - t) [(1 - 1/(2r)) d(x, t) + 1/(2r) d(y, m)]
-/// r from the predictor, as are the direction_scale factor c and the sigma_scale of d(y, m); FixedRatio{0.5} is
-/// DPM-Solver-2. Evaluations per step: 2.  Order: 2. Source: Lu et al. 2022, arXiv 2206.00927, algorithm 1; Zhou et al.
-/// 2024, arXiv 2312.00094 (predicted r).
+/// DPM-Solver-2 with a free intermediate level: a two-stage solver that weighs the slopes at t and m.
+///
+///   m = t^(1-r) s^r,   y = x + (m - t) d(x, t),   x' = x + c (s - t) [(1 - 1/(2r)) d(x, t) + 1/(2r) d(y, m)]
+///
+/// t, s: current and next level; d: slope. The predictor gives, per step or per sample, the ratio r, the
+/// direction_scale c and the sigma_scale: the network that gives d(y, m) is fed sigma_scale m. FixedRatio{0.5} makes
+/// this DPM-Solver-2 as published.
+/// NFE per step: 2. Order: 2 with c = sigma_scale = 1, else as predicted.
+/// Source: Lu et al. 2022, arXiv 2206.00927, algorithm 1; predicted r: Zhou et al. 2024, arXiv 2312.00094.
 template <class P = FixedRatio>
 struct DpmSolver2 {
   P predictor{};
@@ -34,7 +38,7 @@ struct DpmSolver2 {
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& d, M& model, Midpoint<X>& m) const {
     m.evaluate(predictor, n, x, d, model);
-    combine(x, levels(m.to.ratio, m.to.direction_scale, n.from, n.to), weights, x, d, m.slope);
+    combine(x, levels(m.prediction.ratio, m.prediction.direction_scale, n.from, n.to), weights, x, d, m.slope);
   }
 };
 template <class P>

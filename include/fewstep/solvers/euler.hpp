@@ -7,9 +7,12 @@
 
 namespace fewstep {
 
-/// Euler's method on dx/dsigma, the same update as DDIM.
-///   x' = x + (s - t) d(x, t)
-/// Evaluations per step: 1.  Order: 1.
+/// Euler's method on dx/dsigma, which is the update of DDIM.
+///
+///   x' = x + (s - t) d
+///
+/// t, s: current and next level; d: slope at (x, t).
+/// NFE per step: 1. Order: 1.
 /// Source: Song, Meng & Ermon 2021, arXiv 2010.02502, equation 13; Karras et al. 2022, arXiv 2206.00364.
 struct Euler {
   static constexpr Target target = Target::slope;
@@ -20,8 +23,8 @@ struct Euler {
   }
 
   template <State X, class M>
-  void step(const Step<X>& n, X& x, X& slope, M&, NoMemory&) const {
-    combine(x, levels(n.from, n.to), [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; }, x, slope);
+  void step(const Step<X>& n, X& x, X& d, M&, NoMemory&) const {
+    combine(x, levels(n.from, n.to), [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; }, x, d);
   }
 };
 

@@ -6,14 +6,17 @@
 
 namespace fewstep {
 
-/// Heun's method on dx/dsigma: the mean of the slopes at both ends.
-///   y = x + (s - t) d(x, t),   x' = x + (s - t) [d(x, t) + d(y, s)] / 2
-/// Evaluations per step: 2 (1 in a step to level 0, which the driver makes).  Order: 2.
+/// Heun's method on dx/dsigma: averages the slopes at both ends of the step.
+///
+///   y = x + (s - t) d(x, t),   x' = x + (s - t) [d(x, t) + d(y, s)]/2
+///
+/// t, s: current and next level; d: slope.
+/// NFE per step: 2, or 1 in a step to level 0, which the driver makes. Order: 2.
 /// Source: Karras et al. 2022, arXiv 2206.00364, algorithm 1.
 struct Heun {
   template <State X>
   struct Stages {
-    X guess, end_slope;
+    X euler, end_slope;
     void detach() {}
   };
 
@@ -24,18 +27,17 @@ struct Heun {
     return {algebra<X>::like(x), algebra<X>::like(x)};
   }
 
+  static constexpr auto euler_weights = [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; };
+  static constexpr auto weights = [](const auto& t, const auto& s) {
+    const auto half = 0.5 * (s - t);
+    return std::tuple{unit, half, half};
+  };
+
   template <State X, class M>
-  void step(const Step<X>& n, X& x, X& slope, M& model, Stages<X>& m) const {
-    const auto at = levels(n.from, n.to);
-    combine(m.guess, at, [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; }, x, slope);
-    model(m.guess, n.to, m.end_slope);
-    combine(
-        x, at,
-        [](const auto& t, const auto& s) {
-          const auto half = 0.5 * (s - t);
-          return std::tuple{unit, half, half};
-        },
-        x, slope, m.end_slope);
+  void step(const Step<X>& n, X& x, X& d, M& model, Stages<X>& m) const {
+    combine(m.euler, levels(n.from, n.to), euler_weights, x, d);
+    model(m.euler, n.to, m.end_slope);
+    combine(x, levels(n.from, n.to), weights, x, d, m.end_slope);
   }
 };
 

@@ -4,18 +4,20 @@
 #include "../history.hpp"
 #include "../solver.hpp"
 
-#include <algorithm>
+#include <cstddef>
 #include <tuple>
 
 namespace fewstep {
 
-/// Improved pseudo numerical method: Adams-Bashforth on dx/dsigma with the weights of equal steps, whatever the steps;
-/// the first ones use what history there is.
-///   x' = x + (s - t) sum_k b_k d_{n-k},   b = {1}, {3, -1}/2, {23, -16, 5}/12, {55, -59, 37, -9}/24
-/// Evaluations per step: 1.  Formal order: `order` on equal steps; the step ratio being ignored, lower on other grids.
-/// Source: Zhang & Chen 2023, arXiv 2204.13902, section 3.3 (iPNDM); Liu et al. 2022, arXiv 2202.09778.
+/// iPNDM: Adams-Bashforth on dx/dsigma with the weights of equal steps, whatever the steps are.
+///
+///   x' = x + (s - t) sum_k b_k d_k,   b = {1}, {3, -1}/2, {23, -16, 5}/12, {55, -59, 37, -9}/24 for orders 1 to 4
+///
+/// t, s: current and next level; d_k: slopes, newest first.
+/// NFE per step: 1. Order: `order` on equal steps, lower on other grids; the first steps have lower orders.
+/// Source: Zhang & Chen 2023, arXiv 2204.13902, section 3.3; Liu et al. 2022, arXiv 2202.09778.
 struct Ipndm {
-  int order = 4;
+  int order = 4;  ///< 1 to 4
 
   static constexpr bool multistep = true;
   static constexpr Target target = Target::slope;

@@ -55,8 +55,8 @@ struct TensorGaussianStart {
     return {means.sizes().slice(1).vec(), rows(means, 0.f), rows(directions, 0.f), rows(variances, 0.), variance};
   }
 
-  /// Returns the denoiser D(x, sigma) of GaussianStart for a batch: x [B, C, H, W]; sigma [] or [B]. It computes in the
-  /// type of x, the shares v / (v + sigma^2) in float64.
+  /// Returns the denoiser D(x, sigma) of GaussianStart for a batch: x [B, C, H, W]; sigma [] or [B]. Computes in the
+  /// type of x, the means that guidance combines in float32, the shares v / (v + sigma^2) in float64.
   ///
   /// @param labels          [N, classes], N >= B, one row per sample as a network takes them: one-hot, zeros for
   ///                        unconditional samples; undefined: all samples are unconditional

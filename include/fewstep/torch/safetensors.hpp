@@ -34,7 +34,7 @@ inline torch::ScalarType scalar_type(Dtype dtype) {
     case Dtype::f32: return torch::kFloat32;
     case Dtype::i64: return torch::kInt64;
     case Dtype::f64: return torch::kFloat64;
-    default: throw std::runtime_error("dtype " + std::string(name(dtype)) + " has no LibTorch counterpart");
+    default: throw std::runtime_error("dtype " + std::string(to_string(dtype)) + " has no LibTorch counterpart");
   }
 }
 

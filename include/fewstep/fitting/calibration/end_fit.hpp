@@ -1,192 +1,102 @@
 #pragma once
 
-#include "table_runs.hpp"
-
-#include <Eigen/Dense>
+#include "distances.hpp"
+#include "end_jacobian.hpp"
+#include "sample_sums.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <span>
-#include <stdexcept>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 namespace fewstep::detail {
 
-/// A number of the table that is fitted to where its runs end, and the first row that it moves.
-struct TableNumber {
-  enum Kind { weight, level, sigma_scale } kind;
-  std::size_t row, term;
-};
-inline std::vector<TableNumber> numbers_of(const Table& t, bool analytic_first_step) {
-  std::vector<TableNumber> all;
-  for (std::size_t i = 0; i < t.rows.size(); ++i) {
-    for (std::size_t k = 0; k < t.rows[i].weights.size(); ++k) all.push_back({TableNumber::weight, i, k});
-    if (i > 0) all.push_back({TableNumber::level, i, 0});
-    if (i > 0 || !analytic_first_step) all.push_back({TableNumber::sigma_scale, i, 0});
-  }
-  return all;
-}
+/// Levenberg's damping: at most `initial_damping` when an iteration begins, then by `damping_factor` less after a step
+/// that is taken, more after one that is not.
+inline constexpr double initial_damping = 1e-2, least_damping = 1e-12, damping_factor = 10;
 
-/// Weights by shares of their step; levels and clocks by factors. A moved level takes the weights of both its steps
-/// along.
-inline void move(Table& t, const TableNumber& n, double by) {
-  const auto step = [&](std::size_t row) { return t.levels[row + 1] - t.levels[row]; };
-  if (n.kind == TableNumber::weight) t.rows[n.row].weights[n.term] += by * step(n.row);
-  if (n.kind == TableNumber::sigma_scale) t.rows[n.row].sigma_scale *= std::exp(by);
-  if (n.kind != TableNumber::level) return;
-  const double before = step(n.row - 1), after = step(n.row);
-  t.levels[n.row] *= std::exp(by);
-  for (double& w : t.rows[n.row - 1].weights) w *= step(n.row - 1) / before;
-  for (double& w : t.rows[n.row].weights) w *= step(n.row) / after;
-}
-
-/// The sum of log(1 + square/(9 median)): samples beyond three times the usual distance, which end in another place
-/// than the teacher's, hardly count (Cauchy's loss).
-inline double cauchy_of(std::span<const double> squares, double median) {
-  double sum = 0;
-  for (const double square : squares) sum += std::log1p(square / (9 * median));
-  return sum;
-}
-
-inline bool is_valid(const Table& t) {
-  try {
-    t.validate();
-    return true;
-  } catch (const std::invalid_argument&) {
-    return false;
-  }
-}
-
-/// How the ends answer to the table's numbers: for each batch that is fitted to a column for each number. The runs are
-/// the table's.
-template <State X, class D>
-std::vector<std::vector<X>> answers(const Table& table, const TableRuns<X, D>& runs,
-                                    const std::vector<TableNumber>& numbers, std::size_t fitted) {
-  constexpr double tiny = 1e-3;
-  std::vector<std::vector<X>> all;
-  for (const auto& b : runs.batches) {
-    if (b.first >= fitted) break;
-    const X end = runs.seen(b.states.back());
-    all.emplace_back();
-    for (const TableNumber& n : numbers) {
-      Table moved = table;
-      move(moved, n, tiny);
-      auto again = runs.begun(b, n.row);
-      if (n.kind == TableNumber::level)
-        again.states[n.row] = runs.stepped(moved, n.row - 1, b.states[n.row - 1], b.slopes);
-      runs.walk(moved, again, n.row, n.kind == TableNumber::weight);
-      X column = difference(runs.seen(again.states.back()), end);
-      combine(column, std::tuple<>{}, [] { return std::tuple{1 / tiny}; }, column);
-      all.back().push_back(std::move(column));
+/// Normal equations of Gauss and Newton for the end features, summed over the fitted samples, each with the weight of
+/// Cauchy's loss. Samples with a non-finite distance or derivative are ignored.
+/// @param squares  squared distances of all samples
+/// @param median   of the squared distances of the fitted samples
+template <State X>
+NormalEquations end_equations(const TableRunner<X>& runner, const std::vector<TableRun<X>>& runs,
+                              const EndJacobian<X>& jacobian, std::size_t parameters,
+                              const std::vector<double>& squares, std::size_t fitted, double median) {
+  NormalEquations equations(parameters);
+  for (std::size_t b = 0; b < jacobian.batches(); ++b) {
+    const X target = runner.to_teacher(b, runs[b]);
+    std::vector<const X*> columns;
+    for (std::size_t i = 0; i < parameters; ++i) columns.push_back(&jacobian(b, i));
+    const std::size_t first = runner.batches()[b].first;
+    std::vector<double> weights(sample_count(target));
+    for (std::size_t n = 0; n < weights.size() && first + n < fitted; ++n)
+      if (squares[first + n] != lost_sample) weights[n] = cauchy_weight(squares[first + n], median);
+    for (const X* column : columns) {
+      const std::vector<double> own = algebra<X>::dot(*column, *column);
+      for (std::size_t n = 0; n < own.size(); ++n)
+        if (!std::isfinite(own[n])) weights[n] = 0;
     }
+    add_batch(equations, columns, target, weights);
   }
-  return all;
+  return equations;
 }
 
-/// The normal equations of the ends' distances: each sample counts as Cauchy's loss weighs it, one that is anywhere no
-/// number not at all.
-struct NormalEquations {
-  Eigen::MatrixXd matrix;
-  Eigen::VectorXd right;
-};
-template <State X, class D>
-NormalEquations normal_equations(const TableRuns<X, D>& runs, const std::vector<std::vector<X>>& columns,
-                                 const std::vector<double>& squares, std::size_t fitted, double median) {
-  const auto size = static_cast<Eigen::Index>(columns.front().size());
-  NormalEquations n{Eigen::MatrixXd::Zero(size, size), Eigen::VectorXd::Zero(size)};
-  for (std::size_t k = 0; k < columns.size(); ++k) {
-    const auto& b = runs.batches[k];
-    const X missed = runs.missed(b);
-    std::vector<double> weight;
-    for (const double square : algebra<X>::dot(missed, missed)) {
-      const std::size_t sample = b.first + weight.size();
-      weight.push_back(sample < fitted && std::isfinite(square) ? 1 / (1 + squares[sample] / (9 * median)) : 0);
-    }
-    const auto sum = [&](const X& x, const X& y) {
-      const std::vector<double> product = algebra<X>::dot(x, y);
-      double total = 0;
-      for (std::size_t at = 0; at < product.size(); ++at)
-        if (weight[at] > 0) total += product[at] * weight[at];
-      return total;
-    };
-    for (const X& column : columns[k]) {
-      const std::vector<double> own = algebra<X>::dot(column, column);
-      for (std::size_t at = 0; at < own.size(); ++at)
-        if (!std::isfinite(own[at])) weight[at] = 0;
-    }
-    for (Eigen::Index i = 0; i < size; ++i) {
-      const X& column = columns[k][static_cast<std::size_t>(i)];
-      n.right(i) -= sum(column, missed);
-      for (Eigen::Index j = 0; j <= i; ++j) n.matrix(i, j) += sum(column, columns[k][static_cast<std::size_t>(j)]);
-    }
-  }
-  n.matrix = n.matrix.selfadjointView<Eigen::Lower>();
-  return n;
-}
-
-/// Corrects the columns by what a step did to the ends, so that they would have foretold it (Broyden 1965), each number
-/// moved as far as `scale` tells its steps apart.
-/// @param was  of each batch what was seen of the ends before the step
-template <State X, class D>
-void learn_from_step(std::vector<std::vector<X>>& columns, const TableRuns<X, D>& runs, const std::vector<X>& was,
-                     const Eigen::VectorXd& step, const Eigen::VectorXd& scale) {
-  const Eigen::VectorXd direction = scale.cwiseProduct(step) / step.dot(scale.cwiseProduct(step));
-  for (std::size_t k = 0; k < columns.size(); ++k) {
-    X unforeseen = difference(runs.seen(runs.batches[k].states.back()), was[k]);
-    const auto add = [](X& to, double factor, const X& x) {
-      combine(to, std::tuple<>{}, [factor] { return std::tuple{unit, factor}; }, to, x);
-    };
-    for (std::size_t i = 0; i < columns[k].size(); ++i)
-      add(unforeseen, -step(static_cast<Eigen::Index>(i)), columns[k][i]);
-    for (std::size_t i = 0; i < columns[k].size(); ++i)
-      add(columns[k][i], direction(static_cast<Eigen::Index>(i)), unforeseen);
+/// The solution of the damped normal equations, one amount per parameter. While the table that they lead to is not
+/// valid, e.g. its levels are out of order, more damping makes the step shorter.
+/// @param moved  receives that table
+/// @return non-finite numbers where there is no finite solution
+inline std::vector<double> damped_step(const Table& table, const std::vector<TableParameter>& parameters,
+                                       const NormalEquations& equations, double& damping, Table& moved) {
+  for (;; damping *= damping_factor) {
+    SymmetricMatrix damped = equations.matrix;
+    for (std::size_t i = 0; i < damped.size(); ++i) damped(i, i) *= 1 + damping;
+    std::vector<double> step = solve_symmetric(std::move(damped), equations.right);
+    if (!all_finite(step)) return step;
+    moved = table;
+    for (std::size_t i = 0; i < parameters.size(); ++i) shift(moved, parameters[i], step[i]);
+    if (is_valid(moved)) return step;
   }
 }
 
-/// Steps of Gauss and Newton on the distances of the ends, with Levenberg's damping and the weights of Cauchy's loss.
-/// All by the same finite differences of runs, which cost many, corrected by what each step showed, which cost a run.
-/// Those that bring the samples before number `fitted` nearer are taken. The runs are the table's.
-/// @returns false: none was taken
-template <State X, class D>
-bool fit_ends(Table& table, TableRuns<X, D>& runs, std::size_t fitted, bool analytic_first_step, int tries,
+/// One iteration of Gauss and Newton on the end features of the fitted samples, with Levenberg's damping and Cauchy's
+/// loss. Tries several steps with one Jacobian, which costs many runs, and corrects it after each step, which costs one
+/// (Broyden); takes those that lower the loss.
+/// @param runs    the table's, before and after
+/// @param fitted  the number of samples that are fitted to, the first ones
+/// @param tries   steps to try
+/// @return whether a step was taken
+template <State X>
+bool fit_ends(Table& table, const TableRunner<X>& runner, std::vector<TableRun<X>>& runs, std::size_t fitted, int tries,
               double& damping) {
-  const std::vector<TableNumber> numbers = numbers_of(table, analytic_first_step);
-  auto columns = answers(table, runs, numbers, fitted);
+  const std::vector<TableParameter> parameters = table_parameters(table, runner.analytic_first_step());
+  EndJacobian<X> jacobian(table, runner, runs, parameters, fitted);
+  std::vector<double> squares = runner.squared_distances(runs);
   bool taken = false;
-  damping = (std::min)(damping, 1e-2);
+  damping = (std::min)(damping, initial_damping);
   for (; tries > 0; --tries) {
-    const std::vector<double> each = runs.squares();
-    const double median = median_of({each.begin(), each.begin() + static_cast<std::ptrdiff_t>(fitted)});
-    const double before = cauchy_of(std::span(each).first(fitted), median);
-    const auto [matrix, right] = normal_equations(runs, columns, each, fitted, median);
-    Table moved = table;
-    Eigen::VectorXd step;
-    for (bool valid = false; !valid;
-         damping *= valid ? 1 : 10) {  // levels out of order: a shorter step keeps them in it
-      Eigen::MatrixXd damped = matrix;
-      damped.diagonal() *= 1 + damping;
-      step = damped.ldlt().solve(right);
-      if (!step.allFinite()) return taken;
-      moved = table;
-      for (std::size_t i = 0; i < numbers.size(); ++i) move(moved, numbers[i], step(static_cast<Eigen::Index>(i)));
-      valid = is_valid(moved);
-    }
-    auto saved = runs.saved();
-    std::vector<X> was;
-    for (const auto& b : runs.batches) was.push_back(runs.seen(b.states.back()));
-    runs.walk_all(moved);
-    learn_from_step(columns, runs, was, step, matrix.diagonal());
-    const std::vector<double> now = runs.squares();
-    if (cauchy_of(std::span(now).first(fitted), median) < before) {
+    const auto fitted_squares = std::span(squares).first(fitted);
+    const double median = median_of({fitted_squares.begin(), fitted_squares.end()});
+    const NormalEquations equations = end_equations(runner, runs, jacobian, parameters.size(), squares, fitted, median);
+    Table moved;
+    const std::vector<double> step = damped_step(table, parameters, equations, damping, moved);
+    if (!all_finite(step)) return taken;
+
+    std::vector<TableRun<X>> moved_runs = runner.run_all(moved);
+    std::vector<double> diagonal;
+    for (std::size_t i = 0; i < step.size(); ++i) diagonal.push_back(equations.matrix(i, i));
+    jacobian.update(runner, runs, moved_runs, step, diagonal);
+    std::vector<double> moved_squares = runner.squared_distances(moved_runs);
+    if (cauchy_loss(std::span(moved_squares).first(fitted), median) < cauchy_loss(fitted_squares, median)) {
       table = std::move(moved);
+      runs = std::move(moved_runs);
+      squares = std::move(moved_squares);
       taken = true;
-      damping = (std::max)(damping / 10, 1e-12);
+      damping = (std::max)(damping / damping_factor, least_damping);
     } else {
-      runs.restore(std::move(saved));
-      damping *= 10;
+      damping *= damping_factor;
     }
   }
   return taken;

@@ -1,85 +1,106 @@
 #pragma once
 
-#include "table_runs.hpp"
-
-#include <Eigen/Dense>
+#include "sample_sums.hpp"
+#include "table_runner.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace fewstep::detail {
 
-/// Each step's weights by least squares: of (teacher's next state - x)/(t' - t) on the slopes seen so far. How many of
-/// them serve, and with which ridge, is what held-out samples say, those from number `fitted` on. Samples that are no
-/// numbers count nowhere. Leaves the runs at the ends of the new table.
-/// @param history  how many slopes at most
-/// @param ridge    the least that is added to the diagonal of the normalised Gram matrix; 100 and 10,000 times as much
-/// are tried too
-/// @returns how many steps had nothing to fit to, and are Euler's
-template <State X, class D>
-std::size_t fit_steps(Table& table, TableRuns<X, D>& runs, std::size_t fitted, std::size_t history, double ridge) {
-  std::size_t blind = 0;
-  for (std::size_t i = 0; i < table.rows.size(); ++i) {
-    const double h = table.levels[i + 1] - table.levels[i];
-    const std::size_t most = (std::min)(i + 1, history);
-    const auto size = static_cast<Eigen::Index>(most);
-    // Of the samples held out, and of those fitted to.
-    Eigen::MatrixXd gram[2] = {Eigen::MatrixXd::Zero(size, size), Eigen::MatrixXd::Zero(size, size)};
-    Eigen::VectorXd right[2] = {Eigen::VectorXd::Zero(size), Eigen::VectorXd::Zero(size)};
-    for (auto& b : runs.batches) {
-      b.states.resize(i + 1);
-      b.slopes.resize(i);
-      b.slopes.push_back(runs.slope(table, i, b.states[i]));
-      X wanted = difference(b.teacher[i], b.states[i]);
-      combine(wanted, std::tuple<>{}, [h] { return std::tuple{1 / h}; }, wanted);
-      // A slope that is no number makes the states after it none either: what is wanted tells of all slopes before the
-      // last.
-      const std::vector<double> last = algebra<X>::dot(b.slopes[i], b.slopes[i]), aim = algebra<X>::dot(wanted, wanted);
-      const auto add = [&](double(&sum)[2], const X& x, const X& y) {
-        const std::vector<double> each = algebra<X>::dot(x, y);
-        for (std::size_t n = 0; n < each.size(); ++n)
-          if (std::isfinite(last[n]) && std::isfinite(aim[n])) sum[b.first + n < fitted] += each[n];
-      };
-      for (std::size_t j = 0; j < most; ++j) {
-        const auto row = static_cast<Eigen::Index>(j);
-        double product[2] = {};
-        add(product, b.slopes[i - j], wanted);
-        for (const int which : {0, 1}) right[which](row) += product[which];
-        for (std::size_t k = 0; k <= j; ++k) {
-          double square[2] = {};
-          add(square, b.slopes[i - j], b.slopes[i - k]);
-          for (const int which : {0, 1}) gram[which](row, static_cast<Eigen::Index>(k)) += square[which];
-        }
+/// The least-squares problem of one row, sum_k w_k slope_k = target, newest slope first.
+struct StepProblem {
+  NormalEquations fitted, held_out;
+};
+
+/// Weights of the newest 1, 2, ... slopes from the fitted samples, with three strengths of the ridge each: those with
+/// the least squared error on the held-out samples.
+/// @return no weights where all slopes vanish
+inline std::vector<double> best_step_weights(const StepProblem& problem, double ridge) {
+  constexpr double ridge_factors[] = {1, 1e2, 1e4};
+  std::vector<double> best;
+  double least_error = std::numeric_limits<double>::infinity(), trace = 0;
+  for (std::size_t terms = 1; terms <= problem.fitted.right.size(); ++terms) {
+    trace += problem.fitted.matrix(terms - 1, terms - 1);
+    const double scale = trace / static_cast<double>(terms);
+    if (!(scale > 0) || !std::isfinite(scale)) break;
+    for (const double factor : ridge_factors) {
+      NormalEquations scaled(terms);
+      for (std::size_t i = 0; i < terms; ++i) {
+        scaled.right[i] = problem.fitted.right[i] / scale;
+        for (std::size_t j = 0; j <= i; ++j) scaled.matrix(i, j) = problem.fitted.matrix(i, j) / scale;
+        scaled.matrix(i, i) += factor * ridge;
       }
+      std::vector<double> weights = solve_symmetric(std::move(scaled.matrix), scaled.right);
+      const double error = problem.held_out.error(weights);
+      if (!all_finite(weights) || !(error < least_error)) continue;
+      least_error = error;
+      best = std::move(weights);
     }
-    for (Eigen::MatrixXd& g : gram) g = g.selfadjointView<Eigen::Lower>();
-    std::vector<double> best = {1};
-    double least = std::numeric_limits<double>::infinity();
-    for (Eigen::Index terms = 1; terms <= size; ++terms) {
-      const double scale = gram[1].topLeftCorner(terms, terms).trace() / static_cast<double>(terms);
-      if (!(scale > 0) || !std::isfinite(scale)) break;
-      for (const double more : {1., 1e2, 1e4}) {
-        const Eigen::MatrixXd normal =
-            gram[1].topLeftCorner(terms, terms) / scale + more * ridge * Eigen::MatrixXd::Identity(terms, terms);
-        const Eigen::VectorXd w = normal.ldlt().solve(right[1].head(terms) / scale);
-        const double loss = w.dot(gram[0].topLeftCorner(terms, terms) * w) -
-                            2 * w.dot(right[0].head(terms));  // but for the square of what is wanted
-        if (!w.allFinite() || !(loss < least)) continue;
-        least = loss;
-        best.assign(w.data(), w.data() + terms);
-      }
-    }
-    blind += least == std::numeric_limits<double>::infinity();
-    table.rows[i].carry = 1;
-    table.rows[i].weights.clear();
-    for (const double w : best) table.rows[i].weights.push_back(h * w);
-    for (auto& b : runs.batches) b.states.push_back(runs.stepped(table, i, b.states[i], b.slopes));
   }
-  return blind;
+  return best;
+}
+
+/// The problem of a row, summed over all batches, for which slopes at its left end are made. A sample counts in all
+/// sums or in none: it is ignored where its newest slope or its target is not finite. A slope that is not finite makes
+/// all later states, and so the target, non-finite.
+/// @param fitted  samples from this index on are held out
+/// @param terms   the number of slopes
+template <State X>
+StepProblem step_problem(const Table& table, std::size_t row, const TableRunner<X>& runner,
+                         std::vector<TableRun<X>>& runs, std::size_t fitted, std::size_t terms) {
+  StepProblem problem{NormalEquations(terms), NormalEquations(terms)};
+  const double h = table.levels[row + 1] - table.levels[row];
+  for (std::size_t b = 0; b < runs.size(); ++b) {
+    const auto& batch = runner.batches()[b];
+    TableRun<X>& run = runs[b];
+    runner.slope(table, row, run.states[row], run.slopes[row]);
+    X target = difference(batch.teacher->states[row + 1], run.states[row]);
+    scale(target, 1 / h, target);
+
+    std::vector<const X*> columns;
+    for (std::size_t k = 0; k < terms; ++k) columns.push_back(&run.slopes[row - k]);
+    const std::vector<double> slope_squares = algebra<X>::dot(run.slopes[row], run.slopes[row]),
+                              target_squares = algebra<X>::dot(target, target);
+    std::vector<double> in_fitted(target_squares.size()), in_held_out(target_squares.size());
+    for (std::size_t n = 0; n < target_squares.size(); ++n)
+      if (std::isfinite(slope_squares[n]) && std::isfinite(target_squares[n]))
+        (batch.first + n < fitted ? in_fitted : in_held_out)[n] = 1;
+    add_batch(problem.fitted, columns, target, in_fitted);
+    add_batch(problem.held_out, columns, target, in_held_out);
+  }
+  return problem;
+}
+
+/// Fits each row's weights by least squares so that its step, from the table's own state, lands on the teacher's next
+/// state. Leaves `runs` at the ends of the new table.
+/// @param fitted   the number of samples that are fitted to; the others, held out, choose the number of slopes and the
+///                 ridge of each row
+/// @param history  the most slopes that a row may use
+/// @param ridge    added to the diagonal of the Gram matrix, whose mean diagonal element is 1; 100 and 10,000 times as
+///                 much are tried too
+/// @return the number of rows without slopes to fit: they become Euler steps
+template <State X>
+std::size_t fit_steps(Table& table, const TableRunner<X>& runner, std::vector<TableRun<X>>& runs, std::size_t fitted,
+                      std::size_t history, double ridge) {
+  std::size_t without_slopes = 0;
+  for (std::size_t i = 0; i < table.rows.size(); ++i) {
+    const std::size_t terms = (std::min)(i + 1, history);
+    std::vector<double> weights = best_step_weights(step_problem(table, i, runner, runs, fitted, terms), ridge);
+    if (weights.empty()) {
+      ++without_slopes;
+      weights.push_back(1);
+    }
+    for (double& w : weights) w *= table.levels[i + 1] - table.levels[i];
+    table.rows[i].carry = 1;
+    table.rows[i].weights = std::move(weights);
+    for (TableRun<X>& run : runs) runner.step(table, i, run);
+  }
+  return without_slopes;
 }
 
 }  // namespace fewstep::detail

@@ -1,6 +1,8 @@
 // Arrays of a safetensors file: element type, shape and bytes.
 #pragma once
 
+#include "../../enum_names.hpp"
+
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -16,8 +18,17 @@ namespace fewstep::io {
 
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
 
-/// Element types of the format.
+/// Element types of the format. to_string(Dtype::f32) == "F32".
 enum class Dtype { boolean, u8, i8, u16, i16, f16, bf16, u32, i32, f32, u64, i64, f64 };
+constexpr std::array<std::string_view, 13> names_of(Dtype) {
+  return {"BOOL", "U8", "I8", "U16", "I16", "F16", "BF16", "U32", "I32", "F32", "U64", "I64", "F64"};
+}
+
+/// Returns the bytes of one element.
+constexpr std::uint64_t item_size(Dtype dtype) {
+  constexpr std::array<std::uint64_t, 13> sizes{1, 1, 1, 2, 2, 2, 2, 4, 4, 4, 8, 8, 8};
+  return sizes[static_cast<std::size_t>(dtype)];
+}
 
 /// One array: row-major bytes of elements of type `dtype`. An empty shape is a scalar.
 struct Array {
@@ -34,32 +45,10 @@ struct Safetensors {
 
 namespace detail {
 
-struct DtypeRow {
-  Dtype dtype;
-  std::string_view name;
-  std::uint64_t size;
-};
-
-inline constexpr std::array<DtypeRow, 13> dtype_rows{{{Dtype::boolean, "BOOL", 1},
-                                                      {Dtype::u8, "U8", 1},
-                                                      {Dtype::i8, "I8", 1},
-                                                      {Dtype::u16, "U16", 2},
-                                                      {Dtype::i16, "I16", 2},
-                                                      {Dtype::f16, "F16", 2},
-                                                      {Dtype::bf16, "BF16", 2},
-                                                      {Dtype::u32, "U32", 4},
-                                                      {Dtype::i32, "I32", 4},
-                                                      {Dtype::f32, "F32", 4},
-                                                      {Dtype::u64, "U64", 8},
-                                                      {Dtype::i64, "I64", 8},
-                                                      {Dtype::f64, "F64", 8}}};
-
-inline const DtypeRow& dtype_row(Dtype dtype) { return dtype_rows[static_cast<std::size_t>(dtype)]; }
-
 /// Returns the bytes that an array of this type and shape holds.
 /// @throws std::runtime_error for a negative extent, or a product that overflows.
 inline std::uint64_t byte_count(Dtype dtype, const std::vector<std::int64_t>& shape) {
-  std::uint64_t count = dtype_row(dtype).size;
+  std::uint64_t count = item_size(dtype);
   for (const std::int64_t extent : shape) {
     if (extent < 0) throw std::runtime_error("shape has the negative extent " + std::to_string(extent));
     const auto factor = static_cast<std::uint64_t>(extent);
@@ -71,11 +60,5 @@ inline std::uint64_t byte_count(Dtype dtype, const std::vector<std::int64_t>& sh
 }
 
 }  // namespace detail
-
-/// The format's name of an element type, e.g. "F32".
-inline std::string_view name(Dtype dtype) { return detail::dtype_row(dtype).name; }
-
-/// Bytes of one element.
-inline std::uint64_t item_size(Dtype dtype) { return detail::dtype_row(dtype).size; }
 
 }  // namespace fewstep::io

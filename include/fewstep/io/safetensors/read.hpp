@@ -1,7 +1,9 @@
 // Reading safetensors files.
 #pragma once
 
+#include "../../enum_names.hpp"
 #include "../file_error.hpp"
+#include "../json_file.hpp"
 #include "array.hpp"
 
 #include <nlohmann/json.hpp>
@@ -9,6 +11,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -30,21 +33,14 @@ struct ByteRange {
 
 inline bool is_count(const nlohmann::json& json) { return json.is_number_unsigned(); }
 
-inline Dtype parse_dtype(const nlohmann::json& json) {
-  const auto row = std::find_if(dtype_rows.begin(), dtype_rows.end(), [&](const DtypeRow& candidate) {
-    return json.is_string() && json == std::string(candidate.name);
-  });
-  if (row == dtype_rows.end()) throw std::runtime_error("unknown dtype " + json.dump());
-  return row->dtype;
-}
-
 /// Returns an entry of the header: the array without its bytes, and their place.
+/// @throws std::exception naming the value at fault.
 inline std::pair<Array, ByteRange> parse_entry(const nlohmann::json& entry) {
   if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") || !entry.contains("shape") ||
       !entry.contains("data_offsets"))
     throw std::runtime_error("needs exactly dtype, shape and data_offsets");
   Array array;
-  array.dtype = parse_dtype(entry["dtype"]);
+  array.dtype = parse<Dtype>("dtype", text_for_message(entry["dtype"]));
   const nlohmann::json &shape = entry["shape"], &offsets = entry["data_offsets"];
   if (!shape.is_array() || !std::all_of(shape.begin(), shape.end(), is_count))
     throw std::runtime_error("shape must be a list of non-negative integers, got " + shape.dump());
@@ -127,7 +123,7 @@ class SafetensorsReader {
         array.bytes = bytes(range);
         ranges.push_back(range);
         file.tensors.emplace(key, std::move(array));
-      } catch (const std::runtime_error& error) {
+      } catch (const std::exception& error) {
         throw std::runtime_error("tensor " + key + ": " + error.what());
       }
     }

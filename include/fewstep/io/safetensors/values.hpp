@@ -85,7 +85,7 @@ std::vector<T> values_of(const Array& array) {
     case Dtype::f32: return detail::decoded<float, T>(array, same);
     case Dtype::f64: return detail::decoded<double, T>(array, same);
     default:
-      throw std::runtime_error("is of type " + std::string(name(array.dtype)) + "; allowed: F16, BF16, F32, F64");
+      throw std::runtime_error("is of type " + std::string(to_string(array.dtype)) + "; allowed: F16, BF16, F32, F64");
   }
 }
 
@@ -103,7 +103,8 @@ Array array_of(const std::vector<T>& values, std::vector<std::int64_t> shape, Dt
     case Dtype::f64:
       array.bytes = detail::encoded<double>(values, [](T value) { return static_cast<double>(value); });
       break;
-    default: throw std::invalid_argument("element type is " + std::string(name(dtype)) + "; allowed: F16, F32, F64");
+    default:
+      throw std::invalid_argument("element type is " + std::string(to_string(dtype)) + "; allowed: F16, F32, F64");
   }
   return array;
 }

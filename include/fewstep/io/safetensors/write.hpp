@@ -48,7 +48,7 @@ inline std::string header_text(const Safetensors& file, const std::vector<Tensor
   for (const TensorEntry entry : order) {
     const auto& [key, array] = *entry;
     const std::uint64_t end = offset + array.bytes.size();
-    header[key] = {{"dtype", name(array.dtype)}, {"shape", array.shape}, {"data_offsets", {offset, end}}};
+    header[key] = {{"dtype", to_string(array.dtype)}, {"shape", array.shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
   std::string text = header.dump();

@@ -1,4 +1,4 @@
-// Slips of diffusers.
+// Mistakes of diffusers.
 #pragma once
 
 #include "../../errors.hpp"
@@ -11,10 +11,12 @@
 
 namespace fewstep::compat {
 
-/// DDIM as diffusers clips it: the image alone, so that image and noise of a step no longer belong together.
+/// DDIM with diffusers' clipping of the denoised image.
+///
+/// The mistake: the image is clipped to [-limit, limit], but the step goes on with the noise of the unclipped one.
 /// Source: diffusers, scheduling_ddim.py, clip_sample without use_clipped_model_output.
 struct ClippedDdim {
-  double limit = 1;
+  double limit = 1;  ///< above 0
 
   static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 1; }
@@ -32,11 +34,13 @@ struct ClippedDdim {
   }
 };
 
-/// DDIM over diffusers' linspace timesteps, which steps by whole count/steps to levels between the chosen ones and goes
-/// on as if it were at those. `reached`: the level that each step is made to; in terms of alpha x, which is what
-/// diffusers keeps. Source: diffusers, scheduling_ddim.py, prev_timestep.
+/// DDIM on diffusers' linspace timesteps.
+///
+/// The mistake: a step leads to the timestep that is count/steps (rounded down) lower, not to the next one of the list.
+/// The next step then takes alpha x of the former for alpha x of the latter.
+/// Source: diffusers, scheduling_ddim.py, prev_timestep.
 struct StridedDdim {
-  std::vector<double> reached;
+  std::vector<double> reached;  ///< the level that each step leads to, one per step
 
   static constexpr Target target = Target::denoised;
   static constexpr int evaluations() { return 1; }
@@ -46,16 +50,13 @@ struct StridedDdim {
   }
 
   template <State X, class M>
-  void step(const Step<X>& n, X& x, X& image, M&, NoMemory&) const {
-    const double level = reached.at(n.index);
-    combine(
-        x, levels(n.from, n.to),
-        [level](const auto& t, const auto& s) {
-          using std::sqrt;
-          const auto as_if = sqrt((1. + s * s) / (1. + level * level));
-          return std::tuple{as_if * (level / t), as_if * (1. - level / t)};
-        },
-        x, image);
+  void step(const Step<X>& n, X& x, X& denoised, M&, NoMemory&) const {
+    const auto weights = [level = reached.at(n.index)](const auto& t, const auto& s) {
+      using std::sqrt;
+      const auto alpha_ratio = sqrt((1. + s * s) / (1. + level * level));  // alpha(level)/alpha(s)
+      return std::tuple{alpha_ratio * (level / t), alpha_ratio * (1. - level / t)};
+    };
+    combine(x, levels(n.from, n.to), weights, x, denoised);
   }
 };
 

@@ -1,4 +1,5 @@
-// Slips of dpm_solver_pytorch.py, which others copied.
+// Mistakes of dpm_solver_pytorch.py, the code of the DPM-Solver papers, which diffusers, k-diffusion and diff-sampler
+// copied.
 #pragma once
 
 #include "../dpmpp.hpp"
@@ -8,10 +9,12 @@
 
 namespace fewstep::compat {
 
-/// Multistep DPM-Solver++ and DPM-Solver whose third order takes half the second derivative that it should, and so is
-/// of second order; orders 1 and 2 are those of fewstep::Dpmpp. Source: dpm_solver_pytorch.py,
-/// multistep_dpm_solver_third_update (its single-step method has the factor 2); copied into diffusers, k-diffusion
-/// (dpmpp_3m_sde) and diff-sampler.
+/// Multistep DPM-Solver++ and DPM-Solver with the published third order.
+///
+/// The mistake: the second-derivative term lacks a factor of 2, which makes the third order one of second order. The
+/// same file's single-step method has the factor. Orders 1 and 2 are those of fewstep::Dpmpp.
+/// Source: dpm_solver_pytorch.py, multistep_dpm_solver_third_update; copied into diffusers, k-diffusion (dpmpp_3m_sde)
+/// and diff-sampler.
 struct Dpmpp {
   fewstep::Dpmpp solver{};
 
@@ -27,17 +30,15 @@ struct Dpmpp {
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& m, M& model, History<X>& past) const {
     if (solver.order_of(n, past) < 3) return solver.step(n, x, m, model, past);
-    const bool data = solver.target == Target::denoised;
-    combine(
-        x, levels(past.level(1), past.level(0), n.from, n.to),
-        [data](const auto& q, const auto& p, const auto& t, const auto& s) {
-          using std::log;
-          const auto h = log(t / s), r0 = log(p / t) / h, r1 = log(q / p) / h;
-          const auto [w0, w1, w2] = data ? fewstep::Dpmpp::spread(1., h, -1. * h, r0, r1)
-                                         : fewstep::Dpmpp::spread(1., -1. * s * h, h, r0, r1);
-          return std::tuple{data ? s / t : t / t, w0, w1, w2};
-        },
-        x, m, past[0], past[1]);
+    const auto weights = [target = solver.target](const auto& q, const auto& p, const auto& t, const auto& s) {
+      using std::log;
+      const bool denoised = target == Target::denoised;
+      const auto h = log(t / s), r0 = log(p / t) / h, r1 = log(q / p) / h;
+      const auto outputs = denoised ? fewstep::Dpmpp::output_weights_3(1., h, -1. * h, r0, r1)
+                                    : fewstep::Dpmpp::output_weights_3(1., -1. * s * h, h, r0, r1);
+      return std::tuple_cat(std::tuple{carry(target, t, s)}, outputs);
+    };
+    combine(x, levels(past.level(1), past.level(0), n.from, n.to), weights, x, m, past[0], past[1]);
     past.push(m, n);
   }
 };

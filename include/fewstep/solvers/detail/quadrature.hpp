@@ -6,7 +6,8 @@
 
 namespace fewstep::detail {
 
-/// Gauss and Legendre's rule with ten nodes: +-node of [-1, 1]; exact for polynomials to degree 19.
+/// Nodes and weights of the ten-point Gauss-Legendre rule on [-1, 1]: each stands for node and -node. The rule is exact
+/// for polynomials up to degree 19.
 struct GaussLegendre {
   double node, weight;
 };
@@ -16,7 +17,9 @@ inline constexpr GaussLegendre gauss_legendre[] = {{0.14887433898163122, 0.29552
                                                    {0.8650633666889845, 0.1494513491505806},
                                                    {0.9739065285171717, 0.06667134430868814}};
 
-/// The integrals from 0 to `end` of K functions, in equal pieces: f(y, w) gives them at y, times w.
+/// The integrals of K functions from 0 to `end`, by the rule on equal pieces.
+/// @param pieces  1 or more
+/// @param f       f(y, w) -> std::array<T, K>: the K functions at y, each multiplied by w
 template <std::size_t K, class T, class F>
 std::array<T, K> integrate(const T& end, int pieces, F f) {
   const T half = end * (0.5 / pieces);

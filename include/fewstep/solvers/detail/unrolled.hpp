@@ -5,13 +5,13 @@
 
 namespace fewstep::detail {
 
-/// f with the indices 0, 1, ..., count - 1 as a std::index_sequence; `count`, at most `most`, is known at run time
-/// only.
-template <std::size_t most, class F>
+/// Calls f(std::index_sequence<0, 1, ..., count - 1>), where `count` is known at run time only.
+/// @param count  0 to max
+template <std::size_t max, class F>
 void unrolled(std::size_t count, F f) {
-  if constexpr (most > 0)
-    if (count < most) return unrolled<most - 1>(count, f);
-  f(std::make_index_sequence<most>{});
+  if constexpr (max > 0)
+    if (count < max) return unrolled<max - 1>(count, f);
+  f(std::make_index_sequence<max>{});
 }
 
 }  // namespace fewstep::detail

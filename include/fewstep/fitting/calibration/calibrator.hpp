@@ -1,0 +1,169 @@
+#pragma once
+
+#include "../teacher.hpp"
+#include "end_fit.hpp"
+#include "options.hpp"
+#include "step_fit.hpp"
+#include "table_runner.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace fewstep::detail {
+
+/// A calibration, made stage by stage: calibrate() is its loop.
+template <State X>
+class Calibrator {
+ public:
+  /// Measures the starting table, and the resumed tables where there are any.
+  /// @param model    referred to
+  /// @param teacher  for each batch a trajectory with a state per level of `start`; referred to
+  /// @param options  referred to
+  /// @throws as calibrate().
+  Calibrator(SlopeModel<X>& model, const Table& start, const std::vector<TeacherTrajectory<X>>& teacher,
+             const CalibrationOptions& options, EndFeatures<X> end_features)
+      : start_(start), options_(options), runner_(model, options.analytic_first_step, std::move(end_features)) {
+    for (const TeacherTrajectory<X>& trajectory : teacher) {
+      if (trajectory.states.size() != start.levels.size())
+        refuse("the number of states of the teacher", trajectory.states.size(),
+               std::to_string(start.levels.size()) + ", as the table's levels");
+      samples_ += sample_count(trajectory.states[0]);
+    }
+    require_calibratable(start, samples_, options);
+    fitted_ = samples_ - options.held_out_count(samples_);
+    for (const TeacherTrajectory<X>& trajectory : teacher) {
+      if (!algebra<X>::finite(trajectory.states.back()))
+        throw std::runtime_error("the teacher's samples are not finite");
+      runner_.add(trajectory);
+    }
+    const bool resumed = options.resume && options.resume->stage > 0;
+    if (resumed) require_resumable(*options.resume);
+    measure_start();
+    if (resumed) resume(*options.resume);
+    else add_starting_notes();
+  }
+
+  /// Makes the next stage. False where there was none left, or it moved nothing.
+  bool advance() {
+    if (progress_.stage == 0) fit_steps();
+    else if (progress_.stage > options_.iterations || !fit_ends()) return false;
+    ++progress_.stage;
+    const HeldOut now = held_out();
+    if (now.loss <= progress_.best_loss) set_best(progress_.table, now);
+    return true;
+  }
+
+  /// The first stage: each step's weights by least squares. Goes back to the starting table unless the held-out loss
+  /// becomes less than its.
+  void fit_steps() {
+    const std::size_t rows = start_.rows.size();
+    const std::size_t history = options_.history == 0 ? rows : options_.history;
+    const std::size_t without_slopes =
+        detail::fit_steps(progress_.table, runner_, runs_, fitted_, history, options_.ridge);
+    if (without_slopes > 0) note(without_slopes, rows, "steps had no slopes to fit and became Euler steps");
+    const HeldOut now = held_out();
+    progress_.steps_rms = now.rms;
+    if (now.loss < progress_.best_loss) return;
+    progress_.notes.push_back(
+        "fitting the steps did not lower the held-out loss; the iterations began with the starting table");
+    progress_.steps_rms = progress_.start_rms;
+    progress_.table = start_;
+    runs_ = runner_.run_all(start_);
+  }
+
+  /// A later stage: one iteration on where trajectories end.
+  /// @return whether it moved the table
+  bool fit_ends() {
+    return detail::fit_ends(progress_.table, runner_, runs_, fitted_, options_.tries, progress_.damping);
+  }
+
+  const CalibrationProgress& progress() const { return progress_; }
+
+ private:
+  static constexpr std::size_t few_held_out = 10;
+
+  /// Distances of the present runs to the teacher on the held-out samples.
+  struct HeldOut {
+    double rms, median, loss;
+  };
+  HeldOut held_out() const {
+    std::vector<double> squares = runner_.squared_distances(runs_);
+    squares.erase(squares.begin(), squares.begin() + static_cast<std::ptrdiff_t>(fitted_));
+    const double scale = progress_.start_median * progress_.start_median;
+    const double loss = cauchy_loss(squares, (std::max)(scale, (std::numeric_limits<double>::min)()));
+    std::erase(squares, lost_sample);
+    if (squares.empty()) return {lost_sample, lost_sample, loss};
+    return {rms_of(squares), std::sqrt(median_of(squares)), loss};
+  }
+
+  void set_best(const Table& table, const HeldOut& distances) {
+    progress_.best = table;
+    progress_.best_rms = distances.rms;
+    progress_.best_median = distances.median;
+    progress_.best_loss = distances.loss;
+  }
+
+  void require_resumable(const CalibrationProgress& kept) const {
+    require(kept.damping > 0 && std::isfinite(kept.damping), "the resumed damping", kept.damping, "positive numbers");
+    for (const Table* table : {&kept.table, &kept.best}) {
+      require_calibratable(*table);
+      if (table->rows.size() != start_.rows.size())
+        refuse("the number of rows of a resumed table", table->rows.size(), std::to_string(start_.rows.size()));
+      require(table->levels.front() == start_.levels.front(), "the first level of a resumed table",
+              table->levels.front(), "the starting table's");
+      require(table->levels.back() == start_.levels.back(), "the last level of a resumed table", table->levels.back(),
+              "the starting table's");
+    }
+  }
+
+  void measure_start() {
+    progress_.table = start_;
+    runs_ = runner_.run_all(start_);
+    HeldOut now = held_out();
+    if (now.rms == lost_sample) throw std::runtime_error("the starting table's samples are not finite");
+    progress_.start_rms = progress_.steps_rms = now.rms;
+    progress_.start_median = now.median;
+    now.loss = held_out().loss;  // on the scale of that median
+    set_best(start_, now);
+  }
+
+  void add_starting_notes() {
+    const std::vector<double> squares = runner_.squared_distances(runs_);
+    const auto lost = static_cast<std::size_t>(std::count(squares.begin(), squares.end(), lost_sample));
+    if (lost > 0) note(lost, samples_, "trajectories of the starting table are not finite");
+    if (samples_ - fitted_ < few_held_out)
+      note(samples_ - fitted_, samples_, "trajectories are held out to select the best table: too few to be certain");
+  }
+  void note(std::size_t count, std::size_t total, const char* what) {
+    progress_.notes.push_back(std::to_string(count) + " of " + std::to_string(total) + " " + what);
+  }
+
+  /// Takes over stage, tables, damping, notes and the first stage's distance. The other distances are measured, so that
+  /// a wrong figure in `kept` cannot make a table that is worse than the start look better.
+  void resume(const CalibrationProgress& kept) {
+    progress_.stage = kept.stage;
+    progress_.table = kept.table;
+    progress_.damping = kept.damping;
+    progress_.notes = kept.notes;
+    progress_.steps_rms = kept.steps_rms;
+    runs_ = runner_.run_all(kept.best);
+    const HeldOut best = held_out();
+    if (best.loss <= progress_.best_loss) set_best(kept.best, best);
+    runs_ = runner_.run_all(kept.table);
+  }
+
+  const Table start_;
+  const CalibrationOptions& options_;
+  TableRunner<X> runner_;
+  std::vector<TableRun<X>> runs_;  // of progress_.table
+  std::size_t samples_ = 0, fitted_ = 0;
+  CalibrationProgress progress_;
+};
+
+}  // namespace fewstep::detail

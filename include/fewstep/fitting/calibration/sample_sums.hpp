@@ -1,0 +1,38 @@
+#pragma once
+
+#include "../../algebra.hpp"
+#include "../detail/least_squares.hpp"
+
+#include <cstddef>
+#include <vector>
+
+namespace fewstep::detail {
+
+template <State X>
+std::size_t sample_count(const X& batch) {
+  return algebra<X>::dot(batch, batch).size();
+}
+
+/// x . y for each sample, times its weight, summed. Samples with weight 0 are ignored, non-finite ones included.
+template <State X>
+double weighted_dot(const X& x, const X& y, const std::vector<double>& weights) {
+  const std::vector<double> products = algebra<X>::dot(x, y);
+  double sum = 0;
+  for (std::size_t n = 0; n < products.size(); ++n)
+    if (weights[n] > 0) sum += products[n] * weights[n];
+  return sum;
+}
+
+/// Adds one batch's sums to normal equations.
+/// @param columns  one per unknown
+/// @param weights  one per sample
+template <State X>
+void add_batch(NormalEquations& equations, const std::vector<const X*>& columns, const X& target,
+               const std::vector<double>& weights) {
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    equations.right[i] += weighted_dot(*columns[i], target, weights);
+    for (std::size_t j = 0; j <= i; ++j) equations.matrix(i, j) += weighted_dot(*columns[i], *columns[j], weights);
+  }
+}
+
+}  // namespace fewstep::detail

@@ -1,0 +1,153 @@
+#pragma once
+
+#include "../../model.hpp"
+#include "../../solvers/table.hpp"
+#include "../teacher.hpp"
+#include "distances.hpp"
+#include "sample_sums.hpp"
+
+#include <cmath>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace fewstep::detail {
+
+/// Maps a batch of end states to what is compared of them, a state with as many samples.
+template <State X>
+using EndFeatures = std::function<X(const X&)>;
+
+/// The slopes (x - D)/sigma of a denoiser whose type is erased: what follows is compiled once per state type.
+template <State X>
+struct SlopeModel {
+  /// out <- the slope at x, where the network is called with `network_sigma` and the slope divides by `sigma`.
+  virtual void slope(const X& x, double network_sigma, double sigma, X& out) = 0;
+  /// out <- the slope of the analytic first step at x.
+  virtual void analytic(const X& x, double sigma, X& out) = 0;
+
+ protected:
+  ~SlopeModel() = default;
+};
+
+template <State X, class D>
+struct DenoiserSlopes final : SlopeModel<X> {
+  Model<X, D> model;
+
+  explicit DenoiserSlopes(D& denoise) : model(denoise, Target::slope) {}
+  void slope(const X& x, double network_sigma, double sigma, X& out) override {
+    model(x, Level<X>(network_sigma), Level<X>(sigma), out);
+  }
+  void analytic(const X& x, double sigma, X& out) override { model.analytic(x, Level<X>(sigma), out); }
+};
+
+/// A table's run over one batch. All states and slopes are kept, so that a changed number costs only the evaluations
+/// after it.
+template <State X>
+struct TableRun {
+  std::vector<X> states;  ///< at the left end of each row, and the end
+  std::vector<X> slopes;  ///< at the left end of each row
+};
+
+/// Runs slope tables over the batches of a teacher's trajectories and compares the ends.
+template <State X>
+class TableRunner {
+ public:
+  struct Batch {
+    const TeacherTrajectory<X>* teacher;  ///< teacher->states[i + 1]: at the right end of row i
+    X teacher_features;                   ///< of the teacher's end
+    std::size_t first;                    ///< index of the batch's first sample among all
+  };
+  using Runs = std::vector<TableRun<X>>;  ///< one per batch
+
+  /// @param model         referred to
+  /// @param analytic      whether the first slope is the analytic first step's
+  TableRunner(SlopeModel<X>& model, bool analytic, EndFeatures<X> end_features)
+      : model_(&model), analytic_(analytic), end_features_(std::move(end_features)) {}
+
+  /// @param teacher  a state for each level of the tables; referred to
+  /// @throws std::invalid_argument for end features of another number of samples.
+  void add(const TeacherTrajectory<X>& teacher) {
+    Batch batch{&teacher, end_features_(teacher.states.back()), samples_};
+    const std::size_t samples = sample_count(teacher.states[0]), of_features = sample_count(batch.teacher_features);
+    if (of_features != samples)
+      refuse("the number of samples of the end features", of_features, std::to_string(samples) + ", as of the state");
+    batches_.push_back(std::move(batch));
+    samples_ += samples;
+  }
+
+  const std::vector<Batch>& batches() const { return batches_; }
+  bool analytic_first_step() const { return analytic_; }
+
+  /// out <- the slope at the left end of a row
+  void slope(const Table& table, std::size_t row, const X& x, X& out) const {
+    const double sigma = table.levels[row];
+    if (row == 0 && analytic_) model_->analytic(x, sigma, out);
+    else model_->slope(x, sigma * table.rows[row].sigma_scale, sigma, out);
+  }
+
+  /// Makes the step of a row, whose left state and slopes are there.
+  static void step(const Table& table, std::size_t row, TableRun<X>& run) {
+    X& y = run.states[row + 1];
+    copy(y, run.states[row]);
+    const std::vector<double>& weights = table.rows[row].weights;
+    for (std::size_t k = 0; k < weights.size(); ++k) add_scaled(y, weights[k], run.slopes[row - k]);
+  }
+
+  /// Makes the steps from `row` on, whose left state is there.
+  /// @param keep_slope  whether the slope is there, too
+  void finish(const Table& table, TableRun<X>& run, std::size_t row, bool keep_slope = false) const {
+    for (std::size_t i = row; i < table.rows.size(); ++i) {
+      if (i > row || !keep_slope) slope(table, i, run.states[i], run.slopes[i]);
+      step(table, i, run);
+    }
+  }
+
+  /// A run with only its start.
+  TableRun<X> start(const Batch& batch) const {
+    TableRun<X> run;
+    const std::vector<X>& teacher = batch.teacher->states;
+    for (const X& x : teacher) run.states.push_back(algebra<X>::like(x));
+    for (const X& x : teacher) run.slopes.push_back(algebra<X>::like(x));
+    copy(run.states[0], teacher[0]);
+    return run;
+  }
+  Runs start_all() const {
+    Runs runs;
+    for (const Batch& batch : batches_) runs.push_back(start(batch));
+    return runs;
+  }
+  Runs run_all(const Table& table) const {
+    Runs runs = start_all();
+    for (TableRun<X>& run : runs) finish(table, run, 0);
+    return runs;
+  }
+
+  X end_features(const TableRun<X>& run) const { return end_features_(run.states.back()); }
+
+  /// From the end features of a batch's run to the teacher's.
+  X to_teacher(std::size_t batch, const TableRun<X>& run) const {
+    return difference(batches_[batch].teacher_features, end_features(run));
+  }
+
+  /// Squared distances of all samples' end features to the teacher's; `lost_sample` where not finite.
+  std::vector<double> squared_distances(const Runs& runs) const {
+    std::vector<double> squares;
+    for (std::size_t b = 0; b < runs.size(); ++b) {
+      const X change = to_teacher(b, runs[b]);
+      for (const double square : algebra<X>::dot(change, change))
+        squares.push_back(std::isfinite(square) ? square : lost_sample);
+    }
+    return squares;
+  }
+
+ private:
+  SlopeModel<X>* model_;
+  bool analytic_;
+  EndFeatures<X> end_features_;
+  std::vector<Batch> batches_;
+  std::size_t samples_ = 0;
+};
+
+}  // namespace fewstep::detail

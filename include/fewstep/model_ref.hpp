@@ -1,0 +1,43 @@
+#pragma once
+
+#include "algebra.hpp"
+
+#include <concepts>
+#include <type_traits>
+
+namespace fewstep {
+
+/// The model as a solver sees it: evaluates the solver's target at states and noise levels of the solver's choice.
+/// Refers to the model behind two function pointers, so that a solver's step is compiled once per state type, whatever
+/// the denoiser.
+template <State X>
+class ModelRef {
+ public:
+  /// @param model  outlives this object; has the two members below, with out as `X&`
+  template <class M>
+    requires(!std::same_as<std::remove_const_t<M>, ModelRef>)
+  explicit ModelRef(M& model)
+      : model_(&model),
+        evaluate_([](void* m, const X& x, const Level<X>& network_sigma, const Level<X>& sigma, X& out) {
+          (*static_cast<M*>(m))(x, network_sigma, sigma, out);
+        }),
+        features_([](void* m) { return static_cast<M*>(m)->features(); }) {}
+
+  /// out <- the target at (x, sigma): one evaluation. x and out must be different objects.
+  void operator()(const X& x, const Level<X>& sigma, X& out) const { evaluate_(model_, x, sigma, sigma, out); }
+
+  /// The same, with the network evaluated at `network_sigma` while slopes still divide by sigma (AMED's sigma_scale).
+  void operator()(const X& x, const Level<X>& network_sigma, const Level<X>& sigma, X& out) const {
+    evaluate_(model_, x, network_sigma, sigma, out);
+  }
+
+  /// Features of the latest evaluation; null where there are none.
+  const Features<X>* features() const { return features_(model_); }
+
+ private:
+  void* model_;
+  void (*evaluate_)(void*, const X&, const Level<X>&, const Level<X>&, X&);
+  const Features<X>* (*features_)(void*);
+};
+
+}  // namespace fewstep

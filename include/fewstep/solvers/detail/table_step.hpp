@@ -1,0 +1,48 @@
+// The arithmetic of one row of a Table.
+#pragma once
+
+#include "../../algebra.hpp"
+#include "../../history.hpp"
+#include "table_row.hpp"
+
+#include <cstddef>
+#include <tuple>
+#include <vector>
+
+namespace fewstep::detail {
+
+/// What a Table remembers within a run.
+template <State X>
+struct TableMemory {
+  /// The states that midpoints need; a table without midpoints has none.
+  struct Midpoint {
+    X start, state, output;
+  };
+  History<X> past;
+  std::vector<Midpoint> midpoint;  // empty or one
+  Level<X> stretch{1.};            // length of this step over that of the table's own step, for tables of slopes
+  void detach() { past.detach(); }
+};
+
+/// x <- carry x + stretch (w0 m0 + w1 m1 + ... + the weighted outputs at the row's midpoints)
+template <State X, class M>
+void apply_row(const TableRow& row, X& x, const X& m0, M& model, TableMemory<X>& m) {
+  const auto add = [&](double weight, const X& output) {
+    const auto stretched = [weight](const auto& stretch) { return std::tuple{unit, weight * stretch}; };
+    combine(x, levels(m.stretch), stretched, x, output);
+  };
+  const bool has_midpoints = !row.midpoints.empty();
+  if (has_midpoints) copy(m.midpoint[0].start, x);
+  const auto first = [&row](const auto& stretch) { return std::tuple{row.carry, row.weights[0] * stretch}; };
+  combine(x, levels(m.stretch), first, x, m0);
+  for (std::size_t k = 1; k < row.weights.size(); ++k) add(row.weights[k], m.past[k - 1]);
+  if (!has_midpoints) return;
+  auto& [start, state, output] = m.midpoint[0];
+  for (const TableRow::Midpoint& p : row.midpoints) {
+    combine(state, levels(), [&p] { return std::tuple{p.carry, p.reach}; }, start, m0);
+    model(state, Level<X>(p.sigma_scale * p.level), Level<X>(p.level), output);
+    add(p.weight, output);
+  }
+}
+
+}  // namespace fewstep::detail
