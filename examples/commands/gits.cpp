@@ -6,6 +6,7 @@
 #include "support/noise_numbers.hpp"
 #include "support/progress.hpp"
 #include "support/sampler.hpp"
+#include "support/solver_list.hpp"
 
 #include <fewstep/fitting/gits.hpp>
 #include <fewstep/schedules/karras.hpp>

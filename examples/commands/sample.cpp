@@ -8,6 +8,7 @@
 #include "support/progress.hpp"
 #include "support/sampler.hpp"
 #include "support/seeds.hpp"
+#include "support/solver_list.hpp"
 #include "support/tensor_output.hpp"
 
 #include <fewstep/schedule_registry.hpp>

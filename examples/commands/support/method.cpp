@@ -68,16 +68,6 @@ std::string text_of(std::string_view schedule, const ScheduleSettings& s) {
   return text.str();
 }
 
-std::string text_of_default(std::string_view name) {
-  std::string text(name);
-  for_each_solver([&](const auto& entry) {
-    if (entry.name != name) return;
-    const auto solver = entry.make({});
-    if constexpr (requires { solver.order; }) text += " " + std::to_string(solver.order);
-  });
-  return text;
-}
-
 std::vector<Method> candidates(const std::string& name, int nfe, const std::vector<double>& more_levels) {
   std::vector<Method> all;
   const std::vector<NamedSolver> solvers = variants(name);
@@ -88,14 +78,6 @@ std::vector<Method> candidates(const std::string& name, int nfe, const std::vect
         if ((options.analytic_in_history || is_multistep(solver)) && evaluations(solver, schedule, options) == nfe)
           all.push_back({name, false, solver_text + ", " + schedule_text, {solver, schedule, options}});
   return all;
-}
-
-std::vector<std::string> few_step_solvers() {
-  std::vector<std::string> names;
-  for_each_solver([&](const SolverInfo& solver) {
-    if (solver.few_step) names.emplace_back(solver.name);
-  });
-  return names;
 }
 
 }  // namespace fewstep::examples

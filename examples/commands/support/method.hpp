@@ -27,15 +27,10 @@ struct Method {
 std::string text_of(const Options& options);
 /// "karras 7, 5 steps".
 std::string text_of(std::string_view schedule, const ScheduleSettings& settings);
-/// The solver with its default order, if it has one: "ipndm 4", "heun".
-std::string text_of_default(std::string_view solver);
 
 /// All settings of a classic solver that take exactly `nfe` evaluations: its orders and ratios for few steps
 /// (registry.hpp), four schedules, with and without an analytic first step.
 /// @param more_levels  noise levels of one more schedule; empty: none
 std::vector<Method> candidates(const std::string& solver, int nfe, const std::vector<double>& more_levels);
-
-/// The solvers that are compared by default.
-std::vector<std::string> few_step_solvers();
 
 }  // namespace fewstep::examples

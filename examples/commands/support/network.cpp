@@ -52,6 +52,11 @@ std::shared_ptr<EdmDenoiser> NetworkOptions::load() const {
   return network;
 }
 
+Network plain(std::shared_ptr<const EdmDenoiser> network) {
+  return [network = std::move(network)](const torch::Tensor& x, const torch::Tensor& sigma,
+                                        const torch::Tensor& labels) { return network->forward(x, sigma, labels); };
+}
+
 CallTimer::CallTimer(bool wait, CallTimes& times) : wait_(wait), times_(&times) {
   if (wait_) torch::cuda::synchronize();
   start_ = std::chrono::steady_clock::now();

@@ -40,6 +40,8 @@ struct NetworkOptions {
 /// A network as a function (x [B, C, H, W], sigma [] or [B], labels [B, classes] or undefined).
 using Network = std::function<EdmDenoiser::Output(const torch::Tensor&, const torch::Tensor&, const torch::Tensor&)>;
 
+Network plain(std::shared_ptr<const EdmDenoiser> network);
+
 /// Number and duration of calls.
 struct CallTimes {
   int calls = 0;

@@ -3,6 +3,7 @@
 #include "loaded_sampler.hpp"
 #include "noise_numbers.hpp"
 #include "progress.hpp"
+#include "solver_list.hpp"
 
 #include <torch/utils.h>
 
@@ -44,10 +45,7 @@ Result<torch::Tensor> SampleStore::generate(const Sampler& sampler, const Inputs
 }
 
 Result<torch::Tensor> SampleStore::generate(const Sampler& sampler, const Inputs& inputs) const {
-  return generate(sampler, inputs,
-                  [this](const torch::Tensor& x, const torch::Tensor& sigma, const torch::Tensor& labels) {
-                    return network_->forward(x, sigma, labels);
-                  });
+  return generate(sampler, inputs, network());
 }
 
 SampleStore::Samples SampleStore::samples(const Method& method, std::int64_t set, std::int64_t count) const {

@@ -41,6 +41,7 @@ class SampleStore {
   const UnetConfig& config() const { return network_->config(); }
   torch::Device device() const { return device_; }
   const Cache& cache() const { return cache_; }
+  Network network() const { return plain(network_); }
 
   struct Inputs {
     torch::Tensor unit_noise;  // [count, C, H, W]

@@ -3,8 +3,6 @@
 #include <fewstep/denoisers/analytic_first_step.hpp>
 #include <fewstep/solvers/corrected_table.hpp>
 
-#include <stdexcept>
-
 namespace fewstep::examples {
 
 TensorSolver tensor_solver(std::string_view name, const SolverSettings& settings) {
@@ -17,21 +15,6 @@ TensorSolver tensor_solver(std::string_view name, const SolverSettings& settings
 
 TensorSolver tensor_solver(const Table& table, const TensorPredictor& predictor) {
   return corrected_table(table, predictor);
-}
-
-std::string unknown_solver(const std::string& name) {
-  try {
-    make_solver<torch::Tensor>(name);
-    return {};
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-}
-
-std::string solver_names() {
-  std::string names;
-  for_each_solver([&](const SolverInfo& solver) { names += (names.empty() ? "" : ", ") + std::string(solver.name); });
-  return names;
 }
 
 Result<torch::Tensor> draw(const Sampler& sampler, const ConditionalDenoiser& denoise, const torch::Tensor& unit_noise,

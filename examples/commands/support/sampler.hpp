@@ -15,7 +15,6 @@
 
 #include <functional>
 #include <memory>
-#include <string>
 #include <string_view>
 
 namespace fewstep::examples {
@@ -24,12 +23,6 @@ using TensorSolver = AnySolver<torch::Tensor>;
 
 /// @throws std::invalid_argument as make_solver().
 TensorSolver tensor_solver(std::string_view name, const SolverSettings& settings = {});
-
-/// For Option::check(): an error that lists the known solvers unless `name` is one of them.
-std::string unknown_solver(const std::string& name);
-
-/// The names of all solvers, separated by commas.
-std::string solver_names();
 
 /// Any time predictor behind one type.
 struct TensorPredictor {
