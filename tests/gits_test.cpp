@@ -57,9 +57,8 @@ TEST_CASE("GITS: the cheapest path among all, costs of straight and of bent traj
   // Towards a constant image trajectories are straight: no long step costs anything.
   const Schedule fine = karras({.steps = 12});
   const Array x = Array::Random(2, 3) * 80;
-  const RecordOptions slopes{.slopes = true};
-  const auto straight = record_teacher(
-      Euler{}, [](const Array&, const Level<Array>&, Array& out) { out.setConstant(0.4); }, fine, x, slopes);
+  const auto straight = record_teacher_with_slopes(
+      Euler{}, [](const Array&, const Level<Array>&, Array& out) { out.setConstant(0.4); }, fine, x);
   REQUIRE(straight.states.size() == 13);
   REQUIRE(straight.slopes.size() == 12);
   for (const GitsCost kind : {GitsCost::deviation, GitsCost::l1, GitsCost::l2})
@@ -69,9 +68,9 @@ TEST_CASE("GITS: the cheapest path among all, costs of straight and of bent traj
   // Two peaks: every state type tells the same costs, and a schedule of the teacher's levels comes out.
   const laws::TwoPeaks peaks;
   const auto by_number =
-      record_teacher(Heun{}, [&](double v, double sigma) { return peaks(v, sigma); }, fine, 60., slopes);
+      record_teacher_with_slopes(Heun{}, [&](double v, double sigma) { return peaks(v, sigma); }, fine, 60.);
   const auto by_array =
-      record_teacher(Heun{}, laws::elementwise<Array>(peaks), fine, Array(Array::Constant(1, 2, 60.)), slopes);
+      record_teacher_with_slopes(Heun{}, laws::elementwise<Array>(peaks), fine, Array(Array::Constant(1, 2, 60.)));
   for (const GitsCost kind : {GitsCost::l1, GitsCost::l2}) {
     const auto a = gits_costs(std::vector{by_number}, fine, kind), b = gits_costs(std::vector{by_array}, fine, kind);
     for (std::size_t i = 0; i < a.size(); ++i)
@@ -82,7 +81,7 @@ TEST_CASE("GITS: the cheapest path among all, costs of straight and of bent traj
   const auto started = with_analytic_first_step(
       laws::elementwise<Array>(peaks), [](const Array& v, const Level<Array>&, Array& out) { out = 0.1 * v + 0.3; });
   const Options free{.analytic_first_step = true};
-  const auto own = record_teacher(Heun{}, started, fine, x, {.slopes = true, .run = free});
+  const auto own = record_teacher_with_slopes(Heun{}, started, fine, x, {.run = free});
   CHECK(own.slopes.size() == 12);
   CHECK((own.slopes[0] - (0.9 * x - 0.3) / fine[0]).abs().maxCoeff() < 1e-12);
   CHECK((own.states.back() - integrate(Heun{}, started, fine, x, free).x).abs().maxCoeff() == 0);
@@ -98,7 +97,7 @@ TEST_CASE("GITS: the cheapest path among all, costs of straight and of bent traj
   CHECK(free_start.steps() <= 5);
 
   // The level that is inserted is the one that brings the student nearest; where there is a single one, that.
-  const auto teacher = record_teacher(Heun{}, laws::elementwise<Array>(peaks), fine, x, {.slopes = true, .run = free});
+  const auto teacher = record_teacher_with_slopes(Heun{}, laws::elementwise<Array>(peaks), fine, x, {.run = free});
   const auto ends_off = [&](const Schedule& schedule) {
     const Array off =
         integrate(Ipndm{}, laws::elementwise<Array>(peaks), schedule, Array(x), {.analytic_first_step = true}).x -

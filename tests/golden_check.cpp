@@ -162,8 +162,8 @@ Outcome gits_case(const json& c, const json& problems) {
     const Options options{.analytic_first_step = afs, .check = Check::off};
     std::vector<TeacherTrajectory<X>> made;
     for (std::size_t k = 0; k < c.at("latents").size(); ++k) {
-      made.push_back(record_teacher(solver_of<X>(solver), exact, schedule, X(columns(c.at("latents")[k]) * schedule[0]),
-                                    {.slopes = true, .run = options}));
+      made.push_back(record_teacher_with_slopes(solver_of<X>(solver), exact, schedule,
+                                                X(columns(c.at("latents")[k]) * schedule[0]), {.run = options}));
       for (const auto& [name, states] :
            {std::pair{"trajectory", &made.back().states}, std::pair{"directions", &made.back().slopes}}) {
         std::vector<double> numbers;

@@ -7,6 +7,7 @@
 
 namespace fewstep {
 
+/// The rule of with_analytic_first_step().
 template <class F>
 struct AnalyticFirstStep {
   F analytic;

@@ -9,6 +9,7 @@
 
 namespace fewstep {
 
+/// The rule of clamped().
 struct Clamp {
   double low, high;
 

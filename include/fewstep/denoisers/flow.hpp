@@ -10,8 +10,7 @@
 
 namespace fewstep {
 
-/// D = alpha x - t u(alpha x, label), with alpha = 1 - t = 1/(1 + sigma). With noise at 0 the sign of u is the
-/// opposite.
+/// D = alpha x - t u(alpha x, label), or alpha x + t u with noise at 0; alpha = 1 - t = 1/(1 + sigma).
 struct FromFlow : Flow {
   template <class T>
   auto in(const T& sigma) const {
@@ -27,7 +26,7 @@ struct FromFlow : Flow {
   }
 };
 
-/// D = x - t u(x, label): the same denoiser for states x_t at levels t.
+/// D = x - t u(x, label), or x + t u with noise at 0: the same denoiser for states x_t at levels t.
 struct FromFlowNative {
   Flow flow;
 

@@ -61,6 +61,7 @@ void guide(const GuidanceOptions& o, const Level<X>& sigma, X& conditional, X& u
 
 }  // namespace detail
 
+/// The rule of guided().
 struct Guidance {
   GuidanceOptions options;
 
@@ -88,7 +89,7 @@ struct Guidance {
   }
 
  private:
-  /// Whether the unconditional denoiser is needed; levels per sample are taken to need it.
+  /// Whether the unconditional denoiser is evaluated; with levels per sample it always is, unless scale is 1.
   template <class T>
   bool guides_at(const T& sigma) const {
     const auto level = detail::shared_level(sigma);
@@ -100,8 +101,8 @@ struct Guidance {
 ///
 ///   D = Du + scale (Dc - Du)
 ///
-/// NFE per call: those of both. The conditional denoiser alone is evaluated with scale 1, and at a shared level outside
-/// the interval; with levels per sample both are always evaluated.
+/// NFE per call: the sum of both. Only the conditional denoiser is evaluated where scale is 1, and at a shared level
+/// outside the interval; with levels per sample, both are evaluated inside and outside it.
 /// @param conditional, unconditional  any denoisers
 /// @throws std::invalid_argument for an option out of range.
 /// Source: Ho & Salimans 2022, arXiv 2207.12598, equation 6, whose w is scale - 1.

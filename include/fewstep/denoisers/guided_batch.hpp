@@ -19,6 +19,7 @@ concept Doubling = requires(const X& x, const Level<X>& t, const Features<X>& f)
 };
 }  // namespace detail
 
+/// The rule of guided_batch().
 struct BatchGuidance {
   GuidanceOptions options;
 

@@ -7,6 +7,7 @@
 
 namespace fewstep {
 
+/// The rule of inpainted().
 template <State X>
 struct Inpaint {
   X known, mask;

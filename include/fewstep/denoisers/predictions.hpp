@@ -40,8 +40,7 @@ struct FromX0 : P {
   }
 };
 
-/// D = alpha^2 x - alpha sigma v(alpha x, label); in terms of the network's input z = alpha x: D = alpha z - alpha
-/// sigma v(z, label).
+/// D = alpha^2 x - alpha sigma v(alpha x, label), which is alpha z - alpha sigma v(z, label) for the input z = alpha x.
 template <VariancePreserving P>
 struct FromV : P {
   template <class T>

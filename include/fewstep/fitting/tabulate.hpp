@@ -1,8 +1,10 @@
 // Any solver on a schedule as a table of numbers.
 #pragma once
 
-#include "../run.hpp"
+#include "../model_ref.hpp"
 #include "../scalar.hpp"
+#include "../schedule.hpp"
+#include "../solver.hpp"
 #include "../solvers/table.hpp"
 
 #include <cmath>
@@ -13,87 +15,126 @@
 
 namespace fewstep {
 
-/// The solver's numbers on a schedule. What it evaluates, and where it ends, is linear in the state and in what the
-/// model answers: so it is enough to see what each answer by itself moves. Each evaluation becomes a row, but one at
-/// the level of the next (as in Heun's method) a midpoint of the row before it.
-/// @throws std::invalid_argument for solvers whose levels go back, or that have no such midpoints (PNDM's wait for each
-/// other).
-template <Solver<double> S>
-Table tabulate(const S& solver, const Schedule& schedule) {
-  require(schedule[schedule.steps()] > 0, "the last level", 0, "positive numbers: the step to 0 is the model's own");
-  struct Seen {
-    std::vector<double> level, sigma_scale, state;
-  };
-  // The states at all evaluations and the end, for one starting point and answers that are 0 but for one.
-  const auto impulse = [&](double x0, std::size_t which) {
-    Seen seen;
-    const auto answer = [&] { return seen.state.size() == which + 1 ? 1. : 0.; };
-    struct Probe {
-      Seen* seen;
-      decltype(answer)* value;
-      void operator()(const double& x, const double& t, double& out) { (*this)(x, t, t, out); }
-      void operator()(const double& x, const double& fed, const double& t, double& out) {
-        seen->state.push_back(x);
-        seen->level.push_back(t);
-        seen->sigma_scale.push_back(fed / t);
-        out = (*value)();
-      }
-      const Features<double>* features() const { return nullptr; }
-    } probe{&seen, &answer};
-    auto memory = solver.memory(x0);
-    double x = x0;
-    for (std::size_t i = 0; i < schedule.steps(); ++i) {
-      const double from = schedule[i], to = schedule[i + 1];
-      double first = 0;
-      probe(x, detail::sigma_scale(solver, i) * from, from, first);
-      solver.step(Step<double>{from, to, i, schedule.steps()}, x, first, probe, memory);
-    }
-    seen.state.push_back(x);
-    seen.level.push_back(schedule[schedule.steps()]);
-    return seen;
-  };
+namespace detail {
 
-  const std::size_t never = static_cast<std::size_t>(-2);
-  const Seen alone = impulse(1, never);
-  const std::size_t count = alone.sigma_scale.size();
-  Table table{.target = target_of(solver)};
-  std::vector<Seen> moved;
-  for (std::size_t k = 0; k < count; ++k) moved.push_back(impulse(0, k));
-  const auto midpoint = [&](std::size_t k) { return k < count && alone.level[k] == alone.level[k + 1]; };
-  std::vector<std::size_t> begins;  // the evaluations that rows begin with, and the end
-  for (std::size_t k = 0; k <= count; ++k) {
-    if (midpoint(k)) continue;
-    begins.push_back(k);
-    table.levels.push_back(alone.level[k]);
+/// Replaces the model in a run of scalars: all outputs are 0 but that of evaluation `impulse`, which is 1. Records
+/// where the solver evaluates.
+struct ImpulseModel {
+  static constexpr std::size_t no_impulse = static_cast<std::size_t>(-1);
+
+  std::size_t impulse;
+  std::vector<double> level = {}, state = {};  ///< at each evaluation, and at the end of the run
+  std::vector<double> sigma_scale = {};        ///< factor of the network's level at each evaluation
+
+  void operator()(const double& x, const double& t, double& out) { (*this)(x, t, t, out); }
+  void operator()(const double& x, const double& network_level, const double& t, double& out) {
+    out = state.size() == impulse ? 1 : 0;
+    add(x, t);
+    sigma_scale.push_back(network_level / t);
   }
-  for (std::size_t i = 0; i + 1 < begins.size(); ++i) {
-    const std::size_t at = begins[i], next = begins[i + 1];
-    const auto carry = [&](std::size_t to) { return alone.state[to] / alone.state[at]; };
-    const auto weight = [&](std::size_t of, std::size_t to) {
-      return moved[of].state[to] - carry(to) * moved[of].state[at];
-    };
-    Table::Row row{.carry = carry(next), .sigma_scale = alone.sigma_scale[at]};
-    for (std::size_t back = 0; back <= i; ++back) row.weights.push_back(weight(begins[i - back], next));
-    // What is left of targets that the step does not use is rounding.
-    const auto unused = [&](std::size_t of) {
-      return std::abs(weight(of, next)) <= 1e-13 * std::abs(moved[of].state[at]);
-    };
-    while (row.weights.size() > 1 && unused(begins[i + 1 - row.weights.size()])) row.weights.pop_back();
-    for (std::size_t k = at + 1; k < next; ++k)
-      row.midpoints.push_back({alone.level[k], weight(at, k), weight(k, next), carry(k), alone.sigma_scale[k]});
-    table.rows.push_back(std::move(row));
-    // What else moves a midpoint or a row's end has no place in a table.
-    for (std::size_t to = at + 1; to <= next; ++to)
-      for (std::size_t of = 0; of < to; ++of) {
-        const bool placed = to == next ? of >= at || !midpoint(of) : of == at;
-        if (!placed && std::abs(weight(of, to)) > 1e-9 * std::abs(moved[of].state[at]))
-          require(false,
-                  "the weight of the solver's evaluation " + std::to_string(of) + " in state " + std::to_string(to),
-                  weight(of, to), "0, as a table's midpoints serve their own step's end alone");
-      }
+  void add(double x, double t) {
+    state.push_back(x);
+    level.push_back(t);
+  }
+  const Features<double>* features() const { return nullptr; }
+};
+
+/// A solver's run is linear in its start and in the model's outputs; these runs, each with only one of them, are its
+/// weights.
+struct ImpulseResponses {
+  ImpulseModel start;                  ///< from state 1, all outputs 0
+  std::vector<ImpulseModel> outputs;   ///< from state 0, output k 1
+  std::vector<std::size_t> row_begin;  ///< the evaluations at which rows begin, and the end
+
+  /// Whether an evaluation is at the level of the next one, or of the end: a midpoint of its row.
+  bool is_midpoint(std::size_t k) const { return k < outputs.size() && start.level[k] == start.level[k + 1]; }
+  /// The factor of the state at evaluation `from` in the one at `to`.
+  double carry(std::size_t from, std::size_t to) const { return start.state[to] / start.state[from]; }
+  /// The weight of output `k` in the step from `from` to `to`.
+  double weight(std::size_t k, std::size_t from, std::size_t to) const {
+    return outputs[k].state[to] - carry(from, to) * outputs[k].state[from];
+  }
+  /// Whether that weight is only rounding, relative to the output's weight in the state at `from`.
+  bool negligible(std::size_t k, std::size_t from, std::size_t to, double tolerance) const {
+    return std::abs(weight(k, from, to)) <= tolerance * std::abs(outputs[k].state[from]);
+  }
+};
+
+template <class S>
+ImpulseModel run_with_impulse(const S& solver, const Schedule& schedule, double x, std::size_t impulse) {
+  ImpulseModel model{impulse};
+  ModelRef<double> ref(model);
+  auto memory = solver.memory(x);
+  for (std::size_t i = 0; i < schedule.steps(); ++i) {
+    const double from = schedule[i], to = schedule[i + 1];
+    double first = 0;
+    model(x, sigma_scale(solver, i) * from, from, first);
+    solver.step(Step<double>{from, to, i, schedule.steps()}, x, first, ref, memory);
+  }
+  model.add(x, schedule[schedule.steps()]);
+  return model;
+}
+
+/// The row between two consecutive elements of row_begin.
+inline TableRow response_row(const ImpulseResponses& r, std::size_t index) {
+  constexpr double rounding = 1e-13;
+  const std::size_t begin = r.row_begin[index], end = r.row_begin[index + 1];
+  TableRow row{.carry = r.carry(begin, end), .sigma_scale = r.start.sigma_scale[begin]};
+  for (std::size_t back = 0; back <= index; ++back)
+    row.weights.push_back(r.weight(r.row_begin[index - back], begin, end));
+  while (row.weights.size() > 1 && r.negligible(r.row_begin[index + 1 - row.weights.size()], begin, end, rounding))
+    row.weights.pop_back();
+  for (std::size_t k = begin + 1; k < end; ++k)
+    row.midpoints.push_back({r.start.level[k], r.weight(begin, begin, k), r.weight(k, begin, end), r.carry(begin, k),
+                             r.start.sigma_scale[k]});
+  return row;
+}
+
+/// A table has no place for a midpoint's output in another row, or in another midpoint.
+/// @throws std::invalid_argument for a solver that has such weights.
+inline void require_table_form(const ImpulseResponses& r, std::size_t index) {
+  constexpr double tolerance = 1e-9;
+  const std::size_t begin = r.row_begin[index], end = r.row_begin[index + 1];
+  for (std::size_t to = begin + 1; to <= end; ++to)
+    for (std::size_t k = 0; k < to; ++k) {
+      const bool in_table = to == end ? k >= begin || !r.is_midpoint(k) : k == begin;
+      if (!in_table && !r.negligible(k, begin, to, tolerance))
+        refuse("the weight of the solver's evaluation " + std::to_string(k) + " in state " + std::to_string(to),
+               r.weight(k, begin, to), "0, as a table's midpoints only serve the end of their own row");
+    }
+}
+
+inline Table response_table(ImpulseResponses& r, Target target) {
+  Table table{.target = target};
+  for (std::size_t k = 0; k <= r.outputs.size(); ++k) {
+    if (r.is_midpoint(k)) continue;
+    r.row_begin.push_back(k);
+    table.levels.push_back(r.start.level[k]);
+  }
+  for (std::size_t i = 0; i + 1 < r.row_begin.size(); ++i) {
+    table.rows.push_back(response_row(r, i));
+    require_table_form(r, i);
   }
   table.validate();
   return table;
+}
+
+}  // namespace detail
+
+/// The weights of a solver on a schedule, as a table whose runs are the solver's. Each evaluation begins a row, except
+/// that one at the level of the next evaluation, as in Heun's method, becomes a midpoint of the row before it.
+/// The weights are found by running the solver once per model output with that output 1 and all others 0.
+/// @param schedule  levels above 0
+/// @throws std::invalid_argument for a schedule that ends at 0, for solvers whose levels increase, and for solvers with
+/// midpoints that depend on each other (PNDM).
+template <Solver<double> S>
+Table tabulate(const S& solver, const Schedule& schedule) {
+  require(schedule[schedule.steps()] > 0, "the last level", 0, "positive numbers: a step to 0 has no table");
+  detail::ImpulseResponses responses{
+      detail::run_with_impulse(solver, schedule, 1, detail::ImpulseModel::no_impulse), {}, {}};
+  for (std::size_t k = 0; k < responses.start.sigma_scale.size(); ++k)
+    responses.outputs.push_back(detail::run_with_impulse(solver, schedule, 0, k));
+  return detail::response_table(responses, target_of(solver));
 }
 
 }  // namespace fewstep

@@ -49,10 +49,9 @@ namespace detail {
 
 /// @throws std::runtime_error for a tensor that is missing or of another element type.
 inline std::vector<double> doubles_named(const Safetensors& file, const std::string& name) {
-  const auto found = file.tensors.find(name);
-  if (found == file.tensors.end()) throw std::runtime_error("tensor " + name + " is missing");
-  if (found->second.dtype != Dtype::f64) throw std::runtime_error("tensor " + name + " is not of type F64");
-  return values_of<double>(found->second);
+  const Array& array = file.tensor(name);
+  if (array.dtype != Dtype::f64) throw std::runtime_error("tensor " + name + " is not of type F64");
+  return values_of<double>(array);
 }
 
 /// Null for a setting that is not given.
@@ -136,12 +135,8 @@ inline ScheduleSettings schedule_settings_of(const JsonSettings& settings) {
 }
 
 inline AmedFile amed_file_from(const Safetensors& raw) {
-  const auto entry = [&](const char* name) {
-    const auto found = raw.metadata.find(name);
-    return found == raw.metadata.end() ? std::string() : found->second;
-  };
-  const int version = check_format(entry("format"), amed_format, "a time predictor");
-  const nlohmann::json json = parse_json(entry("settings"));
+  const int version = check_format(raw.text("format"), amed_format, "a time predictor");
+  const nlohmann::json json = parse_json(raw.text("settings"));
   const JsonSettings settings(json);
   AmedFile file{network_of(raw, settings), settings.get<std::string>("solver"), settings.get<std::string>("schedule"),
                 solver_settings_of(settings, version), schedule_settings_of(settings)};

@@ -22,16 +22,10 @@ inline constexpr const char* gaussian_start_format = "fewstep gaussian start 1";
 
 namespace detail {
 
-inline const Array& tensor_named(const Safetensors& file, const std::string& name) {
-  const auto found = file.tensors.find(name);
-  if (found == file.tensors.end()) throw std::runtime_error("tensor " + name + " is missing");
-  return found->second;
-}
-
 /// @throws std::runtime_error for a tensor that is missing or of another element type.
 template <class T>
 std::vector<T> values_named(const Safetensors& file, const std::string& name) {
-  const Array& array = tensor_named(file, name);
+  const Array& array = file.tensor(name);
   try {
     return values_of<T>(array);
   } catch (const std::runtime_error& error) {
@@ -45,7 +39,7 @@ template <class T>
 std::vector<std::vector<T>> rows_named(const Safetensors& file, const std::string& name,
                                        const std::vector<std::int64_t>& shape) {
   using fewstep::detail::shape_text;
-  const std::vector<std::int64_t>& found = tensor_named(file, name).shape;
+  const std::vector<std::int64_t>& found = file.tensor(name).shape;
   require(found == shape, "the shape of tensor " + name, shape_text(found), shape_text(shape));
   const std::vector<T> all = values_named<T>(file, name);
   const auto count = static_cast<std::size_t>(shape[0]), size = all.size() / count;
@@ -58,9 +52,8 @@ std::vector<std::vector<T>> rows_named(const Safetensors& file, const std::strin
 }
 
 inline GaussianStart gaussian_start_from(const Safetensors& file) {
-  const auto format = file.metadata.find("format");
-  check_format(format == file.metadata.end() ? "" : format->second, gaussian_start_format, "a Gaussian start");
-  const std::vector<std::int64_t> extents = tensor_named(file, "means").shape;
+  check_format(file.text("format"), gaussian_start_format, "a Gaussian start");
+  const std::vector<std::int64_t> extents = file.tensor("means").shape;
   if (extents.empty() || extents[0] == 0) throw std::runtime_error("tensor means has no entry");
   GaussianStart start{.shape = {extents.begin() + 1, extents.end()},
                       .means = rows_named<float>(file, "means", extents)};
@@ -70,7 +63,7 @@ inline GaussianStart gaussian_start_from(const Safetensors& file) {
   start.directions.resize(start.means.size());
   start.variances.resize(start.means.size());
   if (file.tensors.contains("directions") || file.tensors.contains("variances")) {  // absent: rank 0
-    const std::vector<std::int64_t>& shape = tensor_named(file, "variances").shape;
+    const std::vector<std::int64_t>& shape = file.tensor("variances").shape;
     const std::int64_t rank = shape.size() == 2 ? shape[1] : 0;
     std::vector<std::int64_t> ranked = extents;
     ranked.insert(ranked.begin() + 1, rank);

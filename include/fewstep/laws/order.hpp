@@ -20,9 +20,9 @@ struct Grid {
   int seeds = 1;                                      ///< grids of the kind to average over
 };
 
-/// The range of levels of a grid: from it, noisy data of TwoPeaks go from one peak to two.
+/// The range of levels of a grid. The noisy data of TwoPeaks have one peak at `high` and two at `low`.
 inline constexpr double high = 5, low = 0.2;
-/// More levels than any solver has past outputs.
+/// How many levels a grid has beyond either end: more than any solver has past outputs.
 inline constexpr int margin = 6;
 
 namespace detail {

@@ -12,7 +12,7 @@
 
 namespace fewstep::laws {
 
-/// A step evaluates the model as often as declared and does not repeat the evaluation at its left end, which the driver
+/// A step evaluates the model as often as declared and does not repeat the evaluation at its left end, which Run
 /// made. The evaluations of a run are those counted beforehand.
 template <State X, Solver<X> S>
 std::string count(const S& solver) {

@@ -13,7 +13,7 @@ namespace fewstep {
 /// t, s: current and next level; d: slope. The predictor gives, per step or per sample, the ratio r, the
 /// direction_scale c and the sigma_scale: the network that gives d(y, m) is fed sigma_scale m. FixedRatio{0.5} makes
 /// this DPM-Solver-2 as published.
-/// NFE per step: 2. Order: 2 with c = sigma_scale = 1, else as predicted.
+/// NFE per step: 2. Order: 2 with c = sigma_scale = 1, otherwise it depends on the predictor.
 /// Source: Lu et al. 2022, arXiv 2206.00927, algorithm 1; predicted r: Zhou et al. 2024, arXiv 2312.00094.
 template <class P = FixedRatio>
 struct DpmSolver2 {

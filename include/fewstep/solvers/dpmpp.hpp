@@ -35,12 +35,22 @@ struct Dpmpp {
     return {x, static_cast<std::size_t>(order - 1)};
   }
 
-  /// The weights of m0, m1 in p1 (m0 + D/2). p: level of m1.
-  static constexpr auto output_weights_2 = [](const auto& p1, const auto& p, const auto& t, const auto& s) {
+  // The weights of x, m0, m1, m2, by target and order. p, q: levels of m1, m2.
+  static constexpr auto denoised_weights_1 = [](const auto& t, const auto& s) { return std::tuple{s / t, 1. - s / t}; };
+  static constexpr auto slope_weights_1 = [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; };
+
+  static constexpr auto denoised_weights_2 = [](const auto& p, const auto& t, const auto& s) {
     using std::log;
-    const auto k = 0.5 * log(t / s) / log(p / t);  // 1/(2 r0)
-    return std::tuple{p1 * (1. + k), -1. * p1 * k};
+    const auto p1 = 1. - s / t;
+    const auto half_over_r0 = 0.5 * log(t / s) / log(p / t);
+    return std::tuple{s / t, p1 * (1. + half_over_r0), -1. * p1 * half_over_r0};
   };
+  static constexpr auto slope_weights_2 = [](const auto& p, const auto& t, const auto& s) {
+    using std::log;
+    const auto half_over_r0 = 0.5 * log(t / s) / log(p / t);
+    return std::tuple{unit, (s - t) * (1. + half_over_r0), (t - s) * half_over_r0};
+  };
+
   /// The weights of m0, m1, m2 in p1 m0 + p2 E1 + c p3 E2, with p_k = g phi_k(z).
   static constexpr auto output_weights_3 = [](double c, const auto& g, const auto& z, const auto& r0, const auto& r1) {
     using detail::phi;
@@ -49,20 +59,11 @@ struct Dpmpp {
     const auto of_newer = (p2 + of_change) / r0, of_older = of_change / r1;
     return std::tuple{g * phi<1>(z) + of_newer, -1. * of_newer - of_older, of_older};
   };
-
-  // The weights of x, m0, m1, m2, by target and order. p, q: levels of m1, m2.
-  static constexpr auto denoised_weights_1 = [](const auto& t, const auto& s) { return std::tuple{s / t, 1. - s / t}; };
-  static constexpr auto slope_weights_1 = [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; };
-  static constexpr auto denoised_weights_2 = [](const auto& p, const auto& t, const auto& s) {
-    return std::tuple_cat(std::tuple{s / t}, output_weights_2(1. - s / t, p, t, s));
-  };
-  static constexpr auto slope_weights_2 = [](const auto& p, const auto& t, const auto& s) {
-    return std::tuple_cat(std::tuple{unit}, output_weights_2(s - t, p, t, s));
-  };
   static constexpr auto denoised_weights_3 = [](const auto& q, const auto& p, const auto& t, const auto& s) {
     using std::log;
     const auto h = log(t / s);
-    return std::tuple_cat(std::tuple{s / t}, output_weights_3(2., h, -1. * h, log(p / t) / h, log(q / p) / h));
+    const auto outputs = output_weights_3(2., h, -1. * h, log(p / t) / h, log(q / p) / h);
+    return std::tuple_cat(std::tuple{s / t}, outputs);
   };
   static constexpr auto slope_weights_3 = [](const auto& q, const auto& p, const auto& t, const auto& s) {
     using std::log;

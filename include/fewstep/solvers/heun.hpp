@@ -11,7 +11,7 @@ namespace fewstep {
 ///   y = x + (s - t) d(x, t),   x' = x + (s - t) [d(x, t) + d(y, s)]/2
 ///
 /// t, s: current and next level; d: slope.
-/// NFE per step: 2, or 1 in a step to level 0, which the driver makes. Order: 2.
+/// NFE per step: 2; a step to level 0 takes 1, as Run takes the denoised image there. Order: 2.
 /// Source: Karras et al. 2022, arXiv 2206.00364, algorithm 1.
 struct Heun {
   template <State X>

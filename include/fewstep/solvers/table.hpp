@@ -16,13 +16,13 @@ namespace fewstep {
 
 /// A solver whose weights are numbers, one row per step of its own schedule.
 ///
-///   x' = carry x + w0 m0 + w1 m1 + ... + sum over the row's midpoints of weight m(carry x + reach m0, level)
+///   x' = carry x + w0 m0 + w1 m1 + ... + sum of weight m(y, level) over the row's midpoints,   y = carry x + reach m0
 ///
 /// m0: model output at the left end, where the network is fed sigma_scale * level; m1, ...: past outputs, newest first.
-/// The midpoints of a row do not depend on each other.
-/// Tables hold any solver on a schedule (tabulate.hpp), calibrated solvers (calibrate.hpp), and published learned ones
-/// (DyWeight, AdaSDE, S4S, EPD-Solver). Other levels with the same number of steps are allowed, as when a predictor
-/// moves them: the weights of slopes are then multiplied by the ratio of the steps' lengths.
+/// Each midpoint has its own level, carry, reach, weight and sigma_scale and depends on no other midpoint.
+/// Tables come from solvers on a schedule (tabulate.hpp), calibration (calibrate.hpp) and published learned solvers
+/// (DyWeight, AdaSDE, S4S, EPD-Solver). A run may have other levels, such as predicted ones, but as many steps. The
+/// weights of slopes are then multiplied by the length of the step over that of the table's own.
 /// NFE per step: 1 and 1 for each midpoint. Order: depends on the numbers.
 struct Table {
   using Row = TableRow;

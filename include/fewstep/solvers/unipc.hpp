@@ -33,7 +33,7 @@ struct UniPc {
   UniB variant = UniB::bh2;
   Target target = Target::denoised;
   bool lower_order_final = true;  ///< true: once at full order, no step has an order above the steps left
-  int uncorrected = 0;            ///< 0 or more states at the start of a run; for strong guidance
+  int uncorrected = 0;            ///< 0 or more: leading states left uncorrected; for strong guidance
 
   static constexpr std::size_t max_order = 4;
   template <State X>

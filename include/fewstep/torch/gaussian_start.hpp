@@ -19,7 +19,7 @@ struct TensorGaussianStart {
   torch::Tensor variances;   // [classes + 1, rank], float64
   double variance = 0;       // along all other directions
 
-  /// Samples may have any number of dimensions; C, H, W stand for those of GaussianStart::shape.
+  /// Copies a start to a device. C, H, W stand for GaussianStart::shape, which may have any number of extents.
   ///
   /// @throws std::invalid_argument as GaussianStart::validate.
   static TensorGaussianStart from(const GaussianStart& start, torch::Device device = torch::kCPU) {
@@ -40,7 +40,7 @@ struct TensorGaussianStart {
             stacked(start.variances, {rank}, torch::kFloat64), start.variance};
   }
 
-  /// The inverse of `from`.
+  /// Copies the start back: the inverse of from().
   GaussianStart values() const {
     const auto rows = [](const torch::Tensor& tensor, auto zero) {
       using T = decltype(zero);

@@ -73,8 +73,7 @@ class Calibrator {
     progress_.notes.push_back(
         "fitting the steps did not lower the held-out loss; the iterations began with the starting table");
     progress_.steps_rms = progress_.start_rms;
-    progress_.table = start_;
-    runs_ = runner_.run_all(start_);
+    set_table(start_);
   }
 
   /// A later stage: one iteration on where trajectories end.
@@ -87,6 +86,7 @@ class Calibrator {
 
  private:
   static constexpr std::size_t few_held_out = 10;
+  static constexpr double infinity = std::numeric_limits<double>::infinity();
 
   /// Distances of the present runs to the teacher on the held-out samples.
   struct HeldOut {
@@ -98,12 +98,16 @@ class Calibrator {
     const double scale = progress_.start_median * progress_.start_median;
     const double loss = cauchy_loss(squares, (std::max)(scale, (std::numeric_limits<double>::min)()));
     std::erase(squares, lost_sample);
-    if (squares.empty()) return {lost_sample, lost_sample, loss};
+    if (squares.empty()) return {infinity, infinity, loss};
     return {rms_of(squares), std::sqrt(median_of(squares)), loss};
   }
 
-  void set_best(const Table& table, const HeldOut& distances) {
-    progress_.best = table;
+  void set_table(Table table) {
+    progress_.table = std::move(table);
+    runs_ = runner_.run_all(progress_.table);
+  }
+  void set_best(Table table, const HeldOut& distances) {
+    progress_.best = std::move(table);
     progress_.best_rms = distances.rms;
     progress_.best_median = distances.median;
     progress_.best_loss = distances.loss;
@@ -123,10 +127,9 @@ class Calibrator {
   }
 
   void measure_start() {
-    progress_.table = start_;
-    runs_ = runner_.run_all(start_);
+    set_table(start_);
     HeldOut now = held_out();
-    if (now.rms == lost_sample) throw std::runtime_error("the starting table's samples are not finite");
+    if (now.rms == infinity) throw std::runtime_error("the starting table's samples are not finite");
     progress_.start_rms = progress_.steps_rms = now.rms;
     progress_.start_median = now.median;
     now.loss = held_out().loss;  // on the scale of that median
@@ -148,14 +151,13 @@ class Calibrator {
   /// a wrong figure in `kept` cannot make a table that is worse than the start look better.
   void resume(const CalibrationProgress& kept) {
     progress_.stage = kept.stage;
-    progress_.table = kept.table;
     progress_.damping = kept.damping;
     progress_.notes = kept.notes;
     progress_.steps_rms = kept.steps_rms;
-    runs_ = runner_.run_all(kept.best);
+    set_table(kept.best);
     const HeldOut best = held_out();
     if (best.loss <= progress_.best_loss) set_best(kept.best, best);
-    runs_ = runner_.run_all(kept.table);
+    set_table(kept.table);
   }
 
   const Table start_;

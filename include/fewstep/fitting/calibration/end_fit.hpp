@@ -44,20 +44,21 @@ NormalEquations end_equations(const TableRunner<X>& runner, const std::vector<Ta
   return equations;
 }
 
-/// The solution of the damped normal equations, one amount per parameter. While the table that they lead to is not
-/// valid, e.g. its levels are out of order, more damping makes the step shorter.
-/// @param moved  receives that table
-/// @return non-finite numbers where there is no finite solution
-inline std::vector<double> damped_step(const Table& table, const std::vector<TableParameter>& parameters,
-                                       const NormalEquations& equations, double& damping, Table& moved) {
+struct DampedStep {
+  std::vector<double> amounts;  ///< one per parameter; non-finite where there is no finite solution
+  Table table;                  ///< moved by these amounts
+};
+
+/// The solution of the damped normal equations. While the table that it leads to is not valid, e.g. its levels are out
+/// of order, more damping makes the step shorter.
+inline DampedStep damped_step(const Table& table, const std::vector<TableParameter>& parameters,
+                              const NormalEquations& equations, double& damping) {
   for (;; damping *= damping_factor) {
     SymmetricMatrix damped = equations.matrix;
     for (std::size_t i = 0; i < damped.size(); ++i) damped(i, i) *= 1 + damping;
-    std::vector<double> step = solve_symmetric(std::move(damped), equations.right);
-    if (!all_finite(step)) return step;
-    moved = table;
-    for (std::size_t i = 0; i < parameters.size(); ++i) shift(moved, parameters[i], step[i]);
-    if (is_valid(moved)) return step;
+    DampedStep step{solve_symmetric(std::move(damped), equations.right), table};
+    for (std::size_t i = 0; i < parameters.size(); ++i) shift(step.table, parameters[i], step.amounts[i]);
+    if (!all_finite(step.amounts) || is_valid(step.table)) return step;
   }
 }
 
@@ -80,17 +81,16 @@ bool fit_ends(Table& table, const TableRunner<X>& runner, std::vector<TableRun<X
     const auto fitted_squares = std::span(squares).first(fitted);
     const double median = median_of({fitted_squares.begin(), fitted_squares.end()});
     const NormalEquations equations = end_equations(runner, runs, jacobian, parameters.size(), squares, fitted, median);
-    Table moved;
-    const std::vector<double> step = damped_step(table, parameters, equations, damping, moved);
-    if (!all_finite(step)) return taken;
+    DampedStep step = damped_step(table, parameters, equations, damping);
+    if (!all_finite(step.amounts)) return taken;
 
-    std::vector<TableRun<X>> moved_runs = runner.run_all(moved);
+    std::vector<TableRun<X>> moved_runs = runner.run_all(step.table);
     std::vector<double> diagonal;
-    for (std::size_t i = 0; i < step.size(); ++i) diagonal.push_back(equations.matrix(i, i));
-    jacobian.update(runner, runs, moved_runs, step, diagonal);
+    for (std::size_t i = 0; i < parameters.size(); ++i) diagonal.push_back(equations.matrix(i, i));
+    jacobian.update(runner, runs, moved_runs, step.amounts, diagonal);
     std::vector<double> moved_squares = runner.squared_distances(moved_runs);
     if (cauchy_loss(std::span(moved_squares).first(fitted), median) < cauchy_loss(fitted_squares, median)) {
-      table = std::move(moved);
+      table = std::move(step.table);
       runs = std::move(moved_runs);
       squares = std::move(moved_squares);
       taken = true;

@@ -50,10 +50,10 @@ struct DeisTime {
     const VpLinear process = VpLinear::through(0.002, 80);
     constexpr int points = 10'000;
     const std::array times{process.time(nodes)...};
-    const auto length = process.time(s) - times[0], part = length / points;
+    const auto end = process.time(s), part = (end - times[0]) / points;
     std::array w{(0. * nodes)...};
     for (int i = 0; i < points; ++i) {
-      const auto t = times[0] + length * (static_cast<double>(i) / (points - 1));
+      const auto t = times[0] + (end - times[0]) * (static_cast<double>(i) / (points - 1));
       const auto beta = (process.beta_max - process.beta_min) * t + process.beta_min;
       const auto sigma = process.sigma(t);
       const auto dsigma = 0.5 * beta * (sigma * sigma + 1.) / sigma * part;

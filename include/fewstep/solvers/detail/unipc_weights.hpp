@@ -69,8 +69,8 @@ std::array<T, K + 2> unipc_correction(UniPcB b_of, Target target, const T& t, co
   std::array<T, K + 1> with_end;
   with_end[0] = s;
   for (std::size_t k = 0; k < K; ++k) with_end[k + 1] = other[k];
-  const auto predictor = unipc_weights(b_of, target, t, s, other);
   const auto corrector = unipc_weights(b_of, target, t, s, with_end);
+  const auto predictor = unipc_weights(b_of, target, t, s, other);
   std::array<T, K + 2> w;
   w[0] = corrector[1];
   w[1] = corrector[0] - predictor[0];
