@@ -2,7 +2,6 @@
 //   calibrate --model fashion_mnist.safetensors --solver ipndm --order 3 --steps 6 --out table_5.json
 // The state is written to table_5.json.part after each stage; the same command resumes from there.
 #include "support/cache.hpp"
-#include "support/calibration_state.hpp"
 #include "support/command_line.hpp"
 #include "support/condition.hpp"
 #include "support/end_comparison.hpp"
@@ -13,10 +12,10 @@
 #include "support/progress.hpp"
 #include "support/sampler.hpp"
 #include "support/solver_list.hpp"
+#include "support/table_store.hpp"
 
 #include <fewstep/denoisers/analytic_first_step.hpp>
 #include <fewstep/fitting/calibrate.hpp>
-#include <fewstep/io/table_file.hpp>
 #include <fewstep/schedule_registry.hpp>
 
 #include <unistd.h>
@@ -146,7 +145,7 @@ class Meter {
 /// unless --gaussian-start is given.
 Table starting_table(Settings& s) {
   if (!s.start.empty()) {
-    const io::TableFile file = io::read_table(s.start);
+    const StoredTable file = read_stored_table(s.start);
     s.options.analytic_first_step = file.analytic_first_step;
     if (s.gaussian_start.empty() && !file.gaussian_start.empty())
       s.gaussian_start = s.start.parent_path() / file.gaussian_start;
@@ -241,10 +240,8 @@ void write_result(const Settings& s, const Problem& problem, const Calibration& 
                 made.steps_rms / scale, made.best_rms / scale);
   std::snprintf(median, sizeof median, "%.4f at first, %.4f in the end", made.start_median / scale,
                 made.best_median / scale);
-  io::write_table(s.out, {made.table,
-                          s.options.analytic_first_step,
-                          {{"command", problem.command}, {"held_out_rms", rms}, {"held_out_median", median}},
-                          s.gaussian_start.filename().string()});
+  write_stored_table(s.out, {made.table, s.options.analytic_first_step, s.gaussian_start.filename().string()},
+                     {{"command", problem.command}, {"held_out_rms", rms}, {"held_out_median", median}});
   std::printf("held-out RMS distance to the teacher%s: %s\nmedian: %s\nNFE %.0f per trajectory, %.0f s\nwrote %s\n",
               s.classifiers.empty() ? "" : ", features included", rms, median, problem.meter->nfe(),
               problem.meter->seconds(), s.out.c_str());

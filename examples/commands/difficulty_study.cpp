@@ -13,7 +13,6 @@
 #include "support/sample_store.hpp"
 
 #include <fewstep/errors.hpp>
-#include <fewstep/io/amed_file.hpp>
 
 #include <torch/utils.h>
 
@@ -108,10 +107,10 @@ std::vector<Tensor> predictor_outputs(const std::vector<fs::path>& files, const 
   std::vector<TensorPredictor> predictors;
   for (const fs::path& path : files) {
     text += " " + fingerprint(path);
-    predictors.push_back(tensor_predictor(read_predictor(path, store.config()), store.device()));
+    predictors.push_back(tensor_predictor(path, store.config(), store.device()));
   }
   Method method = store.load(files[0]);
-  method.sampler.solver = with_predictor(read_predictor(files[0], store.config()), recording(predictors, outputs));
+  method.sampler.solver = with_predictor(files[0], store.config(), recording(predictors, outputs));
   for (std::int64_t set = 1; set <= store.options().seeds; ++set) {
     const auto make = [&] {
       std::vector<std::vector<Tensor>> parts(files.size());

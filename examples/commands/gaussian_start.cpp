@@ -5,22 +5,24 @@
 //   gaussian_start --model fashion_mnist.safetensors --out gaussian_start.safetensors
 // writes a file for calibrate and evaluate.
 #include "support/command_line.hpp"
+#include "support/loaded_sampler.hpp"
 #include "support/network.hpp"
 #include "support/noise_numbers.hpp"
 #include "support/output.hpp"
 #include "support/progress.hpp"
 
 #include <fewstep/errors.hpp>
-#include <fewstep/io/gaussian_start_file.hpp>
 #include <fewstep/torch/gaussian_start.hpp>
 
 #include <torch/utils.h>
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -172,7 +174,7 @@ void run(const Settings& s) {
     held_out_outputs.push_back(outputs.narrow(0, s.images, held_out).to(torch::kCPU));
   }
   const TensorGaussianStart start = fit.result();
-  io::write_gaussian_start(s.out, start.values());
+  write_gaussian_start(s.out, start);
   print_distances(start, z.narrow(0, s.images, held_out).to(torch::kCPU), held_out_outputs, s.sigma, config);
   std::printf("wrote %s\n", s.out.c_str());
 }

@@ -33,7 +33,7 @@ struct Settings {
 void add_options(CommandLine& line, Settings& s) {
   s.network.add_model(line);
   line.option("--steps", s.options.steps, "steps of the schedule").range(1, 1'000);
-  line.option("--cost", s.cost, "cost of an Euler step: deviation, l1, l2").one_of({"deviation", "l1", "l2"});
+  line.option("--cost", s.cost, "cost of an Euler step: deviation, l1, l2");
   line.option("--coefficient", s.options.coefficient, "weight of later steps relative to earlier ones").positive();
   line.flag("--afs", s.options.analytic_first_step, "for a student with an analytic first step: one more step");
   line.option("--student", s.student, "solver for which the level after the analytic first step is chosen")
@@ -44,7 +44,7 @@ void add_options(CommandLine& line, Settings& s) {
 }
 
 void run(Settings s) {
-  s.options.cost = s.cost == "l1" ? GitsCost::l1 : s.cost == "l2" ? GitsCost::l2 : GitsCost::deviation;
+  s.options.cost = parse<GitsCost>("cost", s.cost);
   const auto network = s.network.load();
   const UnetConfig& config = network->config();
   const Schedule fine = karras({.steps = s.teacher_steps});

@@ -42,6 +42,7 @@ io::AmedFile read_predictor(const std::filesystem::path& path, const UnetConfig&
   return file;
 }
 
+namespace {
 TensorPredictor tensor_predictor(const io::AmedFile& file, torch::Device device, CallTimes* times) {
   const TensorAmedPredictor predictor(file.network, torch::TensorOptions(device));
   if (!times) return {predictor};
@@ -51,10 +52,21 @@ TensorPredictor tensor_predictor(const io::AmedFile& file, torch::Device device,
         predictor(n, features, out);
       }};
 }
+}  // namespace
 
 TensorSolver with_predictor(const io::AmedFile& file, const TensorPredictor& predictor) {
   if (file.table) return tensor_solver(*file.table, predictor);
   return tensor_solver(file.solver, file.solver_settings, predictor);
+}
+
+TensorSolver with_predictor(const std::filesystem::path& path, const UnetConfig& config,
+                            const TensorPredictor& predictor) {
+  return with_predictor(read_predictor(path, config), predictor);
+}
+
+TensorPredictor tensor_predictor(const std::filesystem::path& path, const UnetConfig& config, torch::Device device,
+                                 CallTimes* times) {
+  return tensor_predictor(read_predictor(path, config), device, times);
 }
 
 std::shared_ptr<const TensorGaussianStart> load_gaussian_start(const std::filesystem::path& path,
@@ -62,6 +74,10 @@ std::shared_ptr<const TensorGaussianStart> load_gaussian_start(const std::filesy
   const auto classes = static_cast<std::size_t>(config.label_dim);
   return std::make_shared<const TensorGaussianStart>(
       TensorGaussianStart::from(io::read_gaussian_start(path, data_shape(config), classes), device));
+}
+
+void write_gaussian_start(const std::filesystem::path& path, const TensorGaussianStart& start) {
+  io::write_gaussian_start(path, start.values());
 }
 
 LoadedSampler load_predictor(const std::filesystem::path& path, const UnetConfig& config, torch::Device device,

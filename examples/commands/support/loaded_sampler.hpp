@@ -27,16 +27,23 @@ std::int64_t feature_size(const UnetConfig& config);
 /// features than the network's.
 io::AmedFile read_predictor(const std::filesystem::path& path, const UnetConfig& config);
 
-/// The predictor of a file as a network on a device.
-/// @param times  counts and times its predictions; may be null
-TensorPredictor tensor_predictor(const io::AmedFile& file, torch::Device device, CallTimes* times = nullptr);
-
-/// The solver that the file was trained for, with this predictor.
+/// The solver that a predictor's file is for, with this predictor.
 TensorSolver with_predictor(const io::AmedFile& file, const TensorPredictor& predictor);
+/// The same for the file at a path. @throws as read_predictor().
+TensorSolver with_predictor(const std::filesystem::path& path, const UnetConfig& config,
+                            const TensorPredictor& predictor);
+
+/// The predictor of a file.
+/// @param times  counts and times its predictions; may be null
+/// @throws as read_predictor().
+TensorPredictor tensor_predictor(const std::filesystem::path& path, const UnetConfig& config, torch::Device device,
+                                 CallTimes* times = nullptr);
 
 /// @throws std::runtime_error as io::read_gaussian_start(), also for a start of another network.
 std::shared_ptr<const TensorGaussianStart> load_gaussian_start(const std::filesystem::path& path,
                                                                const UnetConfig& config, torch::Device device);
+/// @throws std::runtime_error if the file cannot be written.
+void write_gaussian_start(const std::filesystem::path& path, const TensorGaussianStart& start);
 
 /// A sampler from a file.
 struct LoadedSampler {

@@ -1,4 +1,4 @@
-#include "calibration_state.hpp"
+#include "table_store.hpp"
 
 #include <fewstep/io/json_file.hpp>
 #include <fewstep/io/table_file.hpp>
@@ -19,6 +19,16 @@ std::string as_stored(const std::string& command) {
 }
 
 }  // namespace
+
+StoredTable read_stored_table(const std::filesystem::path& path) {
+  const io::TableFile file = io::read_table(path);
+  return {file.table, file.analytic_first_step, file.gaussian_start};
+}
+
+void write_stored_table(const std::filesystem::path& path, const StoredTable& stored,
+                        const std::map<std::string, std::string>& made) {
+  io::write_table(path, {stored.table, stored.analytic_first_step, made, stored.gaussian_start});
+}
 
 void write_calibration_state(const std::filesystem::path& path, const std::string& command, bool afs,
                              const CalibrationProgress& p) {
