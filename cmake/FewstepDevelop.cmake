@@ -44,13 +44,23 @@ target_compile_options(fewstep_develop INTERFACE
 add_library(fewstep_strict INTERFACE)
 target_compile_options(fewstep_strict INTERFACE -Wshadow -Wconversion)
 
+# fewstep_use_torch(target): for a target that links fewstep_develop.
+# -O1: LibTorch itself is optimised, and the rest hardly counts. -fPIC, also in executables: the header is shared with
+# libraries, and GCC accepts it with the same options only.
+function(fewstep_use_torch target)
+  target_link_libraries(${target} PUBLIC fewstep::torch fewstep::io)
+  target_compile_options(${target} PRIVATE -fPIC $<$<CONFIG:Release>:-O1>)
+  if(NOT target STREQUAL fewstep_torch_headers)
+    target_precompile_headers(${target} REUSE_FROM fewstep_torch_headers)
+  endif()
+endfunction()
+
 if(FEWSTEP_TORCH)
-  # A file that includes LibTorch takes some 20 s to compile, most of it in its headers: they are compiled once. What such programs
-  # compute LibTorch computes, whose code is compiled: -O1 is enough for the rest.
+  # LibTorch's tensors as a precompiled header: a file that includes them takes some 10 s to compile without it.
   add_library(fewstep_torch_headers OBJECT ${CMAKE_CURRENT_LIST_DIR}/precompiled.cpp)
-  target_link_libraries(fewstep_torch_headers PRIVATE fewstep::torch fewstep::io fewstep_develop)
-  target_compile_options(fewstep_torch_headers PRIVATE $<$<CONFIG:Release>:-O1>)
-  target_precompile_headers(fewstep_torch_headers PRIVATE <torch/torch.h>)
+  target_link_libraries(fewstep_torch_headers PRIVATE fewstep_develop)
+  fewstep_use_torch(fewstep_torch_headers)
+  target_precompile_headers(fewstep_torch_headers PRIVATE <torch/types.h> <torch/utils.h>)
 endif()
 
 # fewstep_program(name sources... [TORCH] [LIBRARIES libraries...]); without LibTorch a TORCH program is left out.
@@ -59,9 +69,7 @@ function(fewstep_program name)
   add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE fewstep::eigen fewstep_develop ${arg_LIBRARIES})
   if(arg_TORCH)
-    target_link_libraries(${name} PRIVATE fewstep::torch fewstep::io)
-    target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
-    target_precompile_headers(${name} REUSE_FROM fewstep_torch_headers)
+    fewstep_use_torch(${name})
   else()
     target_link_libraries(${name} PRIVATE fewstep_strict)
   endif()

@@ -1,8 +1,8 @@
 // The time predictor: one file for both backends, its laws inside solvers, gradients, training, and the command that
 // trains.
-#include "../examples/commands/support/network.hpp"
+#include "../examples/commands/support/loaded_sampler.hpp"
 #include "../examples/commands/support/noise_numbers.hpp"
-#include "../examples/commands/support/predictor_file.hpp"
+#include "../examples/commands/support/unet.hpp"
 #include "support/command.hpp"
 #include "support/tensors.hpp"
 
@@ -388,7 +388,7 @@ TEST_CASE("a predictor of other features is refused before anything is sampled")
     const auto unet = examples::load_unet(entry.path());
     const examples::UnetConfig& c = unet->config();
     const Tensor x = torch::zeros({1, c.img_channels, c.img_resolution, c.img_resolution});
-    CHECK(examples::feature_numbers(c) == unet->forward(x, torch::tensor(1.)).feature.flatten(1).size(1));
+    CHECK(examples::feature_size(c) == unet->forward(x, torch::tensor(1.)).feature.flatten(1).size(1));
   }
   const TemporaryFile file;
   io::AmedFile written;
@@ -412,9 +412,9 @@ TEST_CASE("train_amed goes on from a checkpoint of the same settings alone") {
     const auto outcome = scratch.run("train_amed", common + other);
     INFO(outcome.text);
     CHECK(outcome.code > 0);
-    CHECK(outcome.text.starts_with("error: p.safetensors.checkpoint is of "));
+    CHECK(outcome.text.starts_with("error: p.safetensors.checkpoint has "));
     CHECK(outcome.text.find(words) != std::string::npos);
-    CHECK(outcome.text.ends_with("; remove it to begin anew\n"));
+    CHECK(outcome.text.ends_with("; remove it to start over\n"));
     CHECK(std::count(outcome.text.begin(), outcome.text.end(), '\n') == 1);
     CHECK(scratch.bytes("p.safetensors") == weights);
     CHECK(scratch.bytes("p.safetensors.log") == log);
@@ -440,7 +440,7 @@ TEST_CASE("train_amed refuses a checkpoint that does not say its settings") {
       "train_amed", "--model '" + (networks / "ddpmpp_uncond.safetensors").string() + "' --out p.safetensors");
   CHECK(outcome.code > 0);
   CHECK(outcome.text ==
-        "error: p.safetensors.checkpoint is of a version that kept no settings; remove it to begin anew\n");
+        "error: p.safetensors.checkpoint has no settings: an old version wrote it; remove it to start over\n");
 }
 
 TEST_CASE("train_amed measures at each checkpoint, which changes nothing, and writes what it was told") {

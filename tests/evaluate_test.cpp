@@ -2,10 +2,12 @@
 #include "../examples/commands/support/cache.hpp"
 #include "../examples/commands/support/condition.hpp"
 #include "../examples/commands/support/difficulty.hpp"
+#include "../examples/commands/support/end_comparison.hpp"
+#include "../examples/commands/support/loaded_sampler.hpp"
 #include "../examples/commands/support/metrics.hpp"
 #include "../examples/commands/support/network.hpp"
 #include "../examples/commands/support/noise_numbers.hpp"
-#include "../examples/commands/support/sight.hpp"
+#include "../examples/commands/support/unet.hpp"
 #include "support/command.hpp"
 
 #include <fewstep/eigen.hpp>
@@ -163,18 +165,18 @@ TEST_CASE("no noise that something is fitted to is measured on") {
   CHECK_THROWS_AS(unseen_numbers(1'000, 0, 3), std::invalid_argument);
 }
 
-TEST_CASE("what calibrate sees of means and covariances is the Frechet distance") {
+TEST_CASE("calibrate compares means and covariances by the Frechet distance") {
   torch::manual_seed(5);
   const auto learned = load_classifier(classifier);
   const Tensor teacher = (0.5 * torch::randn({400, 1, 32, 32})).clamp(-1, 1), student = 0.97 * teacher + 0.02;
-  Sight all, none;
+  EndComparison all, none;
   all.shown = none.shown = 1;
   all.classifiers = none.classifiers = {learned};
   all.feature_weight = none.feature_weight = 0;
   all.moment_weight = 7;
-  all.look_along(teacher);
-  const auto square = [&](const Sight& see) {
-    return (see(student) - see(teacher)).square().sum(1).to(torch::kFloat64);
+  all.set_axes(teacher);
+  const auto square = [&](const EndComparison& ends) {
+    return (ends(student) - ends(teacher)).square().sum(1).to(torch::kFloat64);
   };
   const Tensor moments = square(all) - square(none);
   const auto of = [&](const Tensor& x) { return Moments(learned->forward(x).feature, weights(400)); };
@@ -183,38 +185,38 @@ TEST_CASE("what calibrate sees of means and covariances is the Frechet distance"
   CHECK((moments / 49 / distance - 1).abs().max().item<double>() < 0.1);  // of each picture, as it is of all
 }
 
-TEST_CASE("evaluations handed out: the hardest get more, the easiest pay") {
+TEST_CASE("reallocated evaluations: the hardest samples get more, the easiest pay") {
   const auto numbers = [](double factor) { return factor * torch::arange(1, 11, torch::kFloat64); };
-  const Way cheap{"cheap", 4, numbers(100)}, middle{"middle", 5, numbers(10)}, rich{"rich", 7, numbers(1)};
-  const Tensor said = torch::arange(10, torch::kFloat64);
-  const Tensor out = handed_out(said, 0.2, cheap, middle,
-                                rich);  // two are hard, and two more evaluations for each cost one of four others
+  const SamplingBudget cheap{"cheap", 4, numbers(100)}, middle{"middle", 5, numbers(10)}, rich{"rich", 7, numbers(1)};
+  const Tensor difficulty = torch::arange(10, torch::kFloat64);
+  // Two samples are hard. Two more evaluations for each are paid by four others, one each.
+  const Tensor out = reallocated(difficulty, 0.2, cheap, middle, rich);
   for (const std::int64_t i : {0, 3}) CHECK(out[i].item<double>() == 100. * static_cast<double>(i + 1));
   for (const std::int64_t i : {4, 7}) CHECK(out[i].item<double>() == 10. * static_cast<double>(i + 1));
   for (const std::int64_t i : {8, 9}) CHECK(out[i].item<double>() == 1. * static_cast<double>(i + 1));
-  const Tensor rounded = handed_out(said, 0.1, Way{"cheap", 2, cheap.squares}, middle,
-                                    Way{"rich", 7, rich.squares});  // two more, three saved: one pays
+  // One sample is hard. Two more evaluations are paid by one other, which saves three.
+  const Tensor rounded = reallocated(difficulty, 0.1, SamplingBudget{"cheap", 2, cheap.squares}, middle, rich);
   CHECK(rounded[0].item<double>() == 100.);
   CHECK(rounded[1].item<double>() == 20.);
-  CHECK(torch::equal(handed_out(said, 0, cheap, middle, rich), middle.squares));
-  CHECK_THROWS_WITH(handed_out(said, 0.4, cheap, middle, rich),
-                    Catch::Contains("share is 0.4; allowed: 0 and what the others can pay for"));
-  CHECK_THROWS_WITH(handed_out(said, 0.1, middle, cheap, rich),
-                    Catch::Contains("the evaluations is 5, 4, 7; allowed: increasing ones"));
+  CHECK(torch::equal(reallocated(difficulty, 0, cheap, middle, rich), middle.squares));
+  CHECK_THROWS_WITH(reallocated(difficulty, 0.4, cheap, middle, rich),
+                    Catch::Contains("share is 0.4; allowed: 0 to what the easy samples can pay for"));
+  CHECK_THROWS_WITH(reallocated(difficulty, 0.1, middle, cheap, rich),
+                    Catch::Contains("NFE of the three samplers is 5, 4, 7; allowed: increasing ones"));
 
-  // What follows from the columns is foretold, what does not is not, not even of rows that were seen.
+  // What follows from the columns is predicted; noise is not, not even for rows that were fitted to.
   torch::manual_seed(3);
   const Tensor x = torch::randn({800, 20}, torch::kFloat64), y = 5 + x.select(1, 0) - 2 * x.select(1, 7),
                noise = torch::randn({800}, torch::kFloat64);
   const auto correlation = [](const Tensor& a, const Tensor& b) {
     return torch::corrcoef(torch::stack({a, b}))[0][1].item<double>();
   };
-  CHECK(correlation(foretold(x, y), y) > 0.99);
-  CHECK(foretold(x, y).mean().item<double>() == Approx(5).epsilon(0.05));
-  CHECK(std::abs(correlation(foretold(x, noise), noise)) < 0.15);
+  CHECK(correlation(cross_validated(x, y), y) > 0.99);
+  CHECK(cross_validated(x, y).mean().item<double>() == Approx(5).epsilon(0.05));
+  CHECK(std::abs(correlation(cross_validated(x, noise), noise)) < 0.15);
 }
 
-TEST_CASE("a cache answers for the same description alone") {
+TEST_CASE("a cache returns a result for the same description only") {
   const Scratch scratch("cache");
   int made = 0;
   const auto make = [&] { return Cache::Tensors{{"n", torch::tensor({++made})}}; };
@@ -254,7 +256,7 @@ TEST_CASE("a resumed training equals one never stopped, and its teacher may come
         scratch.run("sample", "--model '" + network + "' --predictor whole.safetensors --seeds 0-1 --npy a.npy");
     INFO(sampled.text);
     CHECK(sampled.code == 0);
-    CHECK(sampled.text.find("evaluations          3\n") != std::string::npos);
+    CHECK(sampled.text.find("NFE                  3\n") != std::string::npos);
     for (const auto& entry : fs::directory_iterator(scratch.dir))
       if (entry.is_regular_file()) fs::remove(entry.path());
   }
@@ -379,7 +381,7 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   CHECK(started.code == 0);
   CHECK(scratch.bytes("started.csv").find("3 steps, start ") != std::string::npos);
 
-  // Evaluations by difficulty: of a table, and of a predictor, whose answers may say where samples are hard.
+  // Evaluations reallocated by difficulty: with a table, and with a predictor, whose outputs may indicate difficulty.
   for (const int steps : {5, 6}) {
     const std::filesystem::path path = scratch.dir / ("table_" + std::to_string(steps - 1) + ".json");
     io::write_table(path, {tabulate(Ipndm{.order = 2}, karras({.steps = steps})), true});
@@ -391,32 +393,36 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
                          "' --solver ipndm --order 2 --steps 2 --trajectories 2 --batch 2 --validation 2 --seed " +
                          seed + " --out plugin_" + seed + ".safetensors")
                 .code == 0);
-  const std::string spread = common + "--nfe 3,4,5 --by-difficulty --settings none --out spread --predictors ",
-                    usual = "| drawn by lot | 0.05 |", worst = "| those that end farthest | 0.2 |",
-                    features = "| foretold by the first evaluation's features too | 0.1 |",
-                    answers = "| foretold by all of its predictor's answers | 0.1 |",
-                    differences = "| foretold by how far another predictor's differ | 0.2 |";
+  const std::string study = "--model '" + network +
+                            "' --cache cache --images 16 --seeds 1 --resamples 20 --reference-steps 6 --predictors "
+                            "amed_3.safetensors,",
+                    random = "| random | 0.05 |", actual = "| actual distance, not known before | 0.2 |",
+                    features = "| predicted from first features | 0.1 |",
+                    outputs = "| predicted from all outputs of its predictor | 0.1 |",
+                    differences = "| predicted from the differences to another predictor's outputs | 0.2 |";
   for (const auto& [middle, more, words] : std::vector<std::tuple<std::string, std::string, std::vector<std::string>>>{
-           {"table_4", ".json,table_5.json", {usual, features, worst}},
+           {"table_4", ".json,table_5.json", {random, features, actual}},
            {"plugin_1",
             ".safetensors,table_5.json,plugin_2.safetensors",
-            {usual, features, worst, answers, differences}}}) {
-    const auto handed = scratch.run("evaluate", spread + middle + more);
-    INFO(handed.text);
-    CHECK(handed.code == 0);
-    CHECK(handed.text.find("table_5 for the hardest, amed_3 for the easiest, in all the evaluations of " + middle) !=
+            {random, features, actual, outputs, differences}}}) {
+    const auto studied = scratch.run("difficulty_study", study + middle + more);
+    INFO(studied.text);
+    CHECK(studied.code == 0);
+    CHECK(studied.text.find("table_5 for the hardest samples, amed_3 for the easiest, at the total NFE of " + middle) !=
           std::string::npos);
-    for (const std::string& row : {usual, features, worst, answers, differences})
-      CHECK((handed.text.find(row) != std::string::npos) ==
+    for (const std::string& row : {random, features, actual, outputs, differences})
+      CHECK((studied.text.find(row) != std::string::npos) ==
             (std::find(words.begin(), words.end(), row) != words.end()));
   }
+  refused_by(scratch, "difficulty_study", study + "table_4.json", "predictors is 2 files; allowed: 3 or more");
+  refused_by(scratch, "difficulty_study", study + "table_5.json,table_4.json",
+             "NFE of the three samplers is 3, 5, 4; allowed: increasing ones");
 
   const auto refused = [&](const std::string& arguments, const std::string& words) {
     refused_by(scratch, "evaluate", arguments + " --out no", words);
     CHECK_FALSE(fs::exists(scratch.dir / "no.csv"));
   };
   refused(common + "--solvers unipk", "unipk");
-  refused(common + "--nfe 3 --by-difficulty", "by-difficulty is given; allowed: with three predictors");
   refused(common + "--predictors absent.safetensors", "absent.safetensors");
   refused(rest + "--data data --classifier '" + network + "'", "not a classifier of train_classifier");
   refused(rest + "--reference-steps 6 --data nowhere --nfe 4 --classifier '" + classifier + "'", "nowhere");
@@ -455,7 +461,7 @@ TEST_CASE("calibrate: ends are compared in a classifier's features too") {
   for (const std::string broken : {"--batch 5 --held-out 0.5 ", "--batch 6 --held-out 0.25 "}) {
     const auto refused = scratch.run("calibrate", features + broken + "--moment-weight 5 --out no.json");
     CHECK(refused.code > 0);
-    CHECK(refused.text.find("in whole batches") != std::string::npos);
+    CHECK(refused.text.find("fill whole batches") != std::string::npos);
   }
   CHECK_FALSE(fs::exists(scratch.dir / "no.json"));
 }
@@ -473,7 +479,7 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   const auto sampled = scratch.run("sample", "--model '" + network + "' --table table_2.json --seeds 0-1 --npy a.npy");
   INFO(sampled.text);
   CHECK(sampled.code == 0);
-  CHECK(sampled.text.find("evaluations          2\n") != std::string::npos);
+  CHECK(sampled.text.find("NFE                  2\n") != std::string::npos);
   const auto both = scratch.run("sample", "--model '" + network + "' --table table_2.json --steps 4 --npy b.npy");
   CHECK(both.code > 0);
   CHECK_FALSE(fs::exists(scratch.dir / "b.npy"));
@@ -486,7 +492,7 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   std::ofstream(scratch.dir / "again.json.part") << R"({"command": "another"})";
   const auto other = scratch.run("calibrate", command);
   CHECK(other.code > 0);
-  CHECK(other.text.find("again.json.part: is of another command") != std::string::npos);
+  CHECK(other.text.find("again.json.part: belongs to another command") != std::string::npos);
   fs::remove(scratch.dir / "again.json.part");
   CHECK(scratch.run("calibrate", command).code == 0);  // the teacher from the cache
   CHECK(io::read_table(scratch.dir / "again.json").table.levels == whole.levels);
@@ -519,7 +525,7 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
                       {"best", steps}};
   fs::remove(scratch.dir / "again.json");
   std::ofstream(scratch.dir / "again.json.part") << part;
-  CHECK(scratch.run("calibrate", command).text.find("or of other files") !=
+  CHECK(scratch.run("calibrate", command).text.find("or to other files") !=
         std::string::npos);  // the model is another in the same place
   part["command"] = described(fingerprint(network));
   std::ofstream(scratch.dir / "again.json.part") << part;
@@ -559,7 +565,7 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
       scratch.run("sample", "--model '" + network + "' --predictor over.safetensors --seeds 0-1 --npy over.npy");
   INFO(over.text);
   REQUIRE(over.code == 0);
-  CHECK(over.text.find("evaluations          3\n") != std::string::npos);
+  CHECK(over.text.find("NFE                  3\n") != std::string::npos);
   const auto floats = [&](const std::string& name) {
     return last_floats(scratch.bytes(name), 2 * static_cast<std::size_t>(numbers * numbers));
   };
@@ -588,7 +594,7 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   }
   const auto unguided = scratch.run("calibrate", "--model '" + labelled + "' --guidance 3 --unlabelled --out no.json");
   CHECK(unguided.code > 0);
-  CHECK(unguided.text == "error: guidance is 3; allowed: 1 where no class is asked for\n");
+  CHECK(unguided.text == "error: guidance is 3; allowed: 1 for unconditional samples\n");
 
   // A program that knows the network by a C interface alone, and is linked to no LibTorch, comes to the same as one on
   // tensors.
@@ -648,7 +654,7 @@ TEST_CASE("calibrate: it begins at any solver whose table it can fit, and says b
            {"--order 2 --solver euler", "order is given; allowed: not with the solver euler"},
            {"--batch 3", "batch is 3; allowed: multiples of the "},
            {"--classes 0,1,2 --batch 4", "batch is 4; allowed: multiples of the 3 classes"},
-           {"--held-out 0.01", "held_out is 0.01; allowed: what leaves 2 or more of 6 trajectories"},
+           {"--held-out 0.01", "held_out is 0.01; allowed: shares that leave 2 or more of 6 trajectories"},
            {"--held-out nan", "--held-out: is nan; allowed: finite numbers"},
            {"--shown nan", "--shown: is nan; allowed"},
            {"--ridge nan", "--ridge: is nan; allowed"},
@@ -678,7 +684,7 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   REQUIRE(made.code == 0);
   const auto unet = load_unet(labelled);
   const UnetConfig& c = unet->config();
-  const TensorGaussianStart start = load_gaussian_start(scratch.dir / "start.safetensors", c, torch::kCPU);
+  const TensorGaussianStart start = *load_gaussian_start(scratch.dir / "start.safetensors", c, torch::kCPU);
   const Tensor noise = 80 * noise_of(training_numbers(2, 0, 6), c, torch::kCPU).narrow(0, 0, 5),
                level = torch::full({5}, 80., torch::kFloat64);
   REQUIRE(start.means.size(0) == c.label_dim + 1);
@@ -709,7 +715,7 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
       "gaussian_start", "--model '" + labelled + "' --images 40 --rank 3 --seed 2 --sigma 2 --out ranked.safetensors");
   INFO(ranked.text);
   REQUIRE(ranked.code == 0);
-  const TensorGaussianStart wide = load_gaussian_start(scratch.dir / "ranked.safetensors", c, torch::kCPU);
+  const TensorGaussianStart wide = *load_gaussian_start(scratch.dir / "ranked.safetensors", c, torch::kCPU);
   REQUIRE(wide.directions.size(1) == 3);
   CHECK(wide.variances.max().item<double>() > 0);
   const Tensor at = noise.narrow(0, 0, 2) / 20;
@@ -807,7 +813,7 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   refused("sample", "--model '" + labelled + "' --table table.json --npy no.npy", "start.safetensors");
   refused("gaussian_start", "--model '" + labelled + "' --images 5 --rank 5 --out no.safetensors", "rank");
   refused("gaussian_start", "--model '" + labelled + "' --images 5 --out '" + labelled + "'",
-          "another file than that which is read");
+          "another file than the one that is read");
   refused("gaussian_start", "--model '" + labelled + "' --sigma nan --out no.safetensors",
           "--sigma: is nan; allowed: finite numbers");
   refused("gaussian_start", "--model none.safetensors --out no.safetensors", "none.safetensors");
@@ -842,7 +848,7 @@ TEST_CASE("geometry: figures, their file and their picture") {
   }
   CHECK(shapes.size() == 3);
   CHECK(scratch.run("geometry", "--model '" + network + "' --guidance 3 --out no").text ==
-        "error: guidance is 3; allowed: 1 where no class is asked for\n");
+        "error: guidance is 3; allowed: 1 for unconditional samples\n");
   CHECK(scratch.run("geometry", "--model '" + network + "' --steps 2 --out no").code > 0);
   CHECK_FALSE(fs::exists(scratch.dir / "no.csv"));
 }

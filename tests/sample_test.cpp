@@ -46,7 +46,7 @@ TEST_CASE("sample writes what was asked for, and says what it took") {
                      "--trajectory t.npy");
   INFO(done.text);
   REQUIRE(done.code == 0);
-  for (const char* words : {"evaluations          3\n", "seconds ", "images per second ", "outside the network "})
+  for (const char* words : {"NFE                  3\n", "seconds ", "images per second ", "outside the network "})
     CHECK(done.text.find(words) != std::string::npos);
   CHECK(scratch.bytes("a.png").substr(1, 3) == "PNG");
   CHECK(scratch.bytes("a.npy").find("'shape': (5,1,32,32,)") != std::string::npos);
@@ -76,7 +76,7 @@ TEST_CASE("guidance goes past the class by its scale, at twice the evaluations")
     const auto done = scratch.sample("--model '" + rgb + "' --seeds 0-2 --solver euler --steps 1 --npy a.npy " + of);
     INFO(done.text);
     REQUIRE(done.code == 0);
-    CHECK((done.text.find("evaluations          2\n") != std::string::npos) ==
+    CHECK((done.text.find("NFE                  2\n") != std::string::npos) ==
           (of.find("--guidance") != std::string::npos));
     return numbers(scratch.bytes("a.npy"));
   };
@@ -101,7 +101,7 @@ TEST_CASE("a predictor's file says how to sample, and a model that does not fit 
   const auto done = scratch.sample("--model '" + grey + "' --predictor p.safetensors --seeds 0-2 --npy p.npy");
   INFO(done.text);
   REQUIRE(done.code == 0);
-  CHECK(done.text.find("evaluations          5\n") != std::string::npos);
+  CHECK(done.text.find("NFE                  5\n") != std::string::npos);
   // Without weights the ratio is 1/2: the solver's own.
   REQUIRE(scratch.sample("--model '" + grey + "' --solver amed --steps 3 --afs --seeds 0-2 --npy same.npy").code == 0);
   CHECK(numbers(scratch.bytes("p.npy")) == numbers(scratch.bytes("same.npy")));

@@ -1,22 +1,22 @@
-// compare: the same noise through several solvers at 5 evaluations and through 100, as one picture and a table; classes
-// take turns.
+// Draws the same noise with several solvers at 5 evaluations and with a reference at 100, as one picture and a table of
+// distances. Classes take turns.
 //   compare --model fashion_mnist.safetensors --out compare.png
 #include "support/command_line.hpp"
-#include "support/image_grid.hpp"
+#include "support/condition.hpp"
+#include "support/loaded_sampler.hpp"
 #include "support/network.hpp"
+#include "support/noise_numbers.hpp"
 #include "support/output.hpp"
-#include "support/predictor_file.hpp"
 #include "support/progress.hpp"
 #include "support/seeds.hpp"
+#include "support/tensor_output.hpp"
 
-#include <fewstep/torch.hpp>
+#include <fewstep/schedules/karras.hpp>
 
-#include <torch/torch.h>
-#include <CLI/CLI.hpp>
-
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -27,87 +27,100 @@ using namespace fewstep;
 using namespace fewstep::examples;
 using torch::Tensor;
 
-struct Candidate {
-  std::string label;
-  AnySolver<Tensor> solver;
-  Schedule schedule;
-  Options options = {};
-  std::shared_ptr<const TensorGaussianStart> start = {};
+struct Settings {
+  NetworkOptions network;
+  std::filesystem::path out;
+  std::vector<std::filesystem::path> predictors;
+  std::string seeds = "1000000-1000063";  // noise that nothing was fitted to (support/noise_numbers.hpp)
 };
 
-void run(const std::filesystem::path& model, const std::vector<std::filesystem::path>& predictors,
-         const std::filesystem::path& out, const std::string& seed_list) {
-  const auto seeds = parse_seeds(seed_list);
-  const auto network = load_unet(model);
-  const UnetConfig& config = network->config();
-  const Tensor unit_noise = tensor_noise(seeds, {config.img_channels, config.img_resolution, config.img_resolution});
+struct Candidate {
+  std::string name;
+  Sampler sampler;
+  Tensor images = {};
+};
 
-  // Heun makes two evaluations a step: 50 steps are 100 evaluations. Last, because the others are measured against it.
-  std::vector<Candidate> candidates{{"Euler (DDIM)", Euler{}, karras({.steps = 5})},
-                                    {"DPM-Solver++", Dpmpp{.order = 3}, karras({.steps = 5})},
-                                    {"iPNDM", Ipndm{.order = 3}, karras({.steps = 5})}};
-  for (const auto& path : predictors) {
-    const Learned one = read_learned(path, config, torch::kCPU);
-    candidates.push_back({one.kind, one.solver, one.schedule, one.options, one.start});
-  }
-  candidates.push_back({"reference (Heun)", Heun{}, karras({.steps = 50})});
-  int total = 0;
-  for (auto& c : candidates) {
-    const int nfe = evaluations(c.solver, c.schedule, c.options);
-    c.label += ", " + std::to_string(nfe) + " evaluations";
-    total += nfe;
-  }
+void add_options(CommandLine& line, Settings& s) {
+  s.network.add_model(line);
+  line.option("--predictors", s.predictors,
+              "predictors of train_amed (.safetensors) and tables of calibrate (.json), a panel for each")
+      .comma_separated();
+  line.option("--out", s.out, "picture to write (.png)").required();
+  line.option("--seeds", s.seeds, "a seed for each image, such as 0-63,70,80-90");
+  s.network.add_device(line);
+}
 
-  Progress progress("sampling", total, "evaluations");
-  Spent spent;
-  Tensor labels;
-  if (config.label_dim > 0) labels = class_rows(torch::arange(unit_noise.size(0)) % config.label_dim, config.label_dim);
-  const TimedNetwork denoise(network, labels, progress, spent);
-  std::vector<Tensor> results;
+/// The reference comes first.
+std::vector<Candidate> candidates_of(const Settings& s, const UnetConfig& config) {
+  constexpr int few_steps = 5, reference_steps = 50;  // of Heun, with two evaluations a step
+  const Schedule few = karras({.steps = few_steps});
+  std::vector<Candidate> all{{"Reference (Heun)", {tensor_solver("heun"), karras({.steps = reference_steps})}},
+                             {"Euler (DDIM)", {tensor_solver("euler"), few}},
+                             {"DPM-Solver++", {tensor_solver("dpmpp", {.order = 3}), few}},
+                             {"iPNDM", {tensor_solver("ipndm", {.order = 3}), few}}};
+  for (const auto& path : s.predictors) {
+    LoadedSampler loaded = load_sampler(path, config, parse_device(s.network.device));
+    all.push_back({loaded.kind, loaded.sampler});
+  }
+  return all;
+}
+
+double rms_distance(const Tensor& a, const Tensor& b) { return (a - b).square().mean().sqrt().item<double>(); }
+
+std::string text_of(const char* format, double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+void write_picture(const std::filesystem::path& path, const std::vector<Candidate>& candidates) {
+  constexpr int shown_columns = 6;  // of images in a panel: more would be too small to see
+  constexpr int rows = 2, scale = 2, text_scale = 3;
   std::vector<Panel> panels;
-  for (const auto& c : candidates) {
-    const auto drawn = [&](const auto& from) { return sample(c.solver, from, c.schedule, unit_noise, c.options); };
-    const auto result =
-        c.start ? drawn(with_analytic_first_step(denoise, c.start->denoiser(labels, 1))) : drawn(denoise);
-    if (result.status != Status::complete) throw std::runtime_error(c.label + ": the samples are not finite");
-    results.push_back(result.x.contiguous());
-    const auto size = extents(result.x);
-    panels.push_back(
-        {c.label, grid(floats(results.back()),
-                       {.batch = size[0], .channels = size[1], .height = size[2], .width = size[3], .scale = 2})});
+  for (const Candidate& c : candidates) {
+    std::string caption = "NFE " + std::to_string(c.sampler.nfe());
+    if (&c != &candidates.front()) caption += text_of(", RMS %.4f", rms_distance(c.images, candidates.front().images));
+    const std::int64_t most = shown_columns * shown_columns;
+    panels.push_back({{c.name, caption}, picture(c.images.slice(0, 0, most), 0, scale)});
+  }
+  write_png(path, page(panels, rows, text_scale));
+}
+
+void run(const Settings& s) {
+  check_output("out", s.out, ".png");
+  const auto seeds = parse_seeds(s.seeds);
+  const auto network = s.network.load();
+  const UnetConfig& config = network->config();
+  const Tensor noise = noise_of(seeds, config, parse_device(s.network.device));
+  std::vector<Candidate> candidates = candidates_of(s, config);
+  int total = 0;
+  for (const Candidate& c : candidates) total += c.sampler.nfe();
+  Progress progress("sampling", total, "evaluations");
+  CallTimes times;
+  const Tensor labels = Condition{}.labels(config, 0, noise.size(0));
+  const ConditionalDenoiser denoise(timed(network, progress, times), labels);
+  for (Candidate& c : candidates) {
+    const auto result = draw(c.sampler, denoise, noise);
+    if (result.status != Status::complete) throw std::runtime_error(c.name + ": the samples are not finite");
+    c.images = result.x;
   }
   progress.finish();
-  write_png(out, side_by_side(panels));
+  write_picture(s.out, candidates);
 
-  std::printf("%-40s rms distance to the reference\n", "");
-  for (std::size_t i = 0; i + 1 < candidates.size(); ++i) {
-    const double rms = (results[i] - results.back()).square().mean().sqrt().item<double>();
-    std::printf("%-40s %.4f\n", candidates[i].label.c_str(), rms);
+  std::printf("%-20s NFE  RMS distance to the reference (lower is better)\n", "");
+  for (const Candidate& c : candidates) {
+    const bool reference = &c == &candidates.front();
+    const double rms = rms_distance(c.images, candidates.front().images);
+    std::printf("%-20s %3d  %s\n", c.name.c_str(), c.sampler.nfe(), reference ? "-" : text_of("%.4f", rms).c_str());
   }
-  std::printf("picture: %s\n", out.string().c_str());
+  std::printf("picture: %s\n", s.out.c_str());
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::filesystem::path model, out;
-  std::vector<std::filesystem::path> predictors;
-  std::string seeds = "1000000-1000063";  // noise that nothing was fitted to (support/noise_numbers.hpp)
-  CLI::App app{"Draws the same noise with several solvers, side by side."};
-  plain_words(app);
-  app.add_option("--model", model, "weights of the network (safetensors)")->required();
-  app.add_option("--predictors", predictors, "trained predictors (.safetensors) and tables (.json), one column each")
-      ->delimiter(',');
-  app.add_option("--out", out, "the picture (.png)")->required();
-  app.add_option("--seeds", seeds, "one image each, such as 0-63,70,80-90");
-  finite_numbers(app);
-  CLI11_PARSE(app, argc, argv);
-  try {
-    keep_freed_memory();
-    check_output("out", out, ".png");
-    run(model, predictors, out, seeds);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", first_line(error).c_str());
-    return 1;
-  }
+  Settings s;
+  CommandLine line("compare", "Draws the same noise with several solvers, side by side.");
+  add_options(line, s);
+  return line.run(argc, argv, [&] { run(s); });
 }

@@ -1,66 +1,69 @@
-// Noise levels for a network from its own trajectories (GITS), to be given to --levels.
+// Prints a schedule for --levels, fitted to a network's trajectories (GITS): levels are close where trajectories bend.
 //   gits --model fashion_mnist.safetensors --steps 5
 #include "support/command_line.hpp"
 #include "support/condition.hpp"
 #include "support/network.hpp"
 #include "support/noise_numbers.hpp"
 #include "support/progress.hpp"
-#include "support/solver_name.hpp"
+#include "support/sampler.hpp"
+#include "support/solver_list.hpp"
 
 #include <fewstep/fitting/gits.hpp>
-#include <fewstep/torch.hpp>
+#include <fewstep/schedules/karras.hpp>
 
-#include <CLI/CLI.hpp>
+#include <torch/utils.h>
 
-#include <cstdint>
+#include <cstddef>
 #include <cstdio>
-#include <filesystem>
 #include <string>
 
-int main(int argc, char** argv) {
-  using namespace fewstep;
-  using namespace fewstep::examples;
-  using torch::Tensor;
-  std::filesystem::path model;
+namespace {
+
+using namespace fewstep;
+using namespace fewstep::examples;
+using torch::Tensor;
+
+struct Settings {
+  NetworkOptions network;
   GitsOptions options;
-  std::string student = "ipndm", cost = "deviation", device = "cpu";
+  std::string student = "ipndm", cost = "deviation";
   int teacher_steps = 60, images = 256;
-  bool bf16 = false;
-  CLI::App app{"Computes noise levels for a network: where its trajectories bend, levels are close."};
-  plain_words(app);
-  app.add_option("--model", model, "weights of the network (safetensors)")->required();
-  app.add_option("--steps", options.steps, "of the schedule")->check(CLI::Range(1, 1'000));
-  app.add_option("--cost", cost, "deviation, l1, l2")->check(CLI::IsMember({"deviation", "l1", "l2"}));
-  app.add_option("--coefficient", options.coefficient, "what later steps count against earlier ones")
-      ->check(CLI::PositiveNumber);
-  app.add_flag("--afs", options.analytic_first_step, "for a student with an analytic first step: one step more");
-  app.add_option("--student", student, "the solver that the level for the analytic step is chosen with")
-      ->check(unknown_solver);
-  app.add_option("--teacher-steps", teacher_steps, "of iPNDM on Karras levels")->check(CLI::Range(2, 10'000));
-  app.add_option("--images", images, "trajectories")->check(CLI::Range(1, 65'536));
-  app.add_option("--device", device, "cpu, cuda, cuda:1, ...");
-  app.add_flag("--bf16", bf16, "the network computes in bfloat16");
-  finite_numbers(app);
-  CLI11_PARSE(app, argc, argv);
-  try {
-    keep_freed_memory();
-    options.cost = cost == "l1" ? GitsCost::l1 : cost == "l2" ? GitsCost::l2 : GitsCost::deviation;
-    const auto network = load_unet(model);
-    network->to(parse_device(device));
-    if (bf16) network->compute_type = torch::kBFloat16;
-    const UnetConfig& c = network->config();
-    const Schedule fine = karras({.steps = teacher_steps});
-    const Tensor x = noise_of(training_numbers(0, 0, images), c, parse_device(device)) * fine[0];
-    Progress bar("teacher", teacher_steps, "evaluations");
-    Spent spent;
-    const TimedNetwork denoise(network, Condition{}.labels(c, 0, images), bar, spent);
-    const torch::NoGradGuard no_grad;
-    const Schedule levels = gits(Ipndm{}, denoise, fine, x, make_solver<Tensor>(student), options);
-    bar.finish();
-    for (std::size_t i = 0; i < levels.size(); ++i) std::printf("%s%.6g", i > 0 ? "," : "", levels[i]);
-    std::printf("\n");
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", first_line(error).c_str());
-    return 1;
-  }
+};
+
+void add_options(CommandLine& line, Settings& s) {
+  s.network.add_model(line);
+  line.option("--steps", s.options.steps, "steps of the schedule").range(1, 1'000);
+  line.option("--cost", s.cost, "cost of an Euler step: deviation, l1, l2");
+  line.option("--coefficient", s.options.coefficient, "weight of later steps relative to earlier ones").positive();
+  line.flag("--afs", s.options.analytic_first_step, "for a student with an analytic first step: one more step");
+  line.option("--student", s.student, "solver for which the level after the analytic first step is chosen")
+      .check(unknown_solver);
+  line.option("--teacher-steps", s.teacher_steps, "steps of the teacher, iPNDM on Karras levels").range(2, 10'000);
+  line.option("--images", s.images, "trajectories").range(1, 65'536);
+  s.network.add_device(line);
+}
+
+void run(Settings s) {
+  s.options.cost = parse<GitsCost>("cost", s.cost);
+  const auto network = s.network.load();
+  const UnetConfig& config = network->config();
+  const Schedule fine = karras({.steps = s.teacher_steps});
+  const Tensor x = noise_of(training_numbers(0, 0, s.images), config, parse_device(s.network.device)) * fine[0];
+  Progress progress("teacher", s.teacher_steps, "evaluations");
+  CallTimes times;
+  const ConditionalDenoiser denoise(timed(network, progress, times), Condition{}.labels(config, 0, s.images));
+  const torch::NoGradGuard no_grad;
+  const Schedule levels = gits(tensor_solver("ipndm"), denoise, fine, x, tensor_solver(s.student), s.options);
+  progress.finish();
+  for (std::size_t i = 0; i < levels.size(); ++i) std::printf("%s%.6g", i > 0 ? "," : "", levels[i]);
+  std::printf("\n");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Settings s;
+  CommandLine line("gits", "Computes noise levels for a network: where its trajectories bend, levels are close.");
+  add_options(line, s);
+  return line.run(argc, argv, [&] { run(s); });
 }

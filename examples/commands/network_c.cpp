@@ -1,28 +1,35 @@
 // The trained network as a shared library with a C interface.
 #include "support/network_c.h"
 
-#include "support/network.hpp"
+#include "support/process.hpp"
+#include "support/unet.hpp"
 
+#include <torch/utils.h>
+
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <memory>
 
+using namespace fewstep::examples;
+
 struct network {
-  std::shared_ptr<fewstep::examples::EdmDenoiser> denoiser;
+  std::shared_ptr<EdmDenoiser> denoiser;
 };
 
 network* network_open(const char* path, char* error, int error_size) {
   try {
-    fewstep::examples::keep_freed_memory();
-    return new network{fewstep::examples::load_unet(path)};
+    keep_freed_memory();
+    return new network{load_unet(path)};
   } catch (const std::exception& e) {
-    std::snprintf(error, static_cast<std::size_t>(error_size), "%s", fewstep::examples::first_line(e).c_str());
+    std::snprintf(error, static_cast<std::size_t>(error_size), "%s", first_line(e).c_str());
     return nullptr;
   }
 }
 
 int network_numbers(const network* n) {
-  const auto& c = n->denoiser->config();
+  const UnetConfig& c = n->denoiser->config();
   return static_cast<int>(c.img_channels * c.img_resolution * c.img_resolution);
 }
 
@@ -31,18 +38,19 @@ int network_classes(const network* n) { return static_cast<int>(n->denoiser->con
 int network_denoise(network* n, const float* x, float sigma, const int* classes, float* out, int samples) {
   try {
     const torch::NoGradGuard no_grad;
-    const auto& c = n->denoiser->config();
+    const UnetConfig& c = n->denoiser->config();
     const torch::Tensor batch =
         torch::from_blob(const_cast<float*>(x), {samples, c.img_channels, c.img_resolution, c.img_resolution});
     torch::Tensor labels;
-    if (classes && c.label_dim > 0)
-      labels = fewstep::examples::class_rows(
-          torch::from_blob(const_cast<int*>(classes), {samples}, torch::kInt32).to(torch::kInt64), c.label_dim);
+    if (classes && c.label_dim > 0) {
+      const torch::Tensor indices = torch::from_blob(const_cast<int*>(classes), {samples}, torch::kInt32);
+      labels = class_rows(indices.to(torch::kInt64), c.label_dim);
+    }
     const torch::Tensor denoised = n->denoiser->forward(batch, torch::tensor(sigma), labels).denoised.contiguous();
     std::memcpy(out, denoised.data_ptr<float>(), sizeof(float) * static_cast<std::size_t>(denoised.numel()));
     return 0;
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "error: %s\n", fewstep::examples::first_line(e).c_str());
+    std::fprintf(stderr, "error: %s\n", first_line(e).c_str());
     return 1;
   }
 }

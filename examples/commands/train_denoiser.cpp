@@ -1,49 +1,92 @@
-// Trains the class-conditional denoiser that the examples ship, on Fashion-MNIST, with the loss of Karras et al. 2022
-// (EDM, arXiv 2206.00364, table 1): sigma log-normal, weight (sigma^2 + sd^2) / (sigma sd)^2.
+// Trains the class-conditional denoiser of the examples on Fashion-MNIST with the loss of Karras et al. 2022 (EDM,
+// arXiv 2206.00364, table 1): log-normal sigma, weight (sigma^2 + sd^2) / (sigma sd)^2.
 //
-// All randomness of step k comes from (seed, k) alone, so a run that was killed and resumed sees the same numbers as
-// one that was not.
+// The random numbers of step k depend on seed and k only, so that a resumed run equals an uninterrupted one.
 #include "support/command_line.hpp"
 #include "support/fashion_mnist.hpp"
 #include "support/output.hpp"
 #include "support/progress.hpp"
+#include "support/tensor_file.hpp"
 #include "support/unet.hpp"
 
-#include <CLI/CLI.hpp>
+#include <torch/nn/module.h>
+#include <torch/optim/adam.h>
+#include <torch/serialize.h>
+#include <torch/utils.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
+#include <map>
+#include <string>
+#include <vector>
 
 namespace {
 
 using namespace fewstep::examples;
 using torch::Tensor;
 namespace fs = std::filesystem;
-namespace io = fewstep::io;
 
-constexpr double p_mean = -1.2, p_std = 1.2;
+constexpr double p_mean = -1.2, p_std = 1.2;  // of ln(sigma)
+constexpr std::int64_t test_count = 10'000;   // images of the test split
 
 struct Settings {
   std::string data = fashion_mnist_folder, out = "fashion_mnist.safetensors", evaluate;
   std::int64_t images = 400'000, batch = 48, threads = 0, seed = 0, test_images = 2'000;
   double lr = 1.5e-3, warmup = 8'000, ema = 20'000, checkpoint_seconds = 120, test_seconds = 600;
-  UnetConfig net;
+  UnetConfig net = shipped_config();
   bool bf16 = false;
+
+  /// The architecture of examples/models/fashion_mnist.safetensors.
+  static UnetConfig shipped_config() {
+    UnetConfig c;
+    c.img_channels = 1;
+    c.label_dim = 10;
+    c.label_dropout = 0.15;
+    c.model_channels = 32;
+    c.channel_mult = {1, 2, 2};
+    c.num_blocks = 1;
+    c.attn_resolutions = {8};
+    return c;
+  }
 };
 
-/// One noise level per image, at evenly spaced quantiles of the log-normal: the mean loss of a batch varies far less
-/// than with independent draws.
+void add_options(CommandLine& line, Settings& s) {
+  line.option("--data", s.data, "folder of the IDX files");
+  line.option("--out", s.out, "weights to write (.safetensors); OUT.log and OUT.checkpoint are written too");
+  line.option("--images", s.images, "training images in total").positive();
+  line.option("--batch", s.batch, "images per step").range(1, 60'000);
+  line.option("--lr", s.lr, "Adam's peak learning rate").positive();
+  line.option("--warmup", s.warmup, "images until the peak learning rate").positive();
+  line.option("--ema", s.ema, "half-life of the averaged weights, in images").positive();
+  line.option("--channels", s.net.model_channels, "channels at full resolution");
+  line.option("--multiples", s.net.channel_mult, "channels at each resolution, as multiples of --channels")
+      .comma_separated();
+  line.option("--blocks", s.net.num_blocks, "blocks per resolution");
+  line.option("--attention", s.net.attn_resolutions, "resolutions with self-attention").comma_separated();
+  line.option("--checkpoint-interval", s.checkpoint_seconds, "seconds between checkpoints").positive();
+  line.option("--test-interval", s.test_seconds, "seconds between losses on the test split").positive();
+  line.option("--test-images", s.test_images, "images for that loss").range(250, 10'000);
+  line.option("--seed", s.seed, "seed of weights, order and noise");
+  line.option("--threads", s.threads, "threads; 0: LibTorch's default").not_negative();
+  line.flag("--bf16", s.bf16, "compute in bfloat16, with float32 weights; faster on processors that support it");
+  line.option("--evaluate", s.evaluate, "only print the loss of these weights on the test split");
+}
+
+/// Returns one noise level per image, at evenly spaced quantiles of the log-normal distribution: the mean loss of a
+/// batch varies far less than with independent draws.
 Tensor stratified_sigmas(std::int64_t count) {
   const Tensor quantile =
       ((torch::arange(count, torch::kFloat64) + torch::rand({1}, torch::kFloat64)) / count).clamp(1e-6, 1 - 1e-6);
   return (p_mean + p_std * std::sqrt(2.) * torch::erfinv(2 * quantile - 1)).exp().to(torch::kFloat32);
 }
 
-/// Mean weighted squared error over all pixels, for noise from LibTorch's current random state.
+/// Mean weighted squared error over all pixels. The noise is drawn from LibTorch's global generator.
 Tensor edm_loss(const EdmDenoiser& net, const Tensor& images, const Tensor& labels, const Tensor& sigma) {
   const double sd = net.config().sigma_data;
   const Tensor level = sigma.view({-1, 1, 1, 1});
@@ -65,7 +108,7 @@ double split_loss(EdmDenoiser& net, const LabelledImages& split, std::int64_t co
     for (std::int64_t at = 0; at + batch <= count; at += batch, ++batches) {
       const Tensor labels =
           with_labels ? class_rows(split.labels.narrow(0, at, batch), net.config().label_dim) : Tensor();
-      // Shuffled, so that an image's place in the file says nothing about its noise levels.
+      // Shuffled, so that noise levels do not depend on an image's place in the file.
       const Tensor sigma = stratified_sigmas(batch).index_select(0, torch::randperm(batch));
       sum += edm_loss(net, split.images.narrow(0, at, batch), labels, sigma).item<double>();
     }
@@ -95,10 +138,29 @@ class Trainer {
   }
 
   void run(const std::string& command) {
-    std::int64_t parameters = 0;
-    for (const Tensor& p : net_.parameters()) parameters += p.numel();
     std::ofstream log(s_.out + ".log", std::ios::app);
-    log << "# " << command << "\n# " << parameters << " parameters, starting at image " << seen_ << std::endl;
+    log << "# " << command << "\n# " << parameter_count() << " parameters, starting at image " << seen_ << std::endl;
+    train(log);
+    const double loss = split_loss(ema_, test_, test_count, true, 2),
+                 unlabelled = split_loss(ema_, test_, test_count, false, 2);
+    log << "images " << seen_ << "  test loss (all 10000, EMA) " << loss << " with labels, " << unlabelled << " without"
+        << std::endl;
+    std::printf("test loss %.4f with labels, %.4f without\n", loss, unlabelled);
+    publish(command, loss, unlabelled);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static double elapsed(Clock::time_point since) { return std::chrono::duration<double>(Clock::now() - since).count(); }
+  std::string checkpoint_path() const { return s_.out + ".checkpoint"; }
+
+  std::int64_t parameter_count() const {
+    std::int64_t count = 0;
+    for (const Tensor& p : net_.parameters()) count += p.numel();
+    return count;
+  }
+
+  void train(std::ofstream& log) {
     Progress bar("train", static_cast<double>(s_.images), "images", static_cast<double>(seen_));
     auto saved = Clock::now(), tested = saved;
     while (seen_ < s_.images) {
@@ -119,18 +181,7 @@ class Trainer {
     }
     bar.finish();
     save();
-    const double loss = split_loss(ema_, test_, 10'000, true, 2),
-                 unlabelled = split_loss(ema_, test_, 10'000, false, 2);
-    log << "images " << seen_ << "  test loss (all 10000, EMA) " << loss << " with labels, " << unlabelled << " without"
-        << std::endl;
-    std::printf("test loss %.4f with labels, %.4f without\n", loss, unlabelled);
-    publish(command, loss, unlabelled);
   }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  static double elapsed(Clock::time_point since) { return std::chrono::duration<double>(Clock::now() - since).count(); }
-  std::string checkpoint_path() const { return s_.out + ".checkpoint"; }
 
   double step() {
     const std::int64_t k = seen_ / s_.batch, per_epoch = train_.images.size(0) / s_.batch;
@@ -154,7 +205,7 @@ class Trainer {
     adam_.step();
     seen_ += s_.batch;
 
-    // Averages over a growing span at first, so that the random start is soon forgotten (EDM, appendix F).
+    // The half-life grows at first, so that the average forgets the initial weights (EDM, appendix F).
     const torch::NoGradGuard no_grad;
     const double half_life = std::min(s_.ema, 0.05 * static_cast<double>(seen_));
     const double keep = std::exp2(-static_cast<double>(s_.batch) / half_life);
@@ -167,8 +218,8 @@ class Trainer {
   void save() {
     const fs::path path = checkpoint_path(), part = path.string() + ".part";
     torch::serialize::OutputArchive archive, net, ema, adam;
-    net_.save(net);
-    ema_.save(ema);
+    net_.module().save(net);
+    ema_.module().save(ema);
     adam_.save(adam);
     archive.write("net", net);
     archive.write("ema", ema);
@@ -185,8 +236,8 @@ class Trainer {
     archive.read("net", net);
     archive.read("ema", ema);
     archive.read("adam", adam);
-    net_.load(net);
-    ema_.load(ema);
+    net_.module().load(net);
+    ema_.module().load(ema);
     adam_.load(adam);
     Tensor seen, mean_loss;
     archive.read("seen", seen);
@@ -197,7 +248,7 @@ class Trainer {
   }
 
   void publish(const std::string& command, double loss, double unlabelled) {
-    io::TensorFile file{{}, to_metadata(s_.net)};
+    TensorFile file{{}, to_metadata(s_.net)};
     for (const auto& [name, tensor] : ema_.state()) file.tensors[name] = tensor.to(torch::kFloat16);
     std::string labels;
     for (const char* label : fashion_mnist_labels) labels += (labels.empty() ? "" : ",") + std::string(label);
@@ -206,7 +257,7 @@ class Trainer {
     file.metadata["training_images"] = std::to_string(seen_);
     file.metadata["test_loss"] = std::to_string(loss);
     file.metadata["test_loss_without_labels"] = std::to_string(unlabelled);
-    io::save_tensors(s_.out, file);
+    save_tensors(s_.out, file);
     std::printf("wrote %s\n", s_.out.c_str());
   }
 
@@ -219,57 +270,28 @@ class Trainer {
   double mean_loss_ = 0;
 };
 
+/// Prints the loss of weights on the test split.
+void print_loss(const std::string& weights, const std::string& data) {
+  const auto net = load_unet(weights);
+  const LabelledImages test = load_fashion_mnist(data, "t10k");
+  for (const bool labels : {true, false})
+    std::printf("test loss %s labels: %.4f\n", labels ? "with" : "without",
+                split_loss(*net, test, test_count, labels, 2));
+}
+
+void run(const Settings& s, const std::string& command) {
+  if (s.threads > 0) torch::set_num_threads(static_cast<int>(s.threads));
+  if (!s.evaluate.empty()) return print_loss(s.evaluate, s.data);
+  check_output("out", s.out, ".safetensors");
+  torch::manual_seed(static_cast<std::uint64_t>(s.seed));
+  Trainer(s).run(command);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   Settings s;
-  s.net.img_channels = 1;
-  s.net.label_dim = 10;
-  s.net.label_dropout = 0.15;
-  s.net.model_channels = 32;
-  s.net.channel_mult = {1, 2, 2};
-  s.net.num_blocks = 1;
-  s.net.attn_resolutions = {8};
-  CLI::App app{"Trains a class-conditional denoiser on Fashion-MNIST; run it again to resume."};
-  plain_words(app);
-  app.add_option("--data", s.data, "folder of the IDX files");
-  app.add_option("--out", s.out, "weights to write; .log and .checkpoint stand beside it");
-  app.add_option("--images", s.images, "training images to see in all")->check(CLI::PositiveNumber);
-  app.add_option("--batch", s.batch, "images per step")->check(CLI::Range(1, 60'000));
-  app.add_option("--lr", s.lr, "Adam's peak learning rate")->check(CLI::PositiveNumber);
-  app.add_option("--warmup", s.warmup, "images until the peak learning rate")->check(CLI::PositiveNumber);
-  app.add_option("--ema", s.ema, "half-life of the averaged weights, in images")->check(CLI::PositiveNumber);
-  app.add_option("--channels", s.net.model_channels, "channels at full resolution");
-  app.add_option("--multiples", s.net.channel_mult, "channels of each resolution, as multiples")->delimiter(',');
-  app.add_option("--blocks", s.net.num_blocks, "blocks per resolution");
-  app.add_option("--attention", s.net.attn_resolutions, "resolutions with self-attention")->delimiter(',');
-  app.add_option("--checkpoint-interval", s.checkpoint_seconds, "seconds")->check(CLI::PositiveNumber);
-  app.add_option("--test-interval", s.test_seconds, "seconds between losses on the test split")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--test-images", s.test_images, "images of those")->check(CLI::Range(250, 10'000));
-  app.add_option("--seed", s.seed, "of weights, order and noise");
-  app.add_option("--threads", s.threads, "0: LibTorch's choice")->check(CLI::NonNegativeNumber);
-  app.add_flag("--bf16", s.bf16, "compute in bfloat16 (weights stay float32), faster where the processor has it");
-  app.add_option("--evaluate", s.evaluate, "only print the loss of these weights on the test split");
-  finite_numbers(app);
-  CLI11_PARSE(app, argc, argv);
-  try {
-    if (s.threads > 0) torch::set_num_threads(static_cast<int>(s.threads));
-    if (!s.evaluate.empty()) {
-      const auto net = load_unet(s.evaluate);
-      const LabelledImages test = load_fashion_mnist(s.data, "t10k");
-      for (const bool labels : {true, false})
-        std::printf("test loss %s labels: %.4f\n", labels ? "with" : "without",
-                    split_loss(*net, test, 10'000, labels, 2));
-      return 0;
-    }
-    check_output("out", s.out, ".safetensors");
-    std::string command = "train_denoiser";
-    for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];
-    torch::manual_seed(static_cast<std::uint64_t>(s.seed));
-    Trainer(s).run(command);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
-    return 1;
-  }
+  CommandLine line("train_denoiser", "Trains a class-conditional denoiser on Fashion-MNIST; run it again to resume.");
+  add_options(line, s);
+  return line.run(argc, argv, [&] { run(s, line.text()); });
 }

@@ -1,19 +1,19 @@
-// A small classifier of 32x32 grey images, whose features serve to compare sets of images.
+// A small classifier of 32x32 grey images. Its features serve to compare sets of images.
 #pragma once
 
-#include <fewstep/torch/safetensors.hpp>
+#include <torch/types.h>
 
-#include <torch/torch.h>
-
+#include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
-#include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace fewstep::examples {
 
-/// Four convolutions, each but the first halving the image, and one linear layer on the mean over positions.
-class Classifier : public torch::nn::Module {
+/// Four convolutions, the last three with stride 2, then the mean over positions and a linear layer.
+class Classifier {
  public:
   static constexpr std::int64_t features = 64, classes = 10;
 
@@ -22,41 +22,23 @@ class Classifier : public torch::nn::Module {
     torch::Tensor logits;   // [B, classes]
   };
 
-  Classifier() {
-    const std::int64_t widths[] = {1, 16, 32, 64, features};
-    for (int i = 0; i < 4; ++i)
-      convolutions_.push_back(register_module(
-          "conv" + std::to_string(i),
-          torch::nn::Conv2d(torch::nn::Conv2dOptions(widths[i], widths[i + 1], 3).stride(i == 0 ? 1 : 2).padding(1))));
-    head_ = register_module("head", torch::nn::Linear(features, classes));
-  }
+  /// Random weights.
+  Classifier();
 
   /// @param x  [B, 1, 32, 32] in [-1, 1]
-  Output forward(torch::Tensor x) {
-    for (auto& convolution : convolutions_) x = torch::relu(convolution->forward(x));
-    const torch::Tensor feature = x.mean({2, 3});
-    return {feature, head_->forward(feature)};
-  }
+  Output forward(torch::Tensor x) const;
+
+  void to(torch::Device device);
+  void eval();
+  std::vector<torch::Tensor> parameters() const;
+  std::map<std::string, torch::Tensor> named_parameters() const;
 
  private:
-  std::vector<torch::nn::Conv2d> convolutions_;
-  torch::nn::Linear head_{nullptr};
+  struct Layers;
+  std::shared_ptr<Layers> layers_;
 };
 
 /// @throws std::runtime_error naming the file and the tensor that is missing or has another shape.
-inline std::shared_ptr<Classifier> load_classifier(const std::filesystem::path& path) {
-  const io::TensorFile file = io::load_tensors(path);
-  const auto classifier = std::make_shared<Classifier>();
-  const torch::NoGradGuard no_grad;
-  for (const auto& entry : classifier->named_parameters()) {
-    const auto found = file.tensors.find(entry.key());
-    if (found == file.tensors.end() || found->second.sizes() != entry.value().sizes())
-      throw std::runtime_error(path.string() + ": tensor " + entry.key() +
-                               " is missing or has another shape: not a classifier of train_classifier");
-    torch::Tensor(entry.value()).copy_(found->second).requires_grad_(false);
-  }
-  classifier->eval();
-  return classifier;
-}
+std::shared_ptr<Classifier> load_classifier(const std::filesystem::path& path);
 
 }  // namespace fewstep::examples

@@ -1,96 +1,66 @@
-// What pictures a network is asked for: what the commands that draw many have in common.
+// Classes and guidance of the samples that a command draws.
 #pragma once
 
-#include "unet.hpp"
+#include "command_line.hpp"
+#include "network.hpp"
+#include "unet_config.hpp"
 
-#include <fewstep/denoisers/analytic_first_step.hpp>
-#include <fewstep/denoisers/guidance.hpp>
-#include <fewstep/io/gaussian_start_file.hpp>
-#include <fewstep/torch.hpp>
-#include <fewstep/torch/gaussian_start.hpp>
+#include <fewstep/torch/algebra.hpp>
 
-#include <torch/torch.h>
-#include <CLI/CLI.hpp>
+#include <torch/types.h>
 
-#include <cstddef>
 #include <cstdint>
-#include <filesystem>
-#include <iterator>
-#include <sstream>
+#include <functional>
 #include <string>
 #include <vector>
 
 namespace fewstep::examples {
 
-/// @throws std::runtime_error as io::read_gaussian_start, also for a start that is for another model.
-inline TensorGaussianStart load_gaussian_start(const std::filesystem::path& path, const UnetConfig& c,
-                                               torch::Device device) {
-  return TensorGaussianStart::from(io::read_gaussian_start(path, {c.img_channels, c.img_resolution, c.img_resolution},
-                                                           static_cast<std::size_t>(c.label_dim)),
-                                   device);
-}
+/// A network for samples of given classes as a denoiser: one type for every network and guidance scale, so that a
+/// command compiles solvers for it once. Features are those of the network for the given classes.
+class ConditionalDenoiser {
+ public:
+  /// @param labels    [N, classes], N >= the batch, one-hot or zeros for unconditional samples; undefined: a network
+  ///                  without classes
+  /// @param guidance  classifier-free guidance scale; other than 1, each call takes two evaluations
+  ConditionalDenoiser(Network network, torch::Tensor labels, double guidance = 1);
 
+  /// out <- D(x, sigma); @return true: there are features
+  bool operator()(const torch::Tensor& x, const Level<torch::Tensor>& sigma, torch::Tensor& out,
+                  torch::Tensor& features) const;
+  int evaluations_per_call() const { return guidance_ == 1 ? 1 : 2; }
+
+  const torch::Tensor& labels() const { return labels_; }
+  double guidance() const { return guidance_; }
+
+ private:
+  torch::Tensor labels_;
+  double guidance_;
+  std::function<bool(const torch::Tensor&, const Level<torch::Tensor>&, torch::Tensor&, torch::Tensor&)> denoise_;
+};
+
+/// The classes of a command's samples, and their guidance.
 struct Condition {
-  bool unlabelled = false;                 // else classes take turns
-  double guidance = 1;                     // classifier-free; 1: none, else every evaluation is two
-  std::vector<std::int64_t> classes = {};  // those that take turns; empty: all
+  bool unlabelled = false;                 // unconditional samples
+  double guidance = 1;                     // classifier-free guidance scale
+  std::vector<std::int64_t> classes = {};  // sample i has class i mod their number; empty: all classes
 
-  void add_options(CLI::App& app) {
-    app.add_flag("--unlabelled", unlabelled, "pictures of no class; else classes take turns");
-    app.add_option("--guidance", guidance, "towards the class (classifier-free); other than 1, each evaluation is two")
-        ->check(CLI::Range(-1e3, 1e3));
-  }
+  /// Adds --unlabelled and --guidance.
+  void add_options(CommandLine& line);
+  /// Adds --classes.
+  void add_classes(CommandLine& line);
 
-  /// @throws std::invalid_argument for a network that knows no classes, or not these.
-  void check(const UnetConfig& c) const {
-    require(guidance == 1 || (c.label_dim > 0 && !unlabelled), "guidance", guidance, "1 where no class is asked for");
-    require(classes.empty() || !unlabelled, "classes", "given", "without --unlabelled");
-    for (const std::int64_t one : classes)
-      require(one >= 0 && one < c.label_dim, "classes", one,
-              c.label_dim == 0 ? "none, of a model without classes" : "0 to " + std::to_string(c.label_dim - 1));
-  }
+  /// @throws std::invalid_argument if the network has no classes, or not these.
+  void check(const UnetConfig& config) const;
 
-  /// Empty for the usual one.
-  std::string text() const {
-    std::ostringstream text;
-    text.precision(17);
-    if (unlabelled) text << ", unlabelled";
-    if (guidance != 1) text << ", guidance " << guidance;
-    for (std::size_t k = 0; k < classes.size(); ++k) text << (k == 0 ? ", classes " : " ") << classes[k];
-    return text.str();
-  }
+  /// For descriptions of results; empty for conditional samples of all classes without guidance.
+  std::string text() const;
 
-  /// How many take turns.
-  std::int64_t kinds(const UnetConfig& c) const {
-    if (unlabelled || c.label_dim == 0) return 1;
-    return classes.empty() ? c.label_dim : std::ssize(classes);
-  }
+  /// The number of classes that take turns; 1 for unconditional samples.
+  std::int64_t class_count(const UnetConfig& config) const;
 
-  /// The rows of the samples first, first + 1, ...: [count, classes]; undefined for a network without classes.
-  torch::Tensor labels(const UnetConfig& c, std::int64_t first, std::int64_t count) const {
-    if (c.label_dim == 0) return {};
-    if (unlabelled) return torch::zeros({count, c.label_dim});
-    const torch::Tensor known = classes.empty() ? torch::arange(c.label_dim) : torch::tensor(classes);
-    return class_rows(known.index_select(0, torch::arange(first, first + count) % known.size(0)), c.label_dim);
-  }
-
-  /// What `use` makes of the denoiser that these rows and the guidance give, with an analytic start of its own if there
-  /// is one.
-  template <class Network, class Use>
-  auto with_denoiser(const Network& network, const torch::Tensor& labels, const TensorGaussianStart* start,
-                     Use&& use) const {
-    return with_denoiser(network, labels, [&](const auto& denoise) {
-      return start ? use(with_analytic_first_step(denoise, start->denoiser(labels, guidance))) : use(denoise);
-    });
-  }
-  template <class Network, class Use>
-  auto with_denoiser(const Network& network, const torch::Tensor& labels, Use&& use) const {
-    const auto asked = [&](const torch::Tensor& rows) {
-      return [&network, rows](const torch::Tensor& x, const torch::Tensor& sigma) { return network(x, sigma, rows); };
-    };
-    if (guidance == 1) return use(asked(labels));
-    return use(guided(asked(labels), asked(torch::zeros_like(labels)), {.scale = guidance}));
-  }
+  /// Labels of the samples first, first + 1, ...: [count, classes]; undefined for a network without classes.
+  torch::Tensor labels(const UnetConfig& config, std::int64_t first, std::int64_t count) const;
 };
 
 }  // namespace fewstep::examples

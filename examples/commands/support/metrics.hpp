@@ -1,102 +1,48 @@
-// Distances between sets of images, and how sure they are.
+// Distances between sets of images, with bootstrap intervals.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <random>
 #include <vector>
 
 namespace fewstep::examples {
 
-/// How often each of `count` images is drawn in one bootstrap resample (Efron 1979); resample 0 is the set itself.
-inline torch::Tensor resample(std::int64_t count, std::uint64_t index) {
-  if (index == 0) return torch::ones({count}, torch::kFloat64);
-  std::mt19937_64 bits(index);
-  torch::Tensor weights = torch::zeros({count}, torch::kFloat64);
-  double* w = weights.data_ptr<double>();
-  for (std::int64_t i = 0; i < count; ++i) w[bits() % static_cast<std::uint64_t>(count)] += 1;
-  return weights;
-}
+/// Returns [count] in float64: how often each of `count` images is drawn in a bootstrap resample (Efron 1979).
+/// @param index  number of the resample; 0: every image once
+torch::Tensor resample(std::int64_t count, std::uint64_t index);
 
 /// Mean and covariance of features [N, F], each row counted as often as its weight says.
 struct Moments {
   torch::Tensor mean, covariance;
 
-  Moments(const torch::Tensor& features, const torch::Tensor& weights) {
-    const torch::Tensor f = features.to(torch::kFloat64), share = (weights / weights.sum()).unsqueeze(1);
-    mean = (share * f).sum(0);
-    const torch::Tensor centred = f - mean;
-    covariance = centred.t().mm(share * centred);
-  }
+  Moments(const torch::Tensor& features, const torch::Tensor& weights);
 };
 
 /// Frechet distance between two Gaussians, |m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)) (Heusel et al. 2017, arXiv
 /// 1706.08500).
-inline double frechet(const Moments& a, const Moments& b) {
-  const auto root = [](const torch::Tensor& c) {
-    const auto [values, vectors] = torch::linalg_eigh(c);
-    return vectors.mm(torch::diag(values.clamp_min(0).sqrt())).mm(vectors.t());
-  };
-  const torch::Tensor half = root(a.covariance);
-  const torch::Tensor cross = torch::linalg_eigvalsh(half.mm(b.covariance).mm(half)).clamp_min(0).sqrt().sum();
-  return ((a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace() - 2 * cross).item<double>();
-}
+double frechet(const Moments& a, const Moments& b);
 
-/// Images [N, ...] seen along unit directions, each sorted, with the images' places: what the sliced distance needs of
-/// a set.
+/// Images [N, ...] projected onto random unit directions, sorted along each: the input of sliced_wasserstein().
 struct Slices {
-  torch::Tensor values, order;  // [directions, N]
+  torch::Tensor values, order;  // [directions, N]: projections, and the images that they belong to
 
-  /// The same directions for every set of images of one size.
-  explicit Slices(const torch::Tensor& images, std::int64_t directions = 64) {
-    const torch::Tensor flat = images.flatten(1).to(torch::kFloat32);
-    const torch::Tensor draw =
-        torch::randn({flat.size(1), directions}, at::detail::createCPUGenerator(7), torch::kFloat32);
-    std::tie(values, order) = flat.mm(draw / draw.square().sum(0).sqrt()).t().contiguous().sort(1);
-    values = values.contiguous();
-    order = order.contiguous();
-  }
+  /// The directions are the same for all sets of images of one size.
+  explicit Slices(const torch::Tensor& images, std::int64_t directions = 64);
 };
 
-/// Sliced 2-Wasserstein distance of two sets of N images (Bonneel et al. 2015), weighted as in Moments.
-inline double sliced_wasserstein(const Slices& a, const torch::Tensor& weights_a, const Slices& b,
-                                 const torch::Tensor& weights_b) {
-  const std::int64_t directions = a.values.size(0), count = a.values.size(1);
-  double sum = 0;
-  std::vector<float> u, v;
-  const auto spread = [count](const Slices& s, const torch::Tensor& weights, std::int64_t d, std::vector<float>& to) {
-    to.clear();
-    const float* value = s.values.data_ptr<float>() + d * count;
-    const std::int64_t* place = s.order.data_ptr<std::int64_t>() + d * count;
-    for (std::int64_t i = 0; i < count; ++i)
-      to.insert(to.end(), static_cast<std::size_t>(weights.data_ptr<double>()[place[i]]), value[i]);
-  };
-  for (std::int64_t d = 0; d < directions; ++d) {
-    spread(a, weights_a, d, u);
-    spread(b, weights_b, d, v);
-    for (std::size_t i = 0; i < u.size(); ++i) sum += (u[i] - v[i]) * (u[i] - v[i]);
-  }
-  return std::sqrt(sum / static_cast<double>(directions * count));
-}
+/// Sliced 2-Wasserstein distance between two sets of N images (Bonneel et al. 2015), weighted as in Moments.
+double sliced_wasserstein(const Slices& a, const torch::Tensor& weights_a, const Slices& b,
+                          const torch::Tensor& weights_b);
 
-/// A figure and its resamples: [0] is the figure, the rest say how it would vary.
+/// A figure and its values on bootstrap resamples.
 struct Figure {
-  std::vector<double> values;
+  std::vector<double> values;  // [0]: the figure; the others: resamples
 
   double value() const { return values[0]; }
-  /// Half the width between the 2.5% and 97.5% quantiles of the resamples.
-  double margin() const {
-    std::vector<double> sorted(values.begin() + 1, values.end());
-    std::sort(sorted.begin(), sorted.end());
-    const auto at = [&](double share) {
-      return sorted[static_cast<std::size_t>(std::lround(share * static_cast<double>(sorted.size() - 1)))];
-    };
-    return (at(0.975) - at(0.025)) / 2;
-  }
+  /// Half the width of the interval from the 2.5% to the 97.5% quantile of the resamples.
+  double margin() const;
   friend Figure operator-(Figure a, const Figure& b) {
     for (std::size_t i = 0; i < a.values.size(); ++i) a.values[i] -= b.values[i];
     return a;

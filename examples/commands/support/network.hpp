@@ -1,126 +1,69 @@
-// A network as the commands use it: on its device, in its type, timed.
+// The network of a command: loaded, on its device, in its type, timed.
 #pragma once
 
+#include "command_line.hpp"
 #include "progress.hpp"
 #include "unet.hpp"
 
-#include <torch/torch.h>
-
-#if defined(__GLIBC__)
-#include <malloc.h>
-#endif
+#include <torch/types.h>
 
 #include <chrono>
-#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
-#include <span>
-#include <stdexcept>
 #include <string>
-#include <vector>
 
 namespace fewstep::examples {
 
-/// Lets the process keep the memory that it frees: a network's layers ask for the same large blocks again and again,
-/// and glibc would return each to the system and have it zeroed for the next.
-inline void keep_freed_memory() {
-#if defined(__GLIBC__)
-  mallopt(M_MMAP_MAX, 0);
-  mallopt(M_TRIM_THRESHOLD, 2'000'000'000);
-  mallopt(M_TOP_PAD, 250'000'000);
-#endif
-}
+/// @return the device "cpu", "cuda" or "cuda:N"
+/// @throws std::invalid_argument for any other name, and for a GPU that does not exist.
+torch::Device parse_device(const std::string& name);
 
-/// What was spent where, over all batches of a run.
-struct Spent {
+/// Which network a command runs, on which device, and in which type.
+struct NetworkOptions {
+  std::filesystem::path model;
+  std::string device = "cpu";
+  std::string dtype = "float32";  // float32, float64; bfloat16, float16: the network computes in it, the state does not
+  bool bf16 = false;              // the same as dtype "bfloat16"
+
+  /// Adds --model.
+  void add_model(CommandLine& line);
+  /// Adds --device and --bf16.
+  void add_device(CommandLine& line);
+  /// Adds --device and --dtype.
+  void add_device_and_dtype(CommandLine& line);
+
+  /// @throws std::runtime_error as load_unet(); std::invalid_argument as parse_device().
+  std::shared_ptr<EdmDenoiser> load() const;
+};
+
+/// A network as a function (x [B, C, H, W], sigma [] or [B], labels [B, classes] or undefined).
+using Network = std::function<EdmDenoiser::Output(const torch::Tensor&, const torch::Tensor&, const torch::Tensor&)>;
+
+Network plain(std::shared_ptr<const EdmDenoiser> network);
+
+/// Number and duration of calls.
+struct CallTimes {
   int calls = 0;
   double seconds = 0;
 };
 
-/// Counts a call and its seconds from here to the end of the block.
-class Timer {
+/// Counts one call, and its time until the end of the block.
+class CallTimer {
  public:
-  /// @param wait  a GPU works behind the caller's back: without waiting, its time would be counted as somebody else's
-  Timer(bool wait, Spent& spent) : wait_(wait), spent_(&spent) {
-    if (wait_) torch::cuda::synchronize();
-    start_ = std::chrono::steady_clock::now();
-  }
-  ~Timer() {
-    if (wait_) torch::cuda::synchronize();
-    spent_->seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    ++spent_->calls;
-  }
-  Timer(const Timer&) = delete;
-  Timer& operator=(const Timer&) = delete;
+  /// @param wait  for the GPU, before and after the call: it runs asynchronously
+  CallTimer(bool wait, CallTimes& times);
+  ~CallTimer();
+  CallTimer(const CallTimer&) = delete;
+  CallTimer& operator=(const CallTimer&) = delete;
 
  private:
   bool wait_;
-  Spent* spent_;
+  CallTimes* times_;
   std::chrono::steady_clock::time_point start_;
 };
 
-/// A denoiser that counts and times the network behind it, and moves a progress bar.
-/// @param labels  [classes] for all samples alike, or a row for each; undefined: none
-class TimedNetwork {
- public:
-  TimedNetwork(std::shared_ptr<const EdmDenoiser> network, torch::Tensor labels, Progress& progress, Spent& spent)
-      : network_(std::move(network)), labels_(std::move(labels)), progress_(&progress), spent_(&spent) {}
-
-  EdmDenoiser::Output operator()(const torch::Tensor& x, const torch::Tensor& sigma) const {
-    const auto labels =
-        labels_.defined() && labels_.dim() == 1 ? labels_.unsqueeze(0).expand({x.size(0), -1}) : labels_;
-    auto output = [&] {
-      const Timer timer(x.is_cuda(), *spent_);
-      return network_->forward(x, sigma, labels);
-    }();
-    progress_->update(spent_->calls);
-    return output;
-  }
-
- private:
-  std::shared_ptr<const EdmDenoiser> network_;
-  torch::Tensor labels_;
-  Progress* progress_;
-  Spent* spent_;
-};
-
-/// "cpu", "cuda" or "cuda:1".
-/// @throws std::invalid_argument for any other name and for a GPU that is not there.
-inline torch::Device parse_device(const std::string& name) {
-  const auto fail = [&](const std::string& allowed) {
-    throw std::invalid_argument("device is " + name + "; allowed: " + allowed);
-  };
-  if (name == "cpu") return torch::kCPU;
-  if (name != "cuda" && !name.starts_with("cuda:")) fail("cpu, cuda, cuda:0, cuda:1, ...");
-  const auto count = torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0;
-  if (count == 0) fail("cpu (this LibTorch sees no GPU)");
-  int index = 0;
-  if (name != "cuda") {
-    const std::string digits = name.substr(5);
-    if (digits.empty() || digits.size() > 3 || digits.find_first_not_of("0123456789") != digits.npos)
-      fail("cuda:0, ...");
-    index = std::stoi(digits);
-  }
-  if (index >= count) fail("cuda:0 to cuda:" + std::to_string(count - 1));
-  return {torch::kCUDA, static_cast<torch::DeviceIndex>(index)};
-}
-
-/// A float32 tensor's numbers on this side. The tensor must outlive the span.
-inline std::span<const float> floats(const torch::Tensor& contiguous) {
-  return {contiguous.data_ptr<float>(), static_cast<std::size_t>(contiguous.numel())};
-}
-
-/// [B, C, H, W] as the layout of a picture.
-inline std::vector<int> extents(const torch::Tensor& batch) {
-  std::vector<int> sizes;
-  for (const auto size : batch.sizes()) sizes.push_back(static_cast<int>(size));
-  return sizes;
-}
-
-/// The first line of an error: LibTorch appends a stack trace.
-inline std::string first_line(const std::exception& error) {
-  const std::string text = error.what();
-  return text.substr(0, text.find('\n'));
-}
+/// The network; every call is counted, timed and shown as progress. `progress` and `times` must outlive the result.
+Network timed(std::shared_ptr<const EdmDenoiser> network, Progress& progress, CallTimes& times);
 
 }  // namespace fewstep::examples

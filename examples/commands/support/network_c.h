@@ -1,5 +1,4 @@
-/* A network behind a C interface, as any runtime may offer one: here LibTorch (network_c.cpp), elsewhere ONNX, ggml or
- * TensorRT. */
+/* A network behind a C interface, as any inference runtime can offer it. Here LibTorch does (network_c.cpp). */
 #ifndef FEWSTEP_EXAMPLES_NETWORK_C_H
 #define FEWSTEP_EXAMPLES_NETWORK_C_H
 
@@ -9,13 +8,14 @@ extern "C" {
 
 typedef struct network network;
 
-/* Null where it fails; `error` then holds why, in one line. */
+/* Returns null on failure; `error` then holds the reason, in one line. */
 network* network_open(const char* path, char* error, int error_size);
-/* Numbers of a sample; classes, 0 where there are none. */
+/* Returns the numbers of one sample. */
 int network_numbers(const network* n);
+/* Returns the number of classes; 0: an unconditional network. */
 int network_classes(const network* n);
-/* out <- D(x, sigma) for a batch, one sample after the other; `classes`: one for each sample, or null. Not 0 where it
- * fails. */
+/* out <- D(x, sigma) for a batch, one sample after the other. `classes`: one per sample, or null for unconditional
+ * samples. Returns 0 on success. */
 int network_denoise(network* n, const float* x, float sigma, const int* classes, float* out, int samples);
 void network_close(network* n);
 

@@ -3,7 +3,7 @@
 
 #include "../denoisers/gaussian_start.hpp"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstddef>
 #include <cstdint>

@@ -1,0 +1,32 @@
+// A method's figures: distances to the reference solution and to test images.
+#pragma once
+
+#include "image_features.hpp"
+#include "report.hpp"
+#include "sample_store.hpp"
+
+#include <cstdint>
+
+namespace fewstep::examples {
+
+class Measurement {
+ public:
+  /// @param resamples  of the bootstrap
+  Measurement(SampleStore& store, ImageFeatures& features, int resamples)
+      : store_(&store), features_(&features), resamples_(resamples) {}
+
+  /// Measures a method on all sets of the store.
+  Row operator()(const Method& method, int nfe);
+
+ private:
+  Cache::Tensors figures_of(const Method& method, std::int64_t set);
+
+  SampleStore* store_;
+  ImageFeatures* features_;
+  int resamples_;
+};
+
+/// Squared distances to the reference solution [N] in float64: means over the pixels of each image.
+torch::Tensor squared_distances(SampleStore& store, const torch::Tensor& images, std::int64_t set);
+
+}  // namespace fewstep::examples

@@ -1,0 +1,88 @@
+// Samples of methods on numbered noise, kept in a cache.
+#pragma once
+
+#include "cache.hpp"
+#include "condition.hpp"
+#include "method.hpp"
+#include "network.hpp"
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace fewstep::examples {
+
+struct StoreOptions {
+  NetworkOptions network;
+  Condition condition;
+  std::filesystem::path cache = "evaluate.cache";
+  std::string reference = "ipndm";  // solver of the reference solution
+  int reference_steps = 30;
+  std::int64_t images = 4096;  // of each set
+  std::int64_t seeds = 3;      // sets of noise
+  std::int64_t batch = 64;
+
+  /// Adds --cache, --images, --seeds, --reference, --reference-steps, --batch and those of condition and device.
+  void add_options(CommandLine& line);
+};
+
+/// Draws samples by methods and keeps them in the cache. Samples are numbered by set (1, 2, ...: see noise_numbers.hpp)
+/// and by index in the set; both methods and sets share noise and classes by these numbers.
+class SampleStore {
+ public:
+  /// @throws as NetworkOptions::load() and Condition::check().
+  explicit SampleStore(const StoreOptions& options);
+
+  const StoreOptions& options() const { return options_; }
+  const UnetConfig& config() const { return network_->config(); }
+  torch::Device device() const { return device_; }
+  const Cache& cache() const { return cache_; }
+  Network network() const { return plain(network_); }
+
+  struct Inputs {
+    torch::Tensor unit_noise;  // [count, C, H, W]
+    torch::Tensor labels;      // [count, classes]; undefined for a network without classes
+  };
+  /// Inputs of the samples first, first + 1, ... of a set.
+  Inputs inputs(std::int64_t set, std::int64_t first, std::int64_t count) const;
+
+  /// Draws one batch, without the cache.
+  Result<torch::Tensor> generate(const Sampler& sampler, const Inputs& inputs) const;
+  /// The same with another network, such as one that records features.
+  Result<torch::Tensor> generate(const Sampler& sampler, const Inputs& inputs, const Network& network) const;
+
+  struct Samples {
+    torch::Tensor images;  // [count, C, H, W], CPU
+    double seconds;        // that sampling took when it was done
+  };
+  /// The first `count` samples of a set, from the cache where they are stored. They are stored in parts, so that a
+  /// killed run can be resumed and a larger count extends a smaller one.
+  /// @throws std::runtime_error if a sample is not finite.
+  Samples samples(const Method& method, std::int64_t set, std::int64_t count) const;
+
+  /// The many-step method whose samples are the reference solution.
+  Method reference() const;
+  /// The reference solution of the first options().images samples of a set.
+  torch::Tensor reference_images(std::int64_t set);
+
+  /// A method from a file of train_amed or calibrate.
+  /// @throws as load_sampler().
+  Method load(const std::filesystem::path& path) const;
+
+  /// Describes samples [first, end) of a set: a part of the cache's keys.
+  std::string description(const Method& method, std::int64_t set, std::int64_t first, std::int64_t end) const;
+
+ private:
+  StoreOptions options_;
+  torch::Device device_;
+  std::shared_ptr<EdmDenoiser> network_;
+  std::string network_text_;
+  Cache cache_;
+  std::map<std::int64_t, torch::Tensor> references_;  // by set
+};
+
+}  // namespace fewstep::examples

@@ -1,0 +1,37 @@
+#include "tensor_output.hpp"
+
+#include "npy.hpp"
+
+#include <cstddef>
+#include <span>
+
+namespace fewstep::examples {
+
+namespace {
+
+/// @param tensor  contiguous, in float32, on the CPU; must outlive the span
+std::span<const float> floats(const torch::Tensor& tensor) {
+  return {tensor.data_ptr<float>(), static_cast<std::size_t>(tensor.numel())};
+}
+
+torch::Tensor on_host(const torch::Tensor& tensor) { return tensor.to(torch::kCPU, torch::kFloat32).contiguous(); }
+
+}  // namespace
+
+Image picture(const torch::Tensor& images, int columns, int scale) {
+  const torch::Tensor plain = on_host(images);
+  const auto extent = [&](int k) { return static_cast<int>(plain.size(k)); };
+  return grid(floats(plain), {.batch = extent(0),
+                              .channels = extent(1),
+                              .height = extent(2),
+                              .width = extent(3),
+                              .columns = columns,
+                              .scale = scale});
+}
+
+void write_npy(const std::filesystem::path& path, const torch::Tensor& tensor) {
+  const torch::Tensor plain = on_host(tensor);
+  write_npy(path, floats(plain), plain.sizes().vec());
+}
+
+}  // namespace fewstep::examples
