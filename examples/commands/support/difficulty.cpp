@@ -51,6 +51,7 @@ torch::Tensor cross_validated(const torch::Tensor& x, const torch::Tensor& y) {
 
 void print_reallocations(const SamplingBudget& cheap, const SamplingBudget& middle, const SamplingBudget& rich,
                          const std::vector<std::pair<std::string, torch::Tensor>>& difficulties, int resamples) {
+  static_cast<void>(reallocated(middle.squares, 0, cheap, middle, rich));  // refuses budgets before anything is printed
   const std::int64_t count = middle.squares.size(0);
   const auto rms = [&](const torch::Tensor& squares) {
     Figure f;
