@@ -484,7 +484,8 @@ TEST_CASE("train_amed measures at each checkpoint, which changes nothing, and wr
   const Tensor x = 40 * examples::noise_of(examples::training_numbers(0, examples::validation_begins, 4),
                                            unet->config(), torch::kCPU);
   const auto denoise = examples::bind_labels(unet);
+  const auto loaded = examples::load_predictor(scratch.dir / "often.safetensors", unet->config(), torch::kCPU);
   const Tensor teacher = integrate(Heun{}, denoise, schedule, x).x,
-               student = integrate(examples::predicted_solver(file, torch::kCPU), denoise, schedule, x).x;
+               student = integrate(loaded.sampler.solver, denoise, loaded.sampler.schedule, x).x;
   CHECK((student - teacher).square().mean().sqrt().item<double>() == Approx(often[3]).epsilon(1e-4));
 }

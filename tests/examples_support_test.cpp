@@ -6,6 +6,8 @@
 #include "../examples/commands/support/seeds.hpp"
 #include "support/catch.hpp"
 
+#include <fewstep/io/atomic_write.hpp>
+
 #define STB_IMAGE_STATIC
 #define STB_IMAGE_IMPLEMENTATION
 #define STBI_ONLY_PNG
@@ -14,14 +16,19 @@
 #include <stb_image.h>
 #pragma GCC diagnostic pop
 
+#include <algorithm>
 #include <atomic>
+#include <cmath>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <limits>
 #include <memory>
-#include <numeric>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -154,7 +161,7 @@ TEST_CASE("files: of several that write one path at once each ends, and one whol
   CHECK(std::distance(fs::directory_iterator(scratch.dir), {}) == 1);
 }
 
-TEST_CASE("plots: without gnuplot none, and the program lives on") {
+TEST_CASE("plots: without gnuplot there is none, and the program continues") {
   const Scratch scratch;
   const char* was = std::getenv("PATH");
   const std::string path = was ? was : "";
@@ -200,24 +207,38 @@ TEST_CASE("images: a grid survives its PNG file") {
   }
 }
 
-TEST_CASE("images: labelled panels") {
+TEST_CASE("images: a page of panels in rows") {
   const Scratch scratch;
   const std::vector<float> grey(64 * 64, -1.0f), red{1.0f, -1.0f, -1.0f};
-  const Panel euler{{"Euler", "NFE 5"}, grid(grey, {.batch = 64, .channels = 1, .height = 8, .width = 8, .scale = 4})},
-      one{{"one red pixel"}, grid(red, {.batch = 1, .channels = 3, .height = 1, .width = 1, .scale = 50})};
+  const Image images = grid(grey, {.batch = 64, .channels = 1, .height = 8, .width = 8, .scale = 4});
+  const Image pixel = grid(red, {.batch = 1, .channels = 3, .height = 1, .width = 1, .scale = 50});
+  const Image whole = page({{{"Euler", "NFE 5"}, images}, {{"iPNDM"}, images}, {{"one red pixel"}, pixel}}, 2, 2);
+  CHECK(whole.channels == 3);  // grey beside RGB
+  constexpr int margin = 16, title = 2 * 24;
+  const int row = title + images.height + margin;
+  CHECK(whole.width == margin + 2 * (images.width + margin));
+  CHECK(whole.height == margin + 2 * row);
   const auto path = scratch.dir / "page.png";
-  write_png(path, page);
+  write_png(path, whole);
   const Image back = decoded(path);
-  CHECK(back.pixels == page.pixels);
-  const auto dark = [&](int top, int bottom) {
+  CHECK(back.pixels == whole.pixels);
+
+  const auto dark = [&](int left, int right, int top, int bottom) {  // pixels of letters
     int count = 0;
-    for (int y = top; y < bottom; ++y) {
-      for (int x = 0; x < back.width; ++x) count += back.at(x, y, 0) == 32;
-    }
+    for (int y = top; y < bottom; ++y)
+      for (int x = left; x < right; ++x) count += back.at(x, y, 0) == 32;
     return count;
   };
-  CHECK(dark(0, 36) > 500);  // the labels, and nothing of them below their line
-  CHECK(dark(36, back.height) == 0);
+  const int second = margin + images.width + margin;               // column
+  CHECK(dark(margin, second, margin, margin + 24) > 100);          // Euler
+  CHECK(dark(margin, second, margin + 24, margin + title) > 100);  // NFE 5
+  CHECK(dark(second, back.width, margin, margin + 24) > 100);      // iPNDM
+  CHECK(dark(second, back.width, margin + 24, back.height) == 0);
+  CHECK(dark(margin, second, margin + title, margin + row) == 0);
+  CHECK(dark(margin, second, margin + row, margin + row + 24) > 100);  // one red pixel
+  CHECK(back.at(second, margin + title, 0) == 0);
+  CHECK(back.at(margin, margin + row + title, 0) == 255);
+  CHECK(back.at(margin, margin + row + title, 1) == 0);
 }
 
 TEST_CASE("images: what is refused") {

@@ -117,7 +117,7 @@ TEST_CASE("a predictor's file says how to sample, and a model that does not fit 
   refused("--model '" + rgb + "' --predictor p.safetensors",
           "error: predictor is p.safetensors for data of 1 x 32 x 32; allowed: predictors for this model's data, 3 x "
           "32 x 32");
-  refused("--model '" + grey + "' --predictor p.safetensors --steps 4", "--predictor excludes --steps");
+  refused("--model '" + grey + "' --predictor p.safetensors --steps 4", "--steps excludes --predictor");
   refused("--model '" + grey + "' --predictor '" + grey + "'", "not a time predictor");
   file.network = {zeros(8, 16), zeros(4, 8), zeros(4, 4), {1, 0.01}, zeros(1, 12), {}, {}};
   fewstep::io::write_amed(scratch.dir / "p.safetensors", file);
