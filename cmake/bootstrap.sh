@@ -89,3 +89,13 @@ build_jobs() {
   memory_gb=$(awk '/MemAvailable/ {print int($2 / 1.5e6)}' /proc/meminfo 2>/dev/null || echo "$cores")
   echo $((memory_gb < 1 ? 1 : memory_gb < cores ? memory_gb : cores))
 }
+
+# python_tool NAME VERSION: the path of a program that Python's registry packages, installed into build/tools if missing.
+python_tool() {
+  local venv=$fewstep_source/build/tools/$1-$2
+  if [[ ! -x $venv/bin/$1 ]]; then
+    python3 -m venv "$venv" >&2 2>/dev/null || { install_packages python3-venv >&2 && python3 -m venv "$venv" >&2; }
+    "$venv/bin/pip" install --quiet ${FEWSTEP_PIP_ARGUMENTS:-} "$1==$2" >&2
+  fi
+  echo "$venv/bin/$1"
+}

@@ -1,4 +1,4 @@
-// The geometry of trajectories whose geometry is known.
+// Geometry of trajectories with a known shape.
 #include "support/catch.hpp"
 #include "support/message.hpp"
 
@@ -17,8 +17,8 @@ namespace {
 
 constexpr double turn = std::numbers::pi / 2;
 
-/// A batch of two along a curve of three numbers, in five dimensions: as it is, and turned, moved and three times as
-/// large.
+/// A batch of two trajectories along a curve in three dimensions, embedded in five: as it is, and rotated, shifted and
+/// three times as large.
 template <class Curve>
 std::vector<Array> along(Curve curve, int steps) {
   std::vector<Array> states;
@@ -58,10 +58,10 @@ TEST_CASE("an arc lies in a plane; its curvature is one over its radius") {
   CHECK(g.deviation.back() < 1e-7);
   const double segment = 2 * radius * std::sin(turn / steps / 2);
   for (const double c : g.curvature)
-    CHECK(c == Approx((turn / steps / segment + turn / steps / segment / 3) / 2));  // of both samples
+    CHECK(c == Approx((turn / steps / segment + turn / steps / segment / 3) / 2));  // the mean of both samples
 }
 
-TEST_CASE("a helix needs three directions; shares are those of its covariance") {
+TEST_CASE("a helix needs three directions; the shares are those of its covariance") {
   const auto states = along([](double u) { return Eigen::Vector3d(std::cos(4 * u), std::sin(4 * u), u); }, 30);
   const Geometry g = geometry(states);
   Eigen::MatrixXd points(3, 31);
@@ -73,14 +73,14 @@ TEST_CASE("a helix needs three directions; shares are those of its covariance") 
   CHECK(g.outside[2] < 1e-14);
 }
 
-TEST_CASE("few states, and states that do not move") {
+TEST_CASE("too few states, states that do not move, and a trajectory that turns back") {
   CHECK(message_of([] { geometry(std::vector<Array>(2, Array::Zero(2, 1))); }) ==
         "the number of states is 2; allowed: 3 or more");
   const Geometry still = geometry(std::vector<Array>(4, Array::Constant(3, 2, 5)));
   for (const double share : still.outside) CHECK(share == 0);
   for (const double d : still.deviation) CHECK(d == 0);
   for (const double c : still.curvature) CHECK(c == 0);
-  // Back where it came from: the segments turn by half a turn.
+  // Back to its start: an angle of pi between the segments.
   const Geometry back = geometry(std::vector<Array>{Array::Zero(2, 1), Array::Constant(2, 1, 1), Array::Zero(2, 1)});
   CHECK(back.curvature[0] == Approx(std::numbers::pi / std::sqrt(2.)));
 }

@@ -3,65 +3,110 @@
 
 #include <concepts>
 #include <cstdio>
+#include <initializer_list>
 #include <iosfwd>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <type_traits>
 
 namespace fewstep {
 
 namespace detail {
 
-/// A number as "%.15g" prints it: enough digits to tell what was given, without rounding noise.
-inline std::string text_of_number(double value) {
-  char digits[32];
-  std::snprintf(digits, sizeof digits, "%.15g", value);
-  return digits;
-}
+/// A piece of a message: text, which it refers to, or a number.
+class Piece {
+ public:
+  Piece(const char* text) : Piece(std::string_view(text)) {}
+  Piece(const std::string& text) : Piece(std::string_view(text)) {}
+  Piece(std::string_view text) : kind_(Kind::text), text_(text) {}
+  Piece(bool value) : Piece(value ? std::string_view("true") : std::string_view("false")) {}
+  template <std::signed_integral T>
+  Piece(T value) : kind_(Kind::integer), integer_(value) {}
+  template <std::unsigned_integral T>
+  Piece(T value) : kind_(Kind::natural), natural_(value) {}
+  template <std::floating_point T>
+  Piece(T value) : kind_(Kind::number), number_(static_cast<double>(value)) {}
 
-/// A number, or anything with operator<<, as text.
+  void append_to(std::string& message) const {
+    switch (kind_) {
+      case Kind::text: message += text_; break;
+      case Kind::integer: message += std::to_string(integer_); break;
+      case Kind::natural: message += std::to_string(natural_); break;
+      case Kind::number: {
+        char digits[32];
+        std::snprintf(digits, sizeof digits, "%.15g", number_);  // enough digits, without rounding noise
+        message += digits;
+      }
+    }
+  }
+
+ private:
+  enum class Kind { text, integer, natural, number } kind_;
+  union {
+    std::string_view text_;
+    long long integer_;
+    unsigned long long natural_;
+    double number_;
+  };
+};
+
+/// Text of one or several pieces, put together only when an error is reported: "steps", or {"noise level ", 3}.
+class Text {
+ public:
+  template <class T>
+    requires std::convertible_to<const T&, Piece>
+  Text(const T& piece) : first_(piece) {}
+  Text(std::initializer_list<Piece> pieces) : first_(""), pieces_(pieces) {}
+  Text(const Text&) = delete;  // refers to pieces of the caller's expression
+
+  void append_to(std::string& message) const {
+    first_.append_to(message);
+    for (const Piece& piece : pieces_) piece.append_to(message);
+  }
+
+ private:
+  Piece first_;
+  std::initializer_list<Piece> pieces_;
+};
+
+/// The text that operator<< prints.
 /// @tparam Stream  complete only where <sstream> is included, which fewstep itself does not need
 template <class T, class Stream = std::ostringstream>
-std::string text_of(const T& value) {
-  if constexpr (std::same_as<T, bool>) {
-    return value ? "true" : "false";
-  } else if constexpr (std::integral<T>) {
-    return std::to_string(value);
-  } else if constexpr (std::floating_point<T>) {
-    return text_of_number(static_cast<double>(value));
-  } else {
-    Stream text;
-    text << value;
-    return text.str();
-  }
+std::string printed(const T& value) {
+  Stream text;
+  text << value;
+  return text.str();
 }
 
 }  // namespace detail
 
 /// Reports a wrong argument.
-/// @param argument  its name, e.g. "steps"
+/// @param argument  its name, e.g. "steps", or in pieces {"noise level ", i}
 /// @param value  what was given: text, a number, a bool, or anything with operator<<
-/// @param allowed  what is allowed instead, e.g. "1 or more"
+/// @param allowed  what is allowed instead, e.g. "1 or more", or in pieces {"1 to ", n}
 /// @throws std::invalid_argument "ARGUMENT is VALUE; allowed: WHAT".
-[[noreturn]] inline void refuse(std::string_view argument, std::string_view value, std::string_view allowed) {
-  std::string message(argument);
-  message.append(" is ").append(value).append("; allowed: ").append(allowed);
+[[noreturn]] inline void refuse(const detail::Text& argument, const detail::Text& value, const detail::Text& allowed) {
+  std::string message;
+  argument.append_to(message);
+  message += " is ";
+  value.append_to(message);
+  message += "; allowed: ";
+  allowed.append_to(message);
   throw std::invalid_argument(message);
 }
 template <class T>
-  requires(!std::is_convertible_v<const T&, std::string_view>)
-[[noreturn]] void refuse(std::string_view argument, const T& value, std::string_view allowed) {
-  refuse(argument, std::string_view(detail::text_of(value)), allowed);
+  requires(!std::convertible_to<const T&, detail::Piece>)
+[[noreturn]] void refuse(const detail::Text& argument, const T& value, const detail::Text& allowed) {
+  refuse(argument, detail::printed(value), allowed);
 }
 
 /// Reports a wrong argument unless `good`; parameters and error as refuse().
-inline void require(bool good, std::string_view argument, std::string_view value, std::string_view allowed) {
+inline void require(bool good, const detail::Text& argument, const detail::Text& value, const detail::Text& allowed) {
   if (!good) refuse(argument, value, allowed);
 }
 template <class T>
-  requires(!std::is_convertible_v<const T&, std::string_view>)
-void require(bool good, std::string_view argument, const T& value, std::string_view allowed) {
+  requires(!std::convertible_to<const T&, detail::Piece>)
+void require(bool good, const detail::Text& argument, const T& value, const detail::Text& allowed) {
   if (!good) refuse(argument, value, allowed);
 }
 

@@ -2,9 +2,7 @@
 #pragma once
 
 #include <cmath>
-#include <cstddef>
 #include <tuple>
-#include <utility>
 
 namespace fewstep {
 
@@ -39,14 +37,6 @@ inline constexpr auto geometric = [](const auto& r, const auto& t, const auto& s
   using std::pow;
   return t * pow(s / t, r);
 };
-
-/// f(elements of the tuple...), like std::apply, which takes several times as long to compile.
-template <class Tuple, class F>
-constexpr decltype(auto) unpack(const Tuple& tuple, F f) {
-  return [&]<std::size_t... I>(std::index_sequence<I...>) -> decltype(auto) {
-    return f(std::get<I>(tuple)...);
-  }(std::make_index_sequence<std::tuple_size_v<Tuple>>{});
-}
 
 }  // namespace detail
 

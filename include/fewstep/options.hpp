@@ -12,7 +12,6 @@
 #include <functional>
 #include <limits>
 #include <optional>
-#include <string>
 #include <string_view>
 
 namespace fewstep {
@@ -53,7 +52,7 @@ namespace detail {
 /// @throws std::invalid_argument for an option out of range or one that does not suit the schedule.
 inline Options checked(Options o, const Schedule& schedule) {
   o.last_step = (std::min)(o.last_step, schedule.steps());
-  require(o.first_step < o.last_step, "first_step", o.first_step, "less than " + std::to_string(o.last_step));
+  require(o.first_step < o.last_step, "first_step", o.first_step, {"less than ", o.last_step});
   require(!o.analytic_first_step || schedule.decreasing(), "analytic_first_step", true,
           "false for an increasing schedule");
   require(!o.final_denoise || schedule[o.last_step] > 0, "final_denoise", true, "false for a schedule that ends at 0");

@@ -25,7 +25,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -94,20 +93,34 @@ struct SolverEntry : SolverInfo {
 };
 
 namespace detail {
+
 /// What comparisons at few steps try; by default the solver with its default settings.
 struct FewStep {
   ShortList<int> orders = {};
   ShortList<double> ratios = {};
   bool compare = true;
 };
+
 template <class Make>
 constexpr SolverEntry<Make> solver_entry(std::string_view name, std::string_view title, std::string_view source,
                                          ShortList<Setting> settings, FewStep few_step, Make make) {
   return {{name, title, source, settings, few_step.orders, few_step.ratios, few_step.compare}, make};
 }
+
+/// Entries of different types, like std::tuple, which takes several times as long to compile.
+template <class... Entry>
+struct SolverList : Entry... {};
+template <class... Entry>
+SolverList(Entry...) -> SolverList<Entry...>;
+
+template <class F, class... Entry>
+void for_each(F& f, const SolverList<Entry...>& list) {
+  (f(static_cast<const Entry&>(list)), ...);
+}
+
 }  // namespace detail
 
-inline constexpr std::tuple solver_list{
+inline constexpr detail::SolverList solver_list{
     detail::solver_entry("euler", "Euler (DDIM)", "arXiv 2010.02502", {}, {},
                          [](const SolverSettings&) { return Euler{}; }),
     detail::solver_entry("heun", "Heun", "arXiv 2206.00364", {}, {}, [](const SolverSettings&) { return Heun{}; }),
@@ -143,17 +156,15 @@ inline constexpr std::tuple solver_list{
                          }),
     detail::solver_entry("unipc", "UniPC", "arXiv 2302.04867",
                          {Setting::order, Setting::variant, Setting::target, Setting::lower_order_final},
-                         {.orders = {2, 3}},
-                         [](const SolverSettings& s) {
+                         {.orders = {2, 3}}, [](const SolverSettings& s) {
                            return UniPc{s.order.value_or(3), s.variant.value_or(UniB::bh2),
                                         s.target.value_or(Target::denoised), s.lower_order_final.value_or(true)};
-                         }),
-};
+                         })};
 
 /// Calls f(entry) for every solver of the list.
 template <class F>
 void for_each_solver(F f) {
-  std::apply([&](const auto&... entry) { (f(entry), ...); }, solver_list);
+  detail::for_each(f, solver_list);
 }
 
 namespace detail {

@@ -7,8 +7,10 @@
 #include <bit>
 #include <cmath>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace fewstep {
@@ -43,12 +45,18 @@ struct algebra<X> {
 
   static void map(level& out, auto f, auto... t) { out = f(t...); }
 
-  template <class... T, class W, class... V>
+  template <class... T, class W, std::same_as<X>... V>
   static void combine(X& out, const std::tuple<T...>& at, W weights, const V&... v) {
-    detail::unpack(detail::unpack(at, weights), [&](const auto&... w) { out = (term(w, v) + ...); });
+    const X terms[] = {v...};
+    out = sum(at, weights, terms, std::index_sequence_for<T...>(), std::index_sequence_for<V...>());
   }
 
  private:
+  template <class At, class W, std::size_t n, std::size_t... T, std::size_t... K>
+  static X sum(const At& at, W& weights, const X (&v)[n], std::index_sequence<T...>, std::index_sequence<K...>) {
+    const auto w = weights(std::get<T>(at)...);
+    return (term(std::get<K>(w), v[K]) + ...);
+  }
   static X term(unit_t, X v) { return v; }
   static X term(double w, X v) { return static_cast<X>(w) * v; }
 };

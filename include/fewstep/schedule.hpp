@@ -6,35 +6,33 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace fewstep {
 
-/// Strictly monotone noise levels: decreasing to sample, increasing to invert. `steps()` intervals, `size()` levels,
-/// kept exactly as given. A decreasing one may end at 0, which the run reaches by one denoising evaluation.
+/// Strictly monotone noise levels sigma: decreasing to sample, increasing to invert. A schedule of n steps has n + 1
+/// levels, kept exactly as given. A decreasing one may end at 0, which a run reaches by one denoising evaluation.
 class Schedule {
  public:
-  /// @throws std::invalid_argument naming the level that is not finite, not positive, or out of order.
+  /// @param levels  at least two, positive, finite and strictly monotone; the last of decreasing ones may be 0
+  /// @throws std::invalid_argument naming the level that does not fit.
   explicit Schedule(std::vector<double> levels) : levels_(std::move(levels)) {
     require(size() >= 2, "the number of noise levels", size(), "2 or more");
-    const bool decreasing = levels_[1] < levels_[0];
     for (std::size_t i = 0; i < size(); ++i) {
-      const std::string name = "noise level " + std::to_string(i);
-      const bool zero_end = levels_[i] == 0 && i + 1 == size() && decreasing;
-      require(std::isfinite(levels_[i]) && (levels_[i] > 0 || zero_end), name, levels_[i],
+      const bool zero_end = levels_[i] == 0 && i + 1 == size() && decreasing();
+      require(std::isfinite(levels_[i]) && (levels_[i] > 0 || zero_end), {"noise level ", i}, levels_[i],
               "positive and finite numbers, 0 only as the end of a decreasing schedule");
       if (i > 0)
-        require(decreasing ? levels_[i] < levels_[i - 1] : levels_[i] > levels_[i - 1], name, levels_[i],
-                std::string(decreasing ? "less" : "greater") + " than the level before it");
+        require(decreasing() ? levels_[i] < levels_[i - 1] : levels_[i] > levels_[i - 1], {"noise level ", i},
+                levels_[i], {decreasing() ? "less" : "greater", " than the level before it"});
     }
   }
 
   std::size_t steps() const { return levels_.size() - 1; }
-  std::size_t size() const { return levels_.size(); }
-  double operator[](std::size_t i) const { return levels_[i]; }
+  std::size_t size() const { return levels_.size(); }            ///< steps() + 1
+  double operator[](std::size_t i) const { return levels_[i]; }  ///< level i, 0 to steps()
   bool decreasing() const { return levels_[1] < levels_[0]; }
   const std::vector<double>& levels() const { return levels_; }
   auto begin() const { return levels_.begin(); }
@@ -44,23 +42,31 @@ class Schedule {
   std::vector<double> levels_;
 };
 
-/// Where a schedule ends: at sigma_min (the papers), or one denoising step further at 0.
+/// Where a named schedule ends: at sigma_min as in the papers, or at 0, with sigma_min the level before it.
 enum class End { sigma_min, zero };
 constexpr std::array<std::string_view, 2> names_of(End) { return {"sigma_min", "zero"}; }
 
 namespace detail {
 
-/// Levels at(u), u = 0 .. 1 in equal parts, both ends exact whatever `at` rounds to.
-template <class Options, class At>
-Schedule spaced(const Options& o, At at) {
-  require(o.steps >= 1, "steps", o.steps, "1 or more");
-  require(std::isfinite(o.sigma_max) && o.sigma_max > 0, "sigma_max", o.sigma_max, "positive numbers");
-  require(o.sigma_min > 0 && o.sigma_min < o.sigma_max, "sigma_min", o.sigma_min, "positive numbers below sigma_max");
+/// @throws std::invalid_argument for fewer than 1 step, or unless 0 < sigma_min < sigma_max.
+inline void require_range(int steps, double sigma_min, double sigma_max) {
+  require(steps >= 1, "steps", steps, "1 or more");
+  require(std::isfinite(sigma_max) && sigma_max > 0, "sigma_max", sigma_max, "positive numbers");
+  require(sigma_min > 0 && sigma_min < sigma_max, "sigma_min", sigma_min, "positive numbers below sigma_max");
+}
+
+/// The levels level_at(u) for u = 0 ... 1 in equal parts; both ends are exactly sigma_max and sigma_min, whatever
+/// level_at rounds to.
+/// @param o  options with steps, sigma_min, sigma_max and end
+template <class Options, class LevelAt>
+Schedule spaced(const Options& o, LevelAt level_at) {
+  require_range(o.steps, o.sigma_min, o.sigma_max);
   const int intervals = o.end == End::zero ? o.steps - 1 : o.steps;
-  std::vector<double> levels{o.sigma_max};
-  for (int i = 1; i < intervals; ++i) levels.push_back(at(static_cast<double>(i) / intervals));
-  if (intervals > 0) levels.push_back(o.sigma_min);
-  if (o.end == End::zero) levels.push_back(0);
+  std::vector<double> levels(static_cast<std::size_t>(o.steps) + 1);
+  for (int i = 1; i < intervals; ++i)
+    levels[static_cast<std::size_t>(i)] = level_at(static_cast<double>(i) / intervals);
+  if (intervals > 0) levels[static_cast<std::size_t>(intervals)] = o.sigma_min;
+  levels[0] = o.sigma_max;
   return Schedule(std::move(levels));
 }
 

@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstddef>
-#include <string>
 #include <vector>
 
 namespace fewstep {
@@ -29,16 +28,15 @@ struct GaussianMixture {
     require((full ? covariances.size() : deviations.size()) == n && (!full || deviations.empty()),
             "GaussianMixture::deviations.size()", deviations.size(), "one per weight, or covariances instead");
     for (std::size_t k = 0; k < n; ++k) {
-      const std::string at = "[" + std::to_string(k) + "]";
-      require(weights[k] > 0 && std::isfinite(weights[k]), "GaussianMixture::weights" + at, weights[k],
+      require(weights[k] > 0 && std::isfinite(weights[k]), {"GaussianMixture::weights[", k, "]"}, weights[k],
               "positive numbers");
-      require(means[k].size() == d, "GaussianMixture::means" + at + ".size()", means[k].size(), std::to_string(d));
+      require(means[k].size() == d, {"GaussianMixture::means[", k, "].size()"}, means[k].size(), d);
       if (full)
-        require(covariances[k].size() == d * d, "GaussianMixture::covariances" + at + ".size()", covariances[k].size(),
-                std::to_string(d * d));
+        require(covariances[k].size() == d * d, {"GaussianMixture::covariances[", k, "].size()"}, covariances[k].size(),
+                d * d);
       else
-        require(deviations[k] >= 0 && std::isfinite(deviations[k]), "GaussianMixture::deviations" + at, deviations[k],
-                "0 or more");
+        require(deviations[k] >= 0 && std::isfinite(deviations[k]), {"GaussianMixture::deviations[", k, "]"},
+                deviations[k], "0 or more");
     }
   }
 };

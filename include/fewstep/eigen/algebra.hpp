@@ -14,9 +14,9 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace fewstep {
@@ -109,8 +109,10 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
   }
   static void blend(X& x, const X& y, const X& mask) {
     const auto fits = [&](const X& v) { return v.rows() == x.rows() && (v.cols() == x.cols() || v.cols() == 1); };
-    require(fits(y), "the shape of `known`", shape(y), shape(x) + ", or one column");
-    require(fits(mask), "the shape of `mask`", shape(mask), shape(x) + ", or one column");
+    require(fits(y), "the shape of `known`", {y.rows(), " x ", y.cols()},
+            {x.rows(), " x ", x.cols(), ", or one column"});
+    require(fits(mask), "the shape of `mask`", {mask.rows(), " x ", mask.cols()},
+            {x.rows(), " x ", x.cols(), ", or one column"});
     for (Eigen::Index b = 0; b < x.cols(); ++b) {
       const auto m = mask.col(mask.cols() == 1 ? 0 : b);
       x.col(b) = m * y.col(y.cols() == 1 ? 0 : b) + (1 - m) * x.col(b);
@@ -167,14 +169,8 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
 
   template <class... T, class W, std::same_as<X>... V>
   static void combine(X& out, const std::tuple<T...>& at, W weights, const X& v0, const V&... v) {
-    if (out.rows() != v0.rows() || out.cols() != v0.cols()) out.resize(v0.rows(), v0.cols());
-    (require_same_shape(v0, v), ...);
-    const Scalar* const terms[] = {v0.data(), v.data()...};
-    detail::unpack(at, [&](const auto&... t) {
-      const bool each = (t.per_sample() || ... || false);
-      for (Eigen::Index b = 0; b < (each ? out.cols() : 1); ++b)
-        assign(out, part(out, each, b), weights(t[b]...), terms);
-    });
+    const X* const terms[] = {&v0, &v...};
+    add_terms(out, at, weights, terms, std::index_sequence_for<T...>(), std::index_sequence_for<X, V...>());
   }
 
  private:
@@ -184,34 +180,34 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
     for (Eigen::Index b = 0; b < each.cols(); ++b) sums.push_back(each.col(b).sum());
     return sums;
   }
-  static void require_same_shape(const X& a, const X& b) {
-    if (a.rows() == b.rows() && a.cols() == b.cols()) return;
-    refuse("the shape of a denoised batch or another term", shape(b), shape(a) + ", as the state");
-  }
-  static std::string shape(const X& x) { return std::to_string(x.rows()) + " x " + std::to_string(x.cols()); }
-
   static constexpr Scalar factor(unit_t) { return 1; }  // multiplying by 1 is exact
   static constexpr Scalar factor(double w) { return static_cast<Scalar>(w); }
 
-  /// Numbers of a state that share their weights: all of them, or sample b.
-  struct Part {
-    Eigen::Index first, size, stride;
-  };
-  static Part part(const X& x, bool each, Eigen::Index b) {
-    if (!each) return {0, x.size(), 1};
-    if constexpr (X::IsRowMajor) return {b, x.rows(), x.cols()};
-    else return {b * x.rows(), x.rows(), 1};
+  /// out takes the shape of the terms.
+  /// @throws std::invalid_argument for terms of different shapes, as where a denoiser returns another shape than x's.
+  static void match_shapes(X& out, const X* const* terms, std::size_t count) {
+    const Eigen::Index rows = terms[0]->rows(), columns = terms[0]->cols();
+    for (std::size_t k = 1; k < count; ++k)
+      if (terms[k]->rows() != rows || terms[k]->cols() != columns)
+        refuse("the shape of a denoised batch", {terms[k]->rows(), " x ", terms[k]->cols()},
+               {rows, " x ", columns, ", as the state"});
+    if (out.rows() != rows || out.cols() != columns) out.resize(rows, columns);
   }
 
-  template <class Ws, std::size_t n>
-  static void assign(X& out, Part p, const Ws& weights, const Scalar* const (&terms)[n]) {
-    static_assert(std::tuple_size_v<Ws> == n, "combine: one weight per term");
-    detail::unpack(weights, [&](const auto&... weight) {
-      const Scalar w[] = {factor(weight)...};
-      const Scalar* v[n];
-      for (std::size_t k = 0; k < n; ++k) v[k] = terms[k] + p.first;
-      detail::weighted_sum(out.data() + p.first, p.size, p.stride, v, w);
-    });
+  /// Written with index sequences, since std::apply and nested lambdas make several functions of each sum.
+  template <class At, class W, std::size_t n, std::size_t... T, std::size_t... K>
+  static void add_terms(X& out, const At& at, W& weights, const X* const (&terms)[n], std::index_sequence<T...>,
+                        std::index_sequence<K...>) {
+    match_shapes(out, terms, n);
+    const bool each = (std::get<T>(at).per_sample() || ... || false);
+    const Eigen::Index batch = each ? out.cols() : 1, size = each ? out.rows() : out.size();
+    const Eigen::Index apart = X::IsRowMajor ? 1 : out.rows(), stride = each && X::IsRowMajor ? out.cols() : 1;
+    for (Eigen::Index b = 0; b < batch; ++b) {
+      const auto w = weights(std::get<T>(at)[b]...);
+      static_assert(std::tuple_size_v<decltype(w)> == n, "combine: one weight per term");
+      detail::weighted_sum<Scalar, n>(out.data() + b * apart, size, stride, {terms[K]->data() + b * apart...},
+                                      {factor(std::get<K>(w))...});
+    }
   }
 };
 

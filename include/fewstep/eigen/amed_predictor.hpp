@@ -8,7 +8,6 @@
 #include <cmath>
 #include <cstddef>
 #include <optional>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -30,9 +29,9 @@ class AmedPredictor {
   /// @throws std::invalid_argument for features of another size.
   template <State X>
   void operator()(const Step<X>& n, const Features<X>* features, Prediction<X>& out) const {
-    if (features && static_cast<std::size_t>(features->rows()) != network_.features())
-      refuse("the number of features", features->rows(),
-             std::to_string(network_.features()) + ", as the predictor was trained with");
+    if (features)
+      require(static_cast<std::size_t>(features->rows()) == network_.features(), "the number of features",
+              features->rows(), {network_.features(), ", as the predictor was trained with"});
     const bool shared = !features && !n.from.per_sample() && !n.to.per_sample();
     const Eigen::Index batch = shared ? 1 : features ? features->cols() : (std::max)(n.from.size(), n.to.size());
     const Workspace w = workspace();

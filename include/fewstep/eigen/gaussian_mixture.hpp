@@ -8,7 +8,6 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -29,7 +28,7 @@ class MixtureDenoiser {
     for (std::size_t k = 0; k < mixture.weights.size(); ++k) {
       Component c{std::log(mixture.weights[k]), mixture.means[k], {}, {}};
       if (mixture.covariances.empty()) c.variances = {mixture.deviations[k] * mixture.deviations[k]};
-      else find_axes(c, mixture.covariances[k], "GaussianMixture::covariances[" + std::to_string(k) + "]");
+      else find_axes(c, mixture.covariances[k], k);
       components_.push_back(std::move(c));
     }
   }
@@ -61,11 +60,12 @@ class MixtureDenoiser {
     std::vector<double> x, offset, along, sum;  // along: the offset from the mean along the axes
   };
 
-  static void find_axes(Component& c, const std::vector<double>& covariance, const std::string& name) {
+  static void find_axes(Component& c, const std::vector<double>& covariance, std::size_t k) {
     constexpr double rounding = 1e-12;  // eigenvalues this far below 0, relative to the largest, are taken for 0
     detail::SymmetricEigen eigen = detail::symmetric_eigen(covariance, c.mean.size());
     const auto [least, most] = std::minmax_element(eigen.values.begin(), eigen.values.end());
-    require(*least > -rounding * *most, "the smallest eigenvalue of " + name, *least, "0 or more");
+    require(*least > -rounding * *most, {"the smallest eigenvalue of GaussianMixture::covariances[", k, "]"}, *least,
+            "0 or more");
     for (double& v : eigen.values) v = (std::max)(v, 0.);
     c.variances = std::move(eigen.values);
     c.axes = std::move(eigen.vectors);

@@ -43,26 +43,28 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<Teacher
   return {p.best, p.start_rms, p.steps_rms, p.best_rms, p.start_median, p.best_median, p.notes};
 }
 
-/// Fits the numbers of a slope table to a model. The first stage fits each row's weights by least squares to a
-/// teacher's trajectories, in one pass. Each iteration after it moves all weights, levels and sigma_scales together, by
-/// a Gauss-Newton step on the distances between the table's ends and the teacher's. Held-out samples select the result:
-/// it is never worse on them than `start`, measured by the loss of CalibrationProgress.
+/// Fits the numbers of a slope table to a model.
 ///
-/// Evaluations per sample for r rows: the teacher takes 2 r teacher_steps, half as many again for the first batch;
-/// the start (resumed: three tables), the first stage and each try take r; the Jacobian of an iteration takes the rows
-/// after each number, for fitted samples. An analytic first step saves one per run.
+/// The first stage fits the weights of each row by least squares to a teacher's trajectories, in one pass. Each later
+/// iteration moves all weights, levels and sigma_scales together, by Gauss-Newton steps on the differences between the
+/// table's ends and the teacher's. Held-out samples select the result: on them it is never worse than `start`, measured
+/// by the loss of CalibrationProgress.
+///
+/// NFE per sample, for r rows: 2 r teacher_steps for the teacher, half as many again for the first batch; r for the
+/// start (3 r when resumed), for the first stage and for each try; for the Jacobian of an iteration the rows after each
+/// number, for fitted samples. An analytic first step saves one evaluation per run.
 /// @param denoise       any denoiser; called with one level for the batch
 /// @param start         a table of slopes without midpoints and with carries of 1, e.g. tabulate(Ipndm{.order = 3},
 ///                      karras({.steps = 6}))
-/// @param noise         batches of unit noise, some 300 samples in all; the first one also estimates the teacher's
-/// error
-/// @param end_features  what is compared of ends: a callable from a batch of end states to a state with as many
-/// samples,
-///                      e.g. images clamped to [-1, 1], or features of another network; by default the whole state
+/// @param noise         batches of unit noise, some 300 samples in all; the first batch also serves to estimate the
+///                      teacher's error
+/// @param end_features  what is compared at the ends: a callable from a batch of end states to a state with as many
+///                      samples, e.g. images clamped to [-1, 1], or another network's features; by default the state
 /// @return the best table and its held-out distances to the teacher
 /// @throws std::invalid_argument naming what does not fit; std::runtime_error if the teacher has a non-finite sample,
-/// or `start` no finite held-out one; what the denoiser throws. Source: per-step least squares: Kim et al. 2024 (D-ODE,
-/// one scalar per step); damping: Levenberg 1944; the combination is this library's own.
+/// or `start` no finite held-out one; what the denoiser throws.
+/// Source: Kim et al. 2024 (D-ODE: least squares per step, with one scalar); Levenberg 1944 (damping); Broyden 1965
+/// (updates). The combination is this library's own.
 template <State X, class D, class F = std::identity>
 Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noise,
                       const CalibrationOptions& options = {}, const F& end_features = {}) {

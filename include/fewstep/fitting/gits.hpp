@@ -2,6 +2,7 @@
 // Source: Chen et al. 2024, arXiv 2405.11326.
 #pragma once
 
+#include "../enum_names.hpp"
 #include "../errors.hpp"
 #include "../run.hpp"
 #include "../schedule.hpp"

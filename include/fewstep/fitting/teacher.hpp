@@ -19,7 +19,8 @@ namespace fewstep {
 template <State X>
 struct TeacherTrajectory {
   std::vector<X> states;  ///< at t_0, t_stride, t_(2 stride), ..., t_n: the start, then n / stride states
-  std::vector<X> slopes;  ///< dx/dsigma at each of these states but the last; empty unless asked for
+  std::vector<X>
+      slopes;  ///< dx/dsigma at each of these states but the last; empty without record_teacher_with_slopes()
 };
 
 struct RecordOptions {
@@ -71,12 +72,13 @@ void record_states(const S& teacher, D& denoise, const Schedule& schedule, const
     if (run.index() % options.stride == 0) states.push_back(copied(run.x));
 }
 
+/// @throws std::invalid_argument unless the steps are a multiple of the stride.
 inline void require_divisor(std::size_t stride, std::size_t steps) {
   require(stride > 0 && steps % stride == 0, "stride", stride,
           "divisors of the teacher's steps, " + std::to_string(steps));
 }
 
-/// Makes the recorded states ordinary ones again.
+/// Makes recorded states ordinary ones after inference mode, and checks the last.
 template <State X>
 TeacherTrajectory<X> released(TeacherTrajectory<X> trajectory) {
   for (X& state : trajectory.states) algebra<X>::release(state);

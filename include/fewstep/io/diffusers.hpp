@@ -58,6 +58,31 @@ class DiffusersImport {
   }
 
   DiffusersScheduler<X> make() {
+    using Self = DiffusersImport;
+    struct Scheduler {
+      std::string_view name;
+      DiffusersScheduler<X> (*make)(Self&);
+    };
+    static constexpr Scheduler schedulers[]{
+        {"DDIMScheduler", [](Self& s) { return s.ddim(); }},
+        {"DEISMultistepScheduler",
+         [](Self& s) {
+           return s.finish(diffusers_deis<X>(s.c_, s.steps_),
+                           s.discrete({.multistep = true, .ends_at_smallest = true}));
+         }},
+        {"DPMSolverMultistepScheduler",
+         [](Self& s) { return s.finish(diffusers_dpm<X>(s.c_, s.steps_), s.discrete({.multistep = true})); }},
+        {"EDMDPMSolverMultistepScheduler",
+         [](Self& s) { return s.finish(diffusers_dpm<X>(s.c_, s.steps_), edm_levels(s.c_, s.steps_)); }},
+        {"EDMEulerScheduler", [](Self& s) { return s.finish(Euler{}, edm_levels(s.c_, s.steps_)); }},
+        {"EulerDiscreteScheduler", [](Self& s) { return s.finish(Euler{}, s.discrete()); }},
+        {"FlowMatchEulerDiscreteScheduler", [](Self& s) { return s.flow_match(); }},
+        {"HeunDiscreteScheduler", [](Self& s) { return s.finish(Heun{}, s.discrete()); }},
+        {"IPNDMScheduler", [](Self& s) { return s.ipndm(); }},
+        {"KDPM2DiscreteScheduler", [](Self& s) { return s.finish(DpmSolver2{}, s.discrete()); }},
+        {"LMSDiscreteScheduler", [](Self& s) { return s.finish(Deis{4, Variable::sigma}, s.discrete()); }},
+        {"UniPCMultistepScheduler",
+         [](Self& s) { return s.finish(diffusers_unipc<X>(s.c_), s.discrete({.multistep = true})); }}};
     std::vector<std::string> known;
     for (const Scheduler& scheduler : schedulers) {
       if (scheduler.name == name_) return scheduler.make(*this);
@@ -67,31 +92,6 @@ class DiffusersImport {
   }
 
  private:
-  struct Scheduler {
-    std::string_view name;
-    DiffusersScheduler<X> (*make)(DiffusersImport&);
-  };
-  using Self = DiffusersImport;
-  static constexpr Scheduler schedulers[]{
-      {"DDIMScheduler", [](Self& s) { return s.ddim(); }},
-      {"DEISMultistepScheduler",
-       [](Self& s) {
-         return s.finish(diffusers_deis<X>(s.c_, s.steps_), s.discrete({.multistep = true, .ends_at_smallest = true}));
-       }},
-      {"DPMSolverMultistepScheduler",
-       [](Self& s) { return s.finish(diffusers_dpm<X>(s.c_, s.steps_), s.discrete({.multistep = true})); }},
-      {"EDMDPMSolverMultistepScheduler",
-       [](Self& s) { return s.finish(diffusers_dpm<X>(s.c_, s.steps_), edm_levels(s.c_, s.steps_)); }},
-      {"EDMEulerScheduler", [](Self& s) { return s.finish(Euler{}, edm_levels(s.c_, s.steps_)); }},
-      {"EulerDiscreteScheduler", [](Self& s) { return s.finish(Euler{}, s.discrete()); }},
-      {"FlowMatchEulerDiscreteScheduler", [](Self& s) { return s.flow_match(); }},
-      {"HeunDiscreteScheduler", [](Self& s) { return s.finish(Heun{}, s.discrete()); }},
-      {"IPNDMScheduler", [](Self& s) { return s.ipndm(); }},
-      {"KDPM2DiscreteScheduler", [](Self& s) { return s.finish(DpmSolver2{}, s.discrete()); }},
-      {"LMSDiscreteScheduler", [](Self& s) { return s.finish(Deis{4, Variable::sigma}, s.discrete()); }},
-      {"UniPCMultistepScheduler",
-       [](Self& s) { return s.finish(diffusers_unipc<X>(s.c_), s.discrete({.multistep = true})); }}};
-
   const NoiseTable& table() {
     if (!table_) table_ = diffusers_noise_table(c_);
     return *table_;

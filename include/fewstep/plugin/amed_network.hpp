@@ -67,12 +67,12 @@ struct AmedNetwork {
                                : name == "enc_layer1" ? hidden()
                                : name == "map_layer0" ? 2 * frequencies.size()
                                                       : features();
-    require(layer.outputs() > 0 && (!head || layer.outputs() == 1), name + "'s outputs", layer.outputs(),
+    require(layer.outputs() > 0 && (!head || layer.outputs() == 1), {name, "'s outputs"}, layer.outputs(),
             head ? "1" : "1 or more");
-    require(inputs > 0 && layer.weight.size() == inputs * layer.outputs(), name + "'s weights", layer.weight.size(),
-            std::to_string(layer.outputs()) + " x " + std::to_string(inputs));
+    require(inputs > 0 && layer.weight.size() == inputs * layer.outputs(), {name, "'s weights"}, layer.weight.size(),
+            {layer.outputs(), " x ", inputs});
     for (const auto* part : {&layer.weight, &layer.bias})
-      for (const double w : *part) require(std::isfinite(w), "a weight of " + name, w, "finite numbers");
+      for (const double w : *part) require(std::isfinite(w), {"a weight of ", name}, w, "finite numbers");
   }
   static void validate(const char* name, double range, bool has_head) {
     require(range >= 0 && range < 1 && (range > 0) == has_head, name, range,

@@ -4,7 +4,6 @@
 #include "predictor.hpp"
 
 #include <cstddef>
-#include <string>
 #include <vector>
 
 namespace fewstep {
@@ -22,18 +21,19 @@ struct TablePredictor {
   /// @throws std::invalid_argument naming the row and the value that is out of range.
   void validate() const {
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const std::string row = "TablePredictor::rows[" + std::to_string(i) + "]";
-      require(rows[i].ratio > 0 && rows[i].ratio < 1, row + ".ratio", rows[i].ratio, "numbers between 0 and 1");
-      require(rows[i].direction_scale > 0, row + ".direction_scale", rows[i].direction_scale, "positive numbers");
-      require(rows[i].sigma_scale > 0, row + ".sigma_scale", rows[i].sigma_scale, "positive numbers");
+      const Row& row = rows[i];
+      require(row.ratio > 0 && row.ratio < 1, {"TablePredictor::rows[", i, "].ratio"}, row.ratio,
+              "numbers between 0 and 1");
+      require(row.direction_scale > 0, {"TablePredictor::rows[", i, "].direction_scale"}, row.direction_scale,
+              "positive numbers");
+      require(row.sigma_scale > 0, {"TablePredictor::rows[", i, "].sigma_scale"}, row.sigma_scale, "positive numbers");
     }
   }
 
   /// @throws std::invalid_argument for a schedule whose number of steps is not the number of rows.
   template <State X>
   void operator()(const Step<X>& n, const Features<X>*, Prediction<X>& out) const {
-    if (n.count != rows.size())  // no text is made in a run that fits
-      refuse("the number of steps", n.count, std::to_string(rows.size()) + ", the rows of TablePredictor");
+    require(n.count == rows.size(), "the number of steps", n.count, {rows.size(), ", the rows of TablePredictor"});
     const Row& row = rows[n.index];
     out = {Level<X>(row.ratio), Level<X>(row.direction_scale), Level<X>(row.sigma_scale)};
   }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "../model.hpp"
 #include "../solver.hpp"
 #include "ipndm.hpp"
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "../errors.hpp"
-#include "../plugin/predictor.hpp"
 #include "../solver.hpp"
 
 #include <cmath>

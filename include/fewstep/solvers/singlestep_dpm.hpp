@@ -1,7 +1,6 @@
 #pragma once
 
 #include "../errors.hpp"
-#include "../model.hpp"
 #include "../solver.hpp"
 #include "detail/phi.hpp"
 

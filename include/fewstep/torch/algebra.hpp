@@ -1,4 +1,4 @@
-// States that are floating-point tensors [batch, ...], on any device.
+// States that are LibTorch tensors [batch, ...] of a floating-point type, on any device.
 #pragma once
 
 #include "../algebra.hpp"
@@ -19,14 +19,15 @@
 
 namespace fewstep {
 
-/// Tensors behave as values: nothing here writes into storage that another handle can see, so a saved handle is a saved
-/// state and gradients stay right.
+/// Tensors behave as values: nothing here writes into storage that another tensor shares. A copied handle is therefore
+/// a saved state, and gradients stay correct.
 template <>
 struct algebra<torch::Tensor> {
   using X = torch::Tensor;
   using features = torch::Tensor;
 
-  /// Gradients off, and with them all bookkeeping of tensors; for the calling thread.
+  /// c10::InferenceMode in the calling thread, unless constructed from false: no gradients, and less work per
+  /// operation.
   struct inference {
     explicit inference(bool on) {
       if (on) guard_.emplace();
@@ -36,8 +37,8 @@ struct algebra<torch::Tensor> {
     std::optional<c10::InferenceMode> guard_;
   };
 
-  /// A host double for the batch, or a tensor [batch] on the state's device. A predictor may give [1]: one value for
-  /// all, with its gradients.
+  /// One double for the batch, or a tensor [batch] on the state's device. Predictors may return a tensor [1]: one value
+  /// for all samples, with gradients.
   class level {
    public:
     explicit level(double v) : value_(v) {}
@@ -54,12 +55,13 @@ struct algebra<torch::Tensor> {
     X each_;
   };
 
-  /// The type of noise levels on a device: float64 where it exists.
+  /// Device and type of the levels of a state: float64, on Apple's GPUs (MPS), which lack it, float32.
   static torch::TensorOptions level_options(const X& x) {
     const bool narrow = x.device().type() == torch::kMPS;
     return torch::TensorOptions().device(x.device()).dtype(narrow ? torch::kFloat32 : torch::kFloat64);
   }
-  /// The level as a tensor on x's device: [] for the batch (filled there, not copied), or [batch].
+  /// A level as a tensor on x's device, for denoisers that take one: [] for the batch (filled on the device, so that
+  /// nothing waits for a copy), or [batch].
   static X native(const level& t, const X& x) {
     return t.per_sample() ? t.each() : torch::full({}, t.value(), level_options(x));
   }
@@ -73,11 +75,12 @@ struct algebra<torch::Tensor> {
       const X one = torch::ones({1}, x.options());
       torch::isfinite((one * 0.5).add_(one, 0.5).addcmul_(one, one)).all();
     } catch (const c10::Error&) {
-      require(false, "the state's dtype", x.scalar_type(),
-              "types with arithmetic on device " + x.device().str() + " in this LibTorch, e.g. Float or BFloat16");
+      refuse("the state's dtype", x.scalar_type(),
+             "types with arithmetic on device " + x.device().str() + " in this LibTorch, e.g. Float or BFloat16");
     }
   }
-  static X like(const X&) { return {}; }  // the first combine makes it; LibTorch's allocator reuses storage
+  /// Undefined: the first combine() allocates, from LibTorch's pool.
+  static X like(const X&) { return {}; }
   static void fit(level& t, const X& x) {
     if (t.per_sample() && t.each().size(0) != x.size(0)) t = level(t.each().expand({x.size(0)}));
   }
@@ -117,8 +120,8 @@ struct algebra<torch::Tensor> {
     const X have = deviation(x);
     x = x * torch::where(have > 0, 1 + amount * (deviation(like) / have - 1), torch::ones_like(have));
   }
-  static std::vector<double> dot(const X& x, const X& y) { return numbers(x.to(torch::kFloat64) * y); }
-  static std::vector<double> sum_abs(const X& x) { return numbers(x.to(torch::kFloat64).abs()); }
+  static std::vector<double> dot(const X& x, const X& y) { return sample_sums(x.to(torch::kFloat64) * y); }
+  static std::vector<double> sum_abs(const X& x) { return sample_sums(x.to(torch::kFloat64).abs()); }
   static level level_per_sample(const std::vector<double>& values) {
     return level(torch::tensor(values, torch::kFloat64));
   }
@@ -133,7 +136,7 @@ struct algebra<torch::Tensor> {
       return;
     }
     if constexpr (std::invocable<F&, decltype(each_or(t, {}))...>) {
-      torch::TensorOptions options;  // of those per sample: gradients do not go between devices
+      torch::TensorOptions options;  // those of the levels per sample, as gradients do not pass between devices
       ((t.per_sample() ? void(options = t.each().options()) : void()), ...);
       out = level(f(each_or(t, options)...));
     } else {
@@ -152,14 +155,16 @@ struct algebra<torch::Tensor> {
   }
 
  private:
-  /// The sum over each sample, on the host.
-  static std::vector<double> numbers(const X& x) {
+  /// Sums over each sample, on the host.
+  static std::vector<double> sample_sums(const X& x) {
     const X sums = x.reshape({x.size(0), -1}).sum(1).to(torch::kCPU).contiguous();
     return {sums.data_ptr<double>(), sums.data_ptr<double>() + sums.numel()};
   }
+  /// A level as a tensor: [batch], or [] with the given options.
   static X each_or(const level& t, torch::TensorOptions shared) {
     return t.per_sample() ? t.each() : torch::full({}, t.value(), shared);
   }
+  /// A level as a tensor that multiplies x: [] or [batch, 1, ..., 1].
   static X broadcast(const level& t, const X& x) {
     if (!t.per_sample()) return native(t, x);
     std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
@@ -167,7 +172,8 @@ struct algebra<torch::Tensor> {
     return t.each().view(shape);
   }
 
-  /// For functions of doubles alone, such as tables: one number per sample goes to the host and back.
+  /// Applies a function that takes only doubles, e.g. a look-up in a noise table: one number per sample is copied to
+  /// the host and back, without gradients.
   template <class F, class... V>
   static X on_host(F f, const V&... shared) {
     const auto host = torch::broadcast_tensors({shared.detach().to(torch::kCPU, torch::kFloat64)...});
@@ -187,7 +193,7 @@ struct algebra<torch::Tensor> {
   static X sum(const Ws& ws, const V&... v) {
     static_assert(std::tuple_size_v<Ws> == sizeof...(V), "combine: one weight per term");
     X total;
-    bool own = false;  // whether `total` may be written into
+    bool own = false;  // whether no other tensor shares the storage of `total`
     std::apply([&](const auto&... w) { (add(total, own, w, v), ...); }, ws);
     return own ? total : total.clone();
   }
@@ -196,7 +202,7 @@ struct algebra<torch::Tensor> {
   static void add(X& total, bool& own, const W& w, const X& v) {
     constexpr bool one = std::is_same_v<W, unit_t>, number = std::is_arithmetic_v<W>;
     const bool in_place = own && !torch::GradMode::is_enabled();
-    // Only the weight is cast: a float64 level would make a float32 state float64.
+    // The weight is cast to the state's type, since a float64 weight would make a float32 state float64.
     if (!total.defined()) {
       if constexpr (one) total = v;
       else if constexpr (number) total = v * w;

@@ -1,3 +1,4 @@
+// AMED's time predictor on tensors, for runs and for training.
 #pragma once
 
 #include "../plugin/amed_network.hpp"
@@ -14,14 +15,13 @@
 
 namespace fewstep {
 
-/// AMED's predictor for tensors, with gradients: copies share their parameters. Features: [B, ...] of
-/// network().features() numbers per sample.
+/// AMED's time predictor (AmedNetwork has the formulas) on tensors, with gradients. Copies share their parameters.
 class TensorAmedPredictor {
  public:
   static constexpr bool per_sample = true;
 
-  /// @param options  type and device of the parameters, in which it computes
-  /// @throws std::invalid_argument as AmedNetwork::validate.
+  /// @param options  type and device of the parameters and of the computation
+  /// @throws std::invalid_argument as AmedNetwork::validate().
   explicit TensorAmedPredictor(const AmedNetwork& network, torch::TensorOptions options = torch::kFloat32)
       : network_(network) {
     network.validate();
@@ -40,7 +40,7 @@ class TensorAmedPredictor {
     return all;
   }
 
-  /// The parameters as numbers.
+  /// The present parameters as plain numbers, e.g. for a file.
   AmedNetwork network() const {
     AmedNetwork copy = network_;
     const auto numbers = [](const torch::Tensor& t) {
@@ -55,7 +55,11 @@ class TensorAmedPredictor {
     return copy;
   }
 
-  /// @throws std::invalid_argument for features of another size.
+  /// @param n         the step: one level for the batch, or one per sample
+  /// @param features  [B, ...] with network().features() numbers per sample; null where there are none, as in an
+  ///                  analytic first step: then all are 0
+  /// @param out       receives one ratio and scale per sample, those whose head the network has
+  /// @throws std::invalid_argument for another number of features.
   void operator()(const Step<torch::Tensor>& n, const torch::Tensor* features, Prediction<torch::Tensor>& out) const {
     torch::Tensor f = torch::zeros({1, static_cast<std::int64_t>(network_.features())}, frequencies_.options());
     if (features) f = features->flatten(1).to(frequencies_.options());
@@ -64,20 +68,21 @@ class TensorAmedPredictor {
     const torch::Tensor code = linear(1, torch::silu(linear(0, f)));
     const torch::Tensor t = embedding(n.from), s = embedding(n.to);
     const std::int64_t batch = (std::max)({code.size(0), t.size(0), s.size(0)});
-    const auto whole = [&](const torch::Tensor& x) { return x.expand({batch, x.size(1)}); };
-    const torch::Tensor o = torch::cat({whole(code), whole(t), whole(s)}, 1);
-    std::size_t head = 3;
-    const auto ask = [&] { return torch::sigmoid(linear(head++, o)).squeeze(1).to(level_type(o)); };
+    const auto expanded = [&](const torch::Tensor& x) { return x.expand({batch, x.size(1)}); };
+    const torch::Tensor o = torch::cat({expanded(code), expanded(t), expanded(s)}, 1);
+    std::size_t head = first_head;
+    const auto next_output = [&] { return torch::sigmoid(linear(head++, o)).squeeze(1).to(level_type(o)); };
     out = {};
     if (network_.ratio)
-      out.ratio = Level<torch::Tensor>(ask().clamp(AmedNetwork::least_ratio, 1 - AmedNetwork::least_ratio));
+      out.ratio = Level<torch::Tensor>(next_output().clamp(AmedNetwork::least_ratio, 1 - AmedNetwork::least_ratio));
     if (network_.direction_scale)
-      out.direction_scale = Level<torch::Tensor>(1. + network_.direction_scale_range * (2. * ask() - 1.));
+      out.direction_scale = Level<torch::Tensor>(1. + network_.direction_scale_range * (2. * next_output() - 1.));
     if (network_.sigma_scale)
-      out.sigma_scale = Level<torch::Tensor>(1. + network_.sigma_scale_range * (2. * ask() - 1.));
+      out.sigma_scale = Level<torch::Tensor>(1. + network_.sigma_scale_range * (2. * next_output() - 1.));
   }
 
  private:
+  static constexpr std::size_t first_head = 3;  // among the layers, after enc_layer0, enc_layer1, map_layer0
   struct Layer {
     torch::Tensor weight, bias;
   };
@@ -89,7 +94,7 @@ class TensorAmedPredictor {
     return torch::linear(x, layers_[k].weight, layers_[k].bias);
   }
 
-  /// [1, n] for a shared level, [B, n] for one per sample.
+  /// The embedding of a level: [1, n] for the batch, [B, n] for one per sample.
   torch::Tensor embedding(const Level<torch::Tensor>& t) const {
     const torch::Tensor level = t.per_sample() ? t.each().to(frequencies_.options()).unsqueeze(1)
                                                : torch::full({1, 1}, t.value(), frequencies_.options());

@@ -1,3 +1,4 @@
+// Classifier guidance by automatic differentiation.
 #pragma once
 
 #include "../denoisers/adaptor.hpp"
@@ -14,6 +15,7 @@
 
 namespace fewstep {
 
+/// The rule behind classifier_guided().
 template <class P>
 struct ClassifierGuidance {
   P log_probability;
@@ -22,34 +24,41 @@ struct ClassifierGuidance {
   template <class D>
   bool operator()(const torch::Tensor& x, const Level<torch::Tensor>& sigma, torch::Tensor& out,
                   torch::Tensor& features, D& denoise) const {
-    const bool given = detail::denoise(denoise, x, sigma, out, features);
-    const torch::Tensor push = gradient(x, algebra<torch::Tensor>::native(sigma, x));
+    const bool has_features = detail::denoise(denoise, x, sigma, out, features);
+    const torch::Tensor shift = gradient(x, algebra<torch::Tensor>::native(sigma, x));
     const double weight = scale;
-    combine(out, levels(sigma), [weight](const auto& s) { return std::tuple{unit, weight * s * s}; }, out, push);
-    return given;
+    combine(out, levels(sigma), [weight](const auto& s) { return std::tuple{unit, weight * s * s}; }, out, shift);
+    return has_features;
   }
 
  private:
-  /// Of log p(y | x, sigma) with respect to x, and differentiable itself where the run records gradients.
+  /// The gradient of log p(y | x, sigma) with respect to x; differentiable itself where the run records gradients.
   torch::Tensor gradient(torch::Tensor x, torch::Tensor sigma) const {
     const bool recorded = torch::GradMode::is_enabled() && !c10::InferenceMode::is_enabled();
-    // Runs are made under inference mode, whose tensors autograd refuses: work on ordinary copies in ordinary mode.
+    // Runs are in inference mode, whose tensors autograd rejects: ordinary copies in ordinary mode are differentiated.
     const c10::InferenceMode ordinary(false);
     const torch::AutoGradMode on(true);
     if (x.is_inference()) x = x.clone();
     if (sigma.is_inference()) sigma = sigma.clone();
-    if (!recorded) x = x.detach(), sigma = sigma.detach();
+    if (!recorded) {
+      x = x.detach();
+      sigma = sigma.detach();
+    }
     if (!x.requires_grad()) x = x.detach().requires_grad_();
     const torch::Tensor total = log_probability(std::as_const(x), std::as_const(sigma)).sum();
     return torch::autograd::grad({total}, {x}, {}, recorded, recorded)[0];
   }
 };
 
-/// Classifier guidance, D' = D + scale sigma^2 grad_x log p(y | x, sigma) (Dhariwal & Nichol 2021, arXiv 2105.05233,
-/// section 4.2): at scale 1 the denoiser of the data given y, where the classifier is exact.
-/// @param log_probability  (x, sigma) -> [B], x: x0 + sigma noise, [B, ...], sigma: [] or [B]; by operations that
-///                         autograd follows
+/// A denoiser of tensors with classifier guidance, D' = D + scale sigma^2 grad_x log p(y | x, sigma). At scale 1, with
+/// an exact classifier, it is the denoiser for data with label y.
+/// @param denoise          any denoiser
+/// @param log_probability  (x, sigma) -> log p(y | x, sigma), [B], by differentiable operations; x: x0 + sigma noise,
+///                         [B, ...]; sigma: [] or [B]
+/// @param scale            guidance scale; 0: none, 1 to 10 are useful
 /// @throws std::invalid_argument unless scale is finite.
+/// NFE: those of `denoise`; each takes one forward and backward pass of the classifier.
+/// Source: Dhariwal & Nichol 2021, arXiv 2105.05233, section 4.2.
 template <class D, class P>
 auto classifier_guided(D denoise, P log_probability, double scale = 1) {
   require(std::isfinite(scale), "scale", scale, "finite numbers");

@@ -1,3 +1,4 @@
+// The exact denoiser of a Gaussian mixture on tensors.
 #pragma once
 
 #include "../denoisers/gaussian_mixture.hpp"
@@ -9,9 +10,12 @@
 
 namespace fewstep {
 
-/// The exact denoiser of a Gaussian mixture (eigen/gaussian_mixture.hpp has the formula) on tensors, differentiable.
+/// The exact denoiser of a Gaussian mixture on tensors, differentiable; eigen/gaussian_mixture.hpp has the formula.
+/// Parameters are kept in float64 and converted to the type and device of x at each call.
 class TensorMixtureDenoiser {
  public:
+  /// @throws std::invalid_argument as GaussianMixture::validate(), and for a covariance that is not positive
+  /// semidefinite.
   explicit TensorMixtureDenoiser(const GaussianMixture& mixture) {
     mixture.validate();
     const auto n = static_cast<std::int64_t>(mixture.weights.size()),
@@ -27,13 +31,16 @@ class TensorMixtureDenoiser {
       variances_ = torch::tensor(mixture.deviations, torch::kFloat64).square().view({n, 1}).expand({n, d});
     } else {
       std::tie(variances_, axes_) = torch::linalg_eigh(table(mixture.covariances).view({n, d, d}), "L");
+      constexpr double rounding = 1e-12;
       const double least = (variances_.min)().item<double>(), most = (variances_.max)().item<double>();
-      require(least > -1e-12 * most, "the smallest eigenvalue of GaussianMixture::covariances", least, "0 or more");
+      require(least > -rounding * most, "the smallest eigenvalue of GaussianMixture::covariances", least, "0 or more");
       variances_ = variances_.clamp_min(0);
     }
   }
 
-  /// x: [B, ...] of `dimension` numbers per sample; sigma: [] or [B].
+  /// @param x      [B, ...] with GaussianMixture::dimension() numbers per sample
+  /// @param sigma  [] or [B]
+  /// @return D(x, sigma), of x's shape
   torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& sigma) const {
     const auto to = [&](const torch::Tensor& t) { return t.to(x.options()); };
     torch::Tensor offset = x.flatten(1).unsqueeze(1) - to(means_);  // [B, K, d]

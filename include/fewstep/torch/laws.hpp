@@ -1,3 +1,4 @@
+// What the laws need to know about tensors.
 #pragma once
 
 #include "../laws/probe.hpp"
@@ -8,18 +9,19 @@
 
 namespace fewstep::laws {
 
-/// Tensors [3, 4] in float64.
+/// Batches of 3 samples with 4 numbers each, [3, 4] in float64.
 template <>
 struct probe<torch::Tensor> {
   static constexpr bool resizable = true;
   static constexpr std::size_t samples = 3, numbers = 4;
   static constexpr double epsilon = std::numeric_limits<double>::epsilon();
-  static constexpr bool bitwise = false;  // vectorised kernels fuse what the remaining elements' do not
+  static constexpr bool bitwise =
+      false;  // vectorised kernels use fused operations, the loop over remaining elements none
 
   static torch::Tensor make(const Rows& rows) {
-    std::vector<torch::Tensor> samples_;
-    for (const auto& row : rows) samples_.push_back(torch::tensor(row, torch::kFloat64));
-    return torch::stack(samples_);
+    std::vector<torch::Tensor> tensors;
+    for (const auto& row : rows) tensors.push_back(torch::tensor(row, torch::kFloat64));
+    return torch::stack(tensors);
   }
   static Rows read(const torch::Tensor& x) {
     Rows rows;

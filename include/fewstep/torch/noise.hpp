@@ -1,3 +1,4 @@
+// Reproducible noise: one seed per sample.
 #pragma once
 
 #include <torch/types.h>
@@ -7,9 +8,11 @@
 
 namespace fewstep {
 
-/// Unit Gaussian noise [seeds.size(), shape...]: sample b is what `torch.randn(shape, generator=torch.Generator("cpu")
-/// .manual_seed(seeds[b]))` gives in Python, in float32, then moved to the device and type of `options`. It does not
-/// depend on the batch.
+/// Unit Gaussian noise that does not depend on the batch: sample b is a function of seeds[b] alone, equal to
+/// torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seeds[b])) in Python.
+/// @param shape    of one sample
+/// @param options  device and type of the result; drawn on the CPU in float32, then converted
+/// @return [seeds.size(), shape...]
 inline torch::Tensor tensor_noise(const std::vector<std::uint64_t>& seeds, const std::vector<std::int64_t>& shape,
                                   torch::TensorOptions options = {}) {
   std::vector<torch::Tensor> rows;

@@ -14,14 +14,14 @@
 
 namespace fewstep::io {
 
-/// Named tensors and text metadata: a safetensors file in LibTorch's terms.
+/// Contents of a safetensors file: tensors and text by name.
 struct TensorFile {
   std::map<std::string, torch::Tensor> tensors;
   std::map<std::string, std::string> metadata;
 };
 
-/// The LibTorch element type of a safetensors one.
-/// @throws std::runtime_error for those that LibTorch 1.13 lacks (unsigned beyond 8 bits).
+/// LibTorch's element type for one of the format.
+/// @throws std::runtime_error for types that LibTorch 1.13 lacks: unsigned integers of 16 bits or more.
 inline torch::ScalarType scalar_type(Dtype dtype) {
   switch (dtype) {
     case Dtype::boolean: return torch::kBool;
@@ -38,8 +38,8 @@ inline torch::ScalarType scalar_type(Dtype dtype) {
   }
 }
 
-/// The inverse of scalar_type.
-/// @throws std::invalid_argument for types that the format lacks (complex, quantised).
+/// The inverse of scalar_type().
+/// @throws std::invalid_argument for types that the format lacks: complex and quantised ones.
 inline Dtype dtype_of(torch::ScalarType type) {
   switch (type) {
     case torch::kBool: return Dtype::boolean;
@@ -56,8 +56,8 @@ inline Dtype dtype_of(torch::ScalarType type) {
   }
 }
 
-/// Reads all tensors of a file onto the CPU, in the types stored.
-/// @throws std::runtime_error as read_safetensors, or naming a tensor whose type LibTorch lacks.
+/// Reads a file; tensors are on the CPU, with the stored types.
+/// @throws std::runtime_error as read_safetensors(), or naming a tensor whose type LibTorch lacks.
 inline TensorFile load_tensors(const std::filesystem::path& path) {
   Safetensors raw = read_safetensors(path);
   TensorFile file;
@@ -74,8 +74,8 @@ inline TensorFile load_tensors(const std::filesystem::path& path) {
   return file;
 }
 
-/// Writes tensors of any device and layout, atomically.
-/// @throws std::invalid_argument for a type that the format lacks, std::runtime_error when writing fails.
+/// Writes tensors of any device and layout; the file appears complete or not at all.
+/// @throws std::invalid_argument for a type that the format lacks; std::runtime_error if writing fails.
 inline void save_tensors(const std::filesystem::path& path, const TensorFile& file) {
   Safetensors raw;
   raw.metadata = file.metadata;

@@ -1,5 +1,5 @@
-// Training a time predictor against a teacher of more steps (Zhou et al. 2024, arXiv 2312.00094; diff-sampler,
-// training/loss.py).
+// Training a time predictor against a teacher with more steps.
+// Source: Zhou et al. 2024, arXiv 2312.00094; diff-sampler, training/loss.py.
 #pragma once
 
 #include "../fitting/teacher.hpp"
@@ -20,20 +20,26 @@
 
 namespace fewstep {
 
-/// What a student's step starts from: what its last step gave, or the teacher's state there. The published code takes
-/// the teacher's for students of one step, which remember nothing.
+/// Where each step of a student starts in training: at the student's own state, or at the teacher's. The published code
+/// uses the teacher's for one-step solvers and the student's for multistep ones, whose history must fit their state.
 enum class Restart { student, teacher };
 
-/// One step of a greedy pass: its index, where it started and ended, and its loss, sum of squares over the batch size.
+/// One step of greedy_pass(). References are valid during the call only.
 struct GreedyStep {
   std::size_t index;
-  const torch::Tensor &before, &after, &loss;
+  const torch::Tensor& before;  ///< the student's state at the left end
+  const torch::Tensor& after;   ///< and at the right end
+  const torch::Tensor& loss;  ///< squared difference between `after` and the teacher's state, divided by the batch size
 };
 
-/// One pass of the published loop over one batch: after each step of the student, the loss to the teacher's state there
-/// goes to `update`, which calls backward and moves the parameters; no gradient reaches an earlier step.
-/// @param student  a solver whose predictor's parameters require gradients
-/// @param teacher  the teacher's states: the start, then one for each step of the schedule
+/// The published training loop over one batch. After each step of the student, `update` receives the loss to the
+/// teacher's state, and is to call backward() and to move the parameters. Steps are trained one by one: no gradient
+/// reaches an earlier step.
+/// @param student   a solver whose predictor's parameters require gradients
+/// @param schedule  the student's
+/// @param teacher   the teacher's states at the levels of `schedule`: record_teacher(...).states
+/// @param update    called with a GreedyStep after each step
+/// @throws std::invalid_argument for another number of teacher states.
 template <class S, class D, class Update>
 void greedy_pass(const S& student, D&& denoise, const Schedule& schedule, const Options& options,
                  const std::vector<torch::Tensor>& teacher, Restart restart, Update&& update) {
@@ -51,35 +57,44 @@ void greedy_pass(const S& student, D&& denoise, const Schedule& schedule, const 
   }
 }
 
-/// How the ends of two trajectories are compared.
+/// How end_to_end_loss() compares the ends of two trajectories.
 struct EndLoss {
-  /// Differences beyond it count linearly (pseudo-Huber, Charbonnier et al. 1997), so that noise left all over an image
-  /// is not outweighed by an edge in another place. 0: squares throughout.
+  /// Scale c of the pseudo-Huber loss 2 c^2 (sqrt(1 + d^2 / c^2) - 1) of a difference d (Charbonnier et al. 1997):
+  /// larger differences count linearly, so that a displaced edge does not outweigh noise all over the image. 0: squares
+  /// d^2.
   double huber = 0;
-  /// Numbers beyond -shown and shown count as these, as in an image that is looked at. 0: as they are.
+  /// Both ends are clamped to [-shown, shown] before they are compared, as when an image is displayed. 0: not clamped.
   double shown = 0;
 };
 
-/// The loss of a whole trajectory at its end, with gradients through every step of it: the sum of squares over the
-/// batch size.
+/// The loss at the end of a student's trajectory, with gradients through all of its steps: the sum over all numbers
+/// divided by the batch size.
+/// @param x        the batch at the schedule's first level
+/// @param teacher  the teacher's end, of the same shape
+/// @return a tensor [] with gradients
 template <class S, class D>
 torch::Tensor end_to_end_loss(const S& student, D&& denoise, const Schedule& schedule, const Options& options,
                               const torch::Tensor& x, const torch::Tensor& teacher, const EndLoss& loss = {}) {
   Run run(student, denoise, schedule, x, options);
   while (run.advance()) {
   }
-  const auto seen = [&](const torch::Tensor& end) { return loss.shown > 0 ? end.clamp(-loss.shown, loss.shown) : end; };
-  const torch::Tensor squares = (seen(run.x) - seen(teacher)).square();
-  const double h = loss.huber;
-  return (h > 0 ? 2 * h * h * ((squares / (h * h) + 1).sqrt() - 1) : squares).sum() / static_cast<double>(x.size(0));
+  const auto shown = [&](const torch::Tensor& end) {
+    return loss.shown > 0 ? end.clamp(-loss.shown, loss.shown) : end;
+  };
+  const torch::Tensor squares = (shown(run.x) - shown(teacher)).square();
+  const double scale = loss.huber * loss.huber;
+  return (scale > 0 ? 2 * scale * ((squares / scale + 1).sqrt() - 1) : squares).sum() / static_cast<double>(x.size(0));
 }
 
-/// A predictor before training, as the published code starts one: ratios near 1/2, scales near 1. It has a head for
-/// ratios; one whose `ratio` is reset leaves every ratio at 1/2 (AmedNetwork), and trains what other heads it has.
-/// @param scale_dir, scale_time  ranges of direction_scale and sigma_scale; 0: without that head
+/// An untrained time predictor with the published sizes and initialisation: ratios near 1/2, scales near 1. It has a
+/// head for ratios; reset its `ratio` to keep all ratios at 1/2 and train the other heads only.
+/// @param features               numbers per sample
+/// @param scale_dir, scale_time  ranges of direction_scale and sigma_scale, 0 to 1, exclusive; 0: without that head
+/// @param seed                   of the initial weights
 inline AmedNetwork initial_amed_network(std::int64_t features, double scale_dir, double scale_time,
                                         std::uint64_t seed) {
   constexpr std::int64_t hidden = 128, code = 4, channels = 8;
+  constexpr double lowest_frequency = 1e-4;
   auto generator = at::detail::createCPUGenerator(seed);
   const auto layer = [](const torch::Tensor& weight) {
     const torch::Tensor w = weight.to(torch::kFloat64).contiguous();
@@ -93,7 +108,7 @@ inline AmedNetwork initial_amed_network(std::int64_t features, double scale_dir,
   n.encode_0 = normal(hidden, features);
   n.encode_1 = normal(code, hidden);
   n.embed = layer((2 * torch::rand({channels, channels}, generator, torch::kFloat64) - 1) * std::sqrt(3. / channels));
-  for (int j = 0; j < channels / 2; ++j) n.frequencies.push_back(std::pow(1e-4, j / (channels / 2 - 1.)));
+  for (int j = 0; j < channels / 2; ++j) n.frequencies.push_back(std::pow(lowest_frequency, j / (channels / 2 - 1.)));
   n.ratio = normal(1, code + 2 * channels);
   if (scale_dir > 0) n.direction_scale = normal(1, code + 2 * channels);
   if (scale_time > 0) n.sigma_scale = normal(1, code + 2 * channels);
@@ -102,24 +117,27 @@ inline AmedNetwork initial_amed_network(std::int64_t features, double scale_dir,
   return n;
 }
 
-/// Adam without weight decay, gradients with NaN as 0 and infinities as +-1e5: as the published code trains.
+/// Adam as in the published code: without weight decay; in gradients, NaN becomes 0 and infinities +-1e5.
 class PublishedAdam {
  public:
+  /// @param parameters  made to require gradients
   explicit PublishedAdam(std::vector<torch::Tensor> parameters, double learning_rate = 5e-3)
       : parameters_(std::move(parameters)), adam_(parameters_, torch::optim::AdamOptions(learning_rate)) {
     for (torch::Tensor& p : parameters_) p.requires_grad_();
   }
 
+  /// Computes the gradients of `loss` and moves the parameters.
   void step(const torch::Tensor& loss) {
     adam_.zero_grad();
     loss.backward();
     for (torch::Tensor& p : parameters_)
-      if (p.grad().defined()) p.mutable_grad() = p.grad().nan_to_num(0, 1e5, -1e5);
+      if (p.grad().defined()) p.mutable_grad() = p.grad().nan_to_num(0, largest_gradient, -largest_gradient);
     adam_.step();
   }
   torch::optim::Adam& optimizer() { return adam_; }
 
  private:
+  static constexpr double largest_gradient = 1e5;
   std::vector<torch::Tensor> parameters_;
   torch::optim::Adam adam_;
 };

@@ -1,3 +1,4 @@
+// The stages of a calibration.
 #pragma once
 
 #include "../teacher.hpp"
@@ -17,14 +18,14 @@
 
 namespace fewstep::detail {
 
-/// A calibration, made stage by stage: calibrate() is its loop.
+/// A calibration that advances stage by stage; calibrate() is its loop.
 template <State X>
 class Calibrator {
  public:
   /// Measures the starting table, and the resumed tables where there are any.
-  /// @param model    referred to
-  /// @param teacher  for each batch a trajectory with a state per level of `start`; referred to
-  /// @param options  referred to
+  /// @param model    kept by reference
+  /// @param teacher  for each batch a trajectory with a state for each level of `start`; kept by reference
+  /// @param options  kept by reference
   /// @throws as calibrate().
   Calibrator(SlopeModel<X>& model, const Table& start, const std::vector<TeacherTrajectory<X>>& teacher,
              const CalibrationOptions& options, EndFeatures<X> end_features)
@@ -49,7 +50,8 @@ class Calibrator {
     else add_starting_notes();
   }
 
-  /// Makes the next stage. False where there was none left, or it moved nothing.
+  /// Makes the next stage.
+  /// @return false where none is left, or where it did not move the table
   bool advance() {
     if (progress_.stage == 0) fit_steps();
     else if (progress_.stage > options_.iterations || !fit_ends()) return false;
@@ -59,8 +61,8 @@ class Calibrator {
     return true;
   }
 
-  /// The first stage: each step's weights by least squares. Goes back to the starting table unless the held-out loss
-  /// becomes less than its.
+  /// The first stage: the weights of each step by least squares. The starting table is kept unless they lower the
+  /// held-out loss.
   void fit_steps() {
     const std::size_t rows = start_.rows.size();
     const std::size_t history = options_.history == 0 ? rows : options_.history;
@@ -76,7 +78,7 @@ class Calibrator {
     set_table(start_);
   }
 
-  /// A later stage: one iteration on where trajectories end.
+  /// A later stage: one iteration on the ends of trajectories.
   /// @return whether it moved the table
   bool fit_ends() {
     return detail::fit_ends(progress_.table, runner_, runs_, fitted_, options_.tries, progress_.damping);
@@ -88,7 +90,7 @@ class Calibrator {
   static constexpr std::size_t few_held_out = 10;
   static constexpr double infinity = std::numeric_limits<double>::infinity();
 
-  /// Distances of the present runs to the teacher on the held-out samples.
+  /// Distances between the present runs and the teacher on the held-out samples.
   struct HeldOut {
     double rms, median, loss;
   };
@@ -147,8 +149,8 @@ class Calibrator {
     progress_.notes.push_back(std::to_string(count) + " of " + std::to_string(total) + " " + what);
   }
 
-  /// Takes over stage, tables, damping, notes and the first stage's distance. The other distances are measured, so that
-  /// a wrong figure in `kept` cannot make a table that is worse than the start look better.
+  /// Takes over stage, tables, damping, notes and steps_rms. The other distances are measured, so that wrong figures in
+  /// `kept` cannot make a table look better than the start.
   void resume(const CalibrationProgress& kept) {
     progress_.stage = kept.stage;
     progress_.damping = kept.damping;

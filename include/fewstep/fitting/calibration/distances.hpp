@@ -16,6 +16,7 @@ inline constexpr double lost_sample = 1e200;
 /// Cauchy's loss grows only logarithmically beyond this many typical (median) distances.
 inline constexpr double cauchy_width = 3;
 
+/// The root mean square distance.
 inline double rms_of(const std::vector<double>& squares) {
   double sum = 0;
   for (const double square : squares) sum += square;

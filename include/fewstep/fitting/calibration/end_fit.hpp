@@ -1,3 +1,4 @@
+// The later stages of a calibration: all numbers of a table by Gauss-Newton steps on the ends of its runs.
 #pragma once
 
 #include "distances.hpp"
@@ -13,12 +14,12 @@
 
 namespace fewstep::detail {
 
-/// Levenberg's damping: at most `initial_damping` when an iteration begins, then by `damping_factor` less after a step
-/// that is taken, more after one that is not.
+/// Levenberg's damping: at most `initial_damping` when an iteration begins, then divided by `damping_factor` after each
+/// accepted step and multiplied by it after each rejected one.
 inline constexpr double initial_damping = 1e-2, least_damping = 1e-12, damping_factor = 10;
 
-/// Normal equations of Gauss and Newton for the end features, summed over the fitted samples, each with the weight of
-/// Cauchy's loss. Samples with a non-finite distance or derivative are ignored.
+/// Gauss-Newton normal equations for the end features, summed over the fitted samples with the weights of Cauchy's
+/// loss. Samples with a non-finite distance or derivative are ignored.
 /// @param squares  squared distances of all samples
 /// @param median   of the squared distances of the fitted samples
 template <State X>
@@ -49,8 +50,8 @@ struct DampedStep {
   Table table;                  ///< moved by these amounts
 };
 
-/// The solution of the damped normal equations. While the table that it leads to is not valid, e.g. its levels are out
-/// of order, more damping makes the step shorter.
+/// Solves the damped normal equations. While the moved table is not valid, e.g. its levels are out of order, the
+/// damping is increased, which makes the step shorter.
 inline DampedStep damped_step(const Table& table, const std::vector<TableParameter>& parameters,
                               const NormalEquations& equations, double& damping) {
   for (;; damping *= damping_factor) {
@@ -62,27 +63,27 @@ inline DampedStep damped_step(const Table& table, const std::vector<TableParamet
   }
 }
 
-/// One iteration of Gauss and Newton on the end features of the fitted samples, with Levenberg's damping and Cauchy's
-/// loss. Tries several steps with one Jacobian, which costs many runs, and corrects it after each step, which costs one
-/// (Broyden); takes those that lower the loss.
-/// @param runs    the table's, before and after
+/// One Gauss-Newton iteration on the end features of the fitted samples, with Levenberg's damping and Cauchy's loss.
+/// The Jacobian costs many runs, so several steps are tried with it; each costs one run, after which the Jacobian is
+/// corrected (Broyden). Steps that lower the loss are accepted.
+/// @param runs    those of `table`, before and after
 /// @param fitted  the number of samples that are fitted to, the first ones
 /// @param tries   steps to try
-/// @return whether a step was taken
+/// @return whether a step was accepted
 template <State X>
 bool fit_ends(Table& table, const TableRunner<X>& runner, std::vector<TableRun<X>>& runs, std::size_t fitted, int tries,
               double& damping) {
   const std::vector<TableParameter> parameters = table_parameters(table, runner.analytic_first_step());
   EndJacobian<X> jacobian(table, runner, runs, parameters, fitted);
   std::vector<double> squares = runner.squared_distances(runs);
-  bool taken = false;
+  bool accepted = false;
   damping = (std::min)(damping, initial_damping);
   for (; tries > 0; --tries) {
     const auto fitted_squares = std::span(squares).first(fitted);
     const double median = median_of({fitted_squares.begin(), fitted_squares.end()});
     const NormalEquations equations = end_equations(runner, runs, jacobian, parameters.size(), squares, fitted, median);
     DampedStep step = damped_step(table, parameters, equations, damping);
-    if (!all_finite(step.amounts)) return taken;
+    if (!all_finite(step.amounts)) return accepted;
 
     std::vector<TableRun<X>> moved_runs = runner.run_all(step.table);
     std::vector<double> diagonal;
@@ -93,13 +94,13 @@ bool fit_ends(Table& table, const TableRunner<X>& runner, std::vector<TableRun<X
       table = std::move(step.table);
       runs = std::move(moved_runs);
       squares = std::move(moved_squares);
-      taken = true;
+      accepted = true;
       damping = (std::max)(damping / damping_factor, least_damping);
     } else {
       damping *= damping_factor;
     }
   }
-  return taken;
+  return accepted;
 }
 
 }  // namespace fewstep::detail

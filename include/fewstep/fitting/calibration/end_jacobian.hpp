@@ -1,18 +1,20 @@
+// How the ends of a table's runs depend on its numbers.
 #pragma once
 
 #include "table_parameters.hpp"
 #include "table_runner.hpp"
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 namespace fewstep::detail {
 
-/// Derivatives of the end features with respect to a table's parameters.
+/// Derivatives of the end features with respect to a table's parameters, by finite differences.
 template <State X>
 class EndJacobian {
  public:
-  /// By forward differences: each column reruns the rows after its parameter.
+  /// Shifts each parameter in turn and reruns the rows after it.
   /// @param runs    those of `table`
   /// @param fitted  batches that begin at this sample or later are left out
   EndJacobian(const Table& table, const TableRunner<X>& runner, const std::vector<TableRun<X>>& runs,
@@ -39,14 +41,14 @@ class EndJacobian {
   }
 
   std::size_t batches() const { return batches_; }
-  /// The derivatives of a batch's end features.
+  /// Derivatives of a batch's end features with respect to one parameter.
   X& operator()(std::size_t batch, std::size_t parameter) { return columns_[batch * parameters_ + parameter]; }
   const X& operator()(std::size_t batch, std::size_t parameter) const {
     return columns_[batch * parameters_ + parameter];
   }
 
   /// Broyden's rank-one update: corrects the derivatives so that they predict what a step did to the end features.
-  /// Parameters are measured in units of 1 / sqrt(scale).
+  /// The smallest correction is chosen, with each parameter measured in units of 1 / sqrt(scale).
   /// @param before, after  runs before and after the step
   /// @param step           of each parameter
   /// Source: Broyden 1965, "A class of methods for solving nonlinear simultaneous equations".
@@ -64,7 +66,7 @@ class EndJacobian {
 
  private:
   std::size_t parameters_, batches_ = 0;
-  std::vector<X> columns_;  // a batch's, then the next one's
+  std::vector<X> columns_;  // the first batch's, then the second's, ...
 };
 
 }  // namespace fewstep::detail

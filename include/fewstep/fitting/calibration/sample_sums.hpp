@@ -1,3 +1,4 @@
+// Sums over the samples of a batch, for least squares.
 #pragma once
 
 #include "../../algebra.hpp"
@@ -8,12 +9,13 @@
 
 namespace fewstep::detail {
 
+/// The number of samples in a batch.
 template <State X>
 std::size_t sample_count(const X& batch) {
   return algebra<X>::dot(batch, batch).size();
 }
 
-/// x . y for each sample, times its weight, summed. Samples with weight 0 are ignored, non-finite ones included.
+/// Sum over samples of weight (x . y). Samples with weight 0 are ignored, even where they are not finite.
 template <State X>
 double weighted_dot(const X& x, const X& y, const std::vector<double>& weights) {
   const std::vector<double> products = algebra<X>::dot(x, y);
@@ -23,7 +25,7 @@ double weighted_dot(const X& x, const X& y, const std::vector<double>& weights) 
   return sum;
 }
 
-/// Adds one batch's sums to normal equations.
+/// Adds the sums of one batch to normal equations.
 /// @param columns  one per unknown
 /// @param weights  one per sample
 template <State X>

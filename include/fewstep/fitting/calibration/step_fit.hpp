@@ -1,3 +1,4 @@
+// The first stage of a calibration: the weights of each row by least squares.
 #pragma once
 
 #include "sample_sums.hpp"
@@ -12,14 +13,14 @@
 
 namespace fewstep::detail {
 
-/// The least-squares problem of one row, sum_k w_k slope_k = target, newest slope first.
+/// The least-squares problem of one row, sum_k w_k slope_k = target with slopes newest first, on the samples that are
+/// fitted to and on the held-out ones.
 struct StepProblem {
   NormalEquations fitted, held_out;
 };
 
-/// Weights of the newest 1, 2, ... slopes from the fitted samples, with three strengths of the ridge each: those with
-/// the least squared error on the held-out samples.
-/// @return no weights where all slopes vanish
+/// Solves the problem on the fitted samples for the newest 1, 2, ... slopes, each with three strengths of the ridge.
+/// @return the weights with the least squared error on the held-out samples; none where all slopes vanish
 inline std::vector<double> best_step_weights(const StepProblem& problem, double ridge) {
   constexpr double ridge_factors[] = {1, 1e2, 1e4};
   std::vector<double> best;
@@ -45,9 +46,9 @@ inline std::vector<double> best_step_weights(const StepProblem& problem, double 
   return best;
 }
 
-/// The problem of a row, summed over all batches, for which slopes at its left end are made. A sample counts in all
-/// sums or in none: it is ignored where its newest slope or its target is not finite. A slope that is not finite makes
-/// all later states, and so the target, non-finite.
+/// Evaluates the slopes at the left end of a row and sums the row's problem over all batches. A sample counts in all
+/// sums or in none: it is ignored where its newest slope or its target is not finite. Older slopes need no check, since
+/// a non-finite one makes all later states, and with them the target, non-finite.
 /// @param fitted  samples from this index on are held out
 /// @param terms   the number of slopes
 template <State X>
@@ -76,10 +77,10 @@ StepProblem step_problem(const Table& table, std::size_t row, const TableRunner<
   return problem;
 }
 
-/// Fits each row's weights by least squares so that its step, from the table's own state, lands on the teacher's next
-/// state. Leaves `runs` at the ends of the new table.
-/// @param fitted   the number of samples that are fitted to; the others, held out, choose the number of slopes and the
-///                 ridge of each row
+/// Fits the weights of each row by least squares, so that its step from the table's own state lands on the teacher's
+/// next state. Afterwards `runs` are those of the new table.
+/// @param fitted   the number of samples that are fitted to, the first ones; the others are held out and select the
+///                 number of slopes and the ridge of each row
 /// @param history  the most slopes that a row may use
 /// @param ridge    added to the diagonal of the Gram matrix, whose mean diagonal element is 1; 100 and 10,000 times as
 ///                 much are tried too

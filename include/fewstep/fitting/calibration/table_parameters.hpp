@@ -1,3 +1,4 @@
+// The numbers of a table that calibration moves.
 #pragma once
 
 #include "../../solvers/table.hpp"
@@ -9,14 +10,14 @@
 
 namespace fewstep::detail {
 
-/// A number of a table that calibration may move.
+/// A number of a table that calibration moves.
 struct TableParameter {
   enum Kind { weight, level, sigma_scale } kind;
-  std::size_t row;   ///< the first row that evaluates or ends elsewhere when it moves; a level: the row's left end
-  std::size_t term;  ///< of a weight: index in TableRow::weights
+  std::size_t row;   ///< the row that it belongs to; of a level: the row on its right
+  std::size_t term;  ///< index of a weight in TableRow::weights; else 0
 };
 
-/// Every weight, level and sigma_scale but the first level and the last, which are given, and but the first sigma_scale
+/// All weights, levels and sigma_scales, except the first and last level, which are given, and the first sigma_scale
 /// where the first slope is analytic.
 inline std::vector<TableParameter> table_parameters(const Table& table, bool analytic_first_step) {
   std::vector<TableParameter> all;
@@ -28,8 +29,8 @@ inline std::vector<TableParameter> table_parameters(const Table& table, bool ana
   return all;
 }
 
-/// Moves a number by `amount` in its own unit: a weight by that share of its step's length, a level or sigma_scale by
-/// the factor exp(amount). A level scales the weights of the steps on both sides with their lengths.
+/// Moves a number by a dimensionless amount: a weight by `amount` times the length of its step; a level or sigma_scale
+/// by the factor exp(amount). With a level, the weights of both adjacent rows are scaled to their new lengths.
 inline void shift(Table& table, const TableParameter& p, double amount) {
   const auto length = [&](std::size_t row) { return table.levels[row + 1] - table.levels[row]; };
   switch (p.kind) {

@@ -1,3 +1,4 @@
+// Runs of slope tables from the starts of a teacher's trajectories, and the distances between their ends.
 #pragma once
 
 #include "../../model.hpp"
@@ -15,11 +16,11 @@
 
 namespace fewstep::detail {
 
-/// Maps a batch of end states to what is compared of them, a state with as many samples.
+/// Maps a batch of end states to the quantity that is compared, a state with as many samples.
 template <State X>
 using EndFeatures = std::function<X(const X&)>;
 
-/// The slopes (x - D)/sigma of a denoiser whose type is erased: what follows is compiled once per state type.
+/// The slopes (x - D)/sigma of a denoiser. Its type is erased, so that the rest is compiled once per state type.
 template <State X>
 struct SlopeModel {
   /// out <- the slope at x, where the network is called with `network_sigma` and the slope divides by `sigma`.
@@ -31,6 +32,7 @@ struct SlopeModel {
   ~SlopeModel() = default;
 };
 
+/// @tparam D  the denoiser, kept by reference
 template <State X, class D>
 struct DenoiserSlopes final : SlopeModel<X> {
   Model<X, D> model;
@@ -61,12 +63,13 @@ class TableRunner {
   };
   using Runs = std::vector<TableRun<X>>;  ///< one per batch
 
-  /// @param model         referred to
-  /// @param analytic      whether the first slope is the analytic first step's
+  /// @param model     kept by reference
+  /// @param analytic  whether the first slope is that of the analytic first step
   TableRunner(SlopeModel<X>& model, bool analytic, EndFeatures<X> end_features)
       : model_(&model), analytic_(analytic), end_features_(std::move(end_features)) {}
 
-  /// @param teacher  a state for each level of the tables; referred to
+  /// Adds a batch.
+  /// @param teacher  with a state for each level of the tables; kept by reference
   /// @throws std::invalid_argument for end features of another number of samples.
   void add(const TeacherTrajectory<X>& teacher) {
     Batch batch{&teacher, end_features_(teacher.states.back()), samples_};
@@ -87,7 +90,7 @@ class TableRunner {
     else model_->slope(x, sigma * table.rows[row].sigma_scale, sigma, out);
   }
 
-  /// Makes the step of a row, whose left state and slopes are there.
+  /// Computes the state at the right end of a row from the state and slopes at its left end.
   static void step(const Table& table, std::size_t row, TableRun<X>& run) {
     X& y = run.states[row + 1];
     copy(y, run.states[row]);
@@ -95,8 +98,8 @@ class TableRunner {
     for (std::size_t k = 0; k < weights.size(); ++k) add_scaled(y, weights[k], run.slopes[row - k]);
   }
 
-  /// Makes the steps from `row` on, whose left state is there.
-  /// @param keep_slope  whether the slope is there, too
+  /// Completes a run from the state at the left end of `row`.
+  /// @param keep_slope  whether the slope there is kept; else it is evaluated
   void finish(const Table& table, TableRun<X>& run, std::size_t row, bool keep_slope = false) const {
     for (std::size_t i = row; i < table.rows.size(); ++i) {
       if (i > row || !keep_slope) slope(table, i, run.states[i], run.slopes[i]);
@@ -104,34 +107,33 @@ class TableRunner {
     }
   }
 
-  /// A run with only its start.
+  /// An empty run: only the state at its start is set.
   TableRun<X> start(const Batch& batch) const {
     TableRun<X> run;
     const std::vector<X>& teacher = batch.teacher->states;
     for (const X& x : teacher) run.states.push_back(algebra<X>::like(x));
-    for (const X& x : teacher) run.slopes.push_back(algebra<X>::like(x));
+    for (std::size_t i = 0; i + 1 < teacher.size(); ++i) run.slopes.push_back(algebra<X>::like(teacher[i]));
     copy(run.states[0], teacher[0]);
     return run;
   }
-  Runs start_all() const {
-    Runs runs;
-    for (const Batch& batch : batches_) runs.push_back(start(batch));
-    return runs;
-  }
   Runs run_all(const Table& table) const {
-    Runs runs = start_all();
-    for (TableRun<X>& run : runs) finish(table, run, 0);
+    Runs runs;
+    for (const Batch& batch : batches_) {
+      runs.push_back(start(batch));
+      finish(table, runs.back(), 0);
+    }
     return runs;
   }
 
   X end_features(const TableRun<X>& run) const { return end_features_(run.states.back()); }
 
-  /// From the end features of a batch's run to the teacher's.
+  /// The teacher's end features minus those of a run of the same batch.
   X to_teacher(std::size_t batch, const TableRun<X>& run) const {
     return difference(batches_[batch].teacher_features, end_features(run));
   }
 
-  /// Squared distances of all samples' end features to the teacher's; `lost_sample` where not finite.
+  /// Squared distances between the end features of the runs and the teacher's, one per sample; `lost_sample` where not
+  /// finite.
   std::vector<double> squared_distances(const Runs& runs) const {
     std::vector<double> squares;
     for (std::size_t b = 0; b < runs.size(); ++b) {

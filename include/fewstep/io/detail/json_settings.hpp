@@ -41,7 +41,7 @@ class JsonSettings {
     return has(name) ? get<T>(name) : std::optional<T>();
   }
   template <class T>
-  T get(const char* name, T otherwise) const {
+  T get(const char* name, const T& otherwise) const {
     return has(name) ? get<T>(name) : otherwise;
   }
 

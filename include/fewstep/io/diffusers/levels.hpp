@@ -99,10 +99,11 @@ inline DdimLevels ddim_levels(const JsonSettings& c, const NoiseTable& table, in
   const auto count = static_cast<int>(table.size());
   const std::vector<double> chosen =
       training_steps(table.size(), {.steps = steps, .spacing = spacing, .offset = c.get("steps_offset", 0)});
+  const int stride = count / steps;  // whole, as diffusers divides
   DdimLevels made;
   for (const double step : chosen) {
     made.run.levels.push_back(table.sigma((step + 1) / count));
-    made.reached.push_back(table.sigma(((std::max)(step - count / steps, 0.) + 1) / count));
+    made.reached.push_back(table.sigma(((std::max)(step - stride, 0.) + 1) / count));
   }
   if (c.get("rescale_betas_zero_snr", false) && chosen[0] == count - 1) made.run.levels[0] = no_signal;
   made.run.end = c.get("set_alpha_to_one", true) ? 0 : table.sigma_min();

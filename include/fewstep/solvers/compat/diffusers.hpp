@@ -13,7 +13,7 @@ namespace fewstep::compat {
 
 /// DDIM with diffusers' clipping of the denoised image.
 ///
-/// The mistake: the image is clipped to [-limit, limit], but the step goes on with the noise of the unclipped one.
+/// The mistake: the image is clipped to [-limit, limit], but the step keeps the noise of the unclipped one.
 /// Source: diffusers, scheduling_ddim.py, clip_sample without use_clipped_model_output.
 struct ClippedDdim {
   double limit = 1;  ///< above 0
