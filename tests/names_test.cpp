@@ -85,8 +85,7 @@ TEST_CASE("a diffusers configuration: what it says, and refusals that name the s
   CHECK(refusal({{"algorithm_type", "sde-dpmsolver++"}}) ==
         "algorithm_type is sde-dpmsolver++; allowed: dpmsolver++, dpmsolver");
   CHECK(refusal({{"solver_order", "two"}}) == "solver_order is two; allowed: a number");
-  CHECK(refusal({{"timestep_spacing", "even"}}) ==
-        "timestep_spacing is even; allowed: linspace, leading, trailing");
+  CHECK(refusal({{"timestep_spacing", "even"}}) == "timestep_spacing is even; allowed: linspace, leading, trailing");
   CHECK_THAT(refusal({{"clip_sample", true}, {"timestep_spacing", "linspace"}}, "DDIMScheduler"),
              Catch::Contains("clip_sample is true"));
   CHECK(refusal({{"invert_sigmas", true}}, "FlowMatchEulerDiscreteScheduler") ==

@@ -342,8 +342,7 @@ TEST_CASE("an invalid table is rejected by row and value") {
   CHECK_THAT(refusal([](Table& t) { t.levels.pop_back(); }),
              Catch::Contains("number of levels of Table is 3; allowed: 4"));
   CHECK_THAT(refusal([](Table& t) { t.levels = {1, 2, 3, 4}; }), Catch::Contains("increasing"));
-  CHECK(refusal([](Table& t) { t.levels.back() = 0; }) ==
-        "Table's last level is 0; allowed: positive numbers");
+  CHECK(refusal([](Table& t) { t.levels.back() = 0; }) == "Table's last level is 0; allowed: positive numbers");
   CHECK_THAT(refusal([](Table& t) { t.rows[1].carry = NAN; }), Catch::Contains("rows[1].carry is nan"));
   CHECK_THAT(refusal([](Table& t) { t.rows[0].carry = NAN; }), Catch::Contains("rows[0].carry is nan"));
   CHECK(Table::Row{}.carry == 1);
