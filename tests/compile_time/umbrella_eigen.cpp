@@ -1,0 +1,1 @@
+#include <fewstep/eigen.hpp>
