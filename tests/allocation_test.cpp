@@ -1,6 +1,7 @@
-// After the first step an Eigen run takes nothing from the heap. Counted below operator new, which Eigen goes round.
+// After its first step a run on Eigen arrays allocates no memory. Counted at malloc, because Eigen does not use
+// operator new.
 #include "support/catch.hpp"
-#include "support/configurations.hpp"
+#include "support/types.hpp"
 
 #include <fewstep/eigen.hpp>
 #include <fewstep/eigen/laws.hpp>
@@ -10,13 +11,13 @@
 #include <cstddef>
 
 namespace {
-std::size_t taken = 0;
+std::size_t allocations = 0;
 }
 
-// glibc's own name for what this program's malloc replaces.
+// glibc's malloc, which this program replaces.
 extern "C" void* __libc_malloc(std::size_t size);
 extern "C" void* malloc(std::size_t size) {
-  ++taken;
+  ++allocations;
   return __libc_malloc(size);
 }
 
@@ -36,7 +37,7 @@ struct OnePerSample {
 
 }  // namespace
 
-TEST_CASE("the predictor's answers take nothing from the heap but room for them, once") {
+TEST_CASE("the predictor allocates its result once and nothing afterwards") {
   using X = Eigen::ArrayXXd;
   const auto layer = [](std::size_t out, std::size_t in) {
     return AmedNetwork::Layer{std::vector<double>(out * in, 0.1), std::vector<double>(out)};
@@ -47,27 +48,26 @@ TEST_CASE("the predictor's answers take nothing from the heap but room for them,
   const Step<X> n{Level<X>(4), Level<X>(1), 0, 2};
   Prediction<X> out;
   predictor(n, &features, out);
-  const std::size_t before = taken;
+  const std::size_t before = allocations;
   predictor(n, &features, out);
-  CHECK(taken == before);
+  CHECK(allocations == before);
 }
 
-TEMPLATE_TEST_CASE("no allocation after the first step", "", Eigen::ArrayXXd, Eigen::ArrayXXf,
-                   (Eigen::Array<double, 4, 2>)) {
+TEMPLATE_TEST_CASE("no allocation after the first step", "", test::Array, Eigen::ArrayXXf, test::FixedArray) {
   using X = TestType;
-  const auto count = [] { return taken; };
-  const auto check = [&](const std::string& label, const auto& solver) {
+  const auto count = [] { return allocations; };
+  const auto check = [&](const std::string& label, const AnySolver<X>& solver) {
     INFO(label);
     CHECK(laws::allocation<X>(solver, count) == "");
   };
   for (const auto& [label, solver] : test::configurations<X>()) {
     check(label, solver);
-    check(label + ", plugged per sample", AnySolver<X>(Amed{solver, OnePerSample{}}));
+    check(label + ", plugged per sample", Amed{solver, OnePerSample{}});
   }
   check("a table", tabulate(Ipndm{.order = 3}, karras({.steps = 12})));
   check("AMED over a table", corrected_table(tabulate(Ipndm{.order = 3}, karras({.steps = 24})), OnePerSample{}));
   check("dpm2 per sample", DpmSolver2{OnePerSample{}});
-  const std::size_t before = taken;
+  const std::size_t before = allocations;
   const Eigen::ArrayXd made = Eigen::ArrayXd::Zero(4);
-  CHECK(taken > before + static_cast<std::size_t>(made[0]));  // the counter counts
+  CHECK(allocations > before + static_cast<std::size_t>(made[0]));  // the counter works
 }

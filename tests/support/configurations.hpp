@@ -2,10 +2,12 @@
 #pragma once
 
 #include <fewstep/fewstep.hpp>
+#include <fewstep/scalar.hpp>
 
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -62,7 +64,8 @@ struct Configuration {
   AnySolver<X> solver;
 };
 
-/// The same behind one type, so that a test compiles once; with each plugged by a constant ratio.
+/// The same behind one type, so that a test compiles once; each also inside Amed with a constant ratio. Programs link
+/// the instantiations of compiled.cpp for the states named here and in types.hpp and tensors.hpp.
 template <class X>
 std::vector<Configuration<X>> configurations() {
   std::vector<Configuration<X>> list;
@@ -72,4 +75,10 @@ std::vector<Configuration<X>> configurations() {
   return list;
 }
 
+extern template std::vector<Configuration<double>> configurations<double>();
+
 }  // namespace fewstep::test
+
+namespace fewstep {
+extern template AnySolver<double> make_solver<double>(std::string_view, const SolverSettings&);
+}

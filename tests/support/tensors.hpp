@@ -1,16 +1,26 @@
-// Tensors beside the Eigen arrays of types.hpp. Included after LibTorch.
+// Tensors beside the Eigen arrays of types.hpp.
 #pragma once
 
 #include "types.hpp"
 
-#include <torch/torch.h>
+#include <fewstep/torch/algebra.hpp>
+
+#include <string_view>
+#include <vector>
 
 namespace fewstep::test {
 
-/// [rows, batch] column-major == [batch, rows] row-major.
+/// The same numbers as a tensor [batch, rows].
 inline torch::Tensor tensor(const Array& x) {
   return torch::from_blob(const_cast<double*>(x.data()), {x.cols(), x.rows()}, torch::kFloat64).clone();
 }
+/// The largest difference of two numbers.
 inline double distance(const torch::Tensor& a, const torch::Tensor& b) { return (a - b).abs().max().item<double>(); }
 
+extern template std::vector<Configuration<torch::Tensor>> configurations<torch::Tensor>();
+
 }  // namespace fewstep::test
+
+namespace fewstep {
+extern template AnySolver<torch::Tensor> make_solver<torch::Tensor>(std::string_view, const SolverSettings&);
+}
