@@ -26,7 +26,8 @@
 #include <utility>
 #include <vector>
 
-using namespace fewstep;
+namespace fewstep::amed_test {
+
 using test::Array;
 using test::message_of;
 using test::Scratch;
@@ -489,3 +490,5 @@ TEST_CASE("train_amed measures at each checkpoint, which changes nothing, and wr
                student = integrate(loaded.sampler.solver, denoise, loaded.sampler.schedule, x).x;
   CHECK((student - teacher).square().mean().sqrt().item<double>() == Approx(often[3]).epsilon(1e-4));
 }
+
+}  // namespace fewstep::amed_test

@@ -10,6 +10,8 @@
 #include <fewstep/torch/amed_predictor.hpp>
 #include <fewstep/torch/training.hpp>
 
+#include <torch/cuda.h>
+
 #ifdef FEWSTEP_CUDA_HEADERS
 #include <c10/cuda/CUDAFunctions.h>
 #endif
@@ -21,7 +23,8 @@
 #include <utility>
 #include <vector>
 
-using namespace fewstep;
+namespace fewstep::cuda_test {
+
 using test::distance;
 using torch::Tensor;
 
@@ -167,3 +170,5 @@ TEST_CASE("a calibrated table and a path of GITS are those of the CPU") {
   };
   CHECK(path(torch::kCUDA) == path(torch::kCPU));
 }
+
+}  // namespace fewstep::cuda_test

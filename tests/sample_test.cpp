@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+namespace fewstep::sample_test {
+
 namespace fs = std::filesystem;
 
 namespace {
@@ -249,3 +251,5 @@ TEST_CASE("the shipped model: clothes on an empty frame, of the class asked for,
   CHECK(distance(draw("--class 8 --solver ipndm --order 3 --steps 5")) <
         distance(draw("--class 8 --solver euler --steps 5")));
 }
+
+}  // namespace fewstep::sample_test

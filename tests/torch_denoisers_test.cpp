@@ -16,7 +16,8 @@
 #include <utility>
 #include <vector>
 
-using namespace fewstep;
+namespace fewstep::torch_denoisers_test {
+
 using test::Array;
 using test::distance;
 using test::tensor;
@@ -291,3 +292,5 @@ TEST_CASE("a Gaussian start: the same denoiser on tensors as on Eigen arrays, pe
   CHECK(distance(round.denoiser(labels)(tensor(x), torch::tensor(1., torch::kFloat64)), tensor(expected)) <= 2e-6);
   CHECK(round.values().variances == start.variances);
 }
+
+}  // namespace fewstep::torch_denoisers_test

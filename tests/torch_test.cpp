@@ -6,7 +6,8 @@
 #include <fewstep/torch.hpp>
 #include <fewstep/torch/laws.hpp>
 
-using namespace fewstep;
+namespace fewstep::torch_test {
+
 using test::Array;
 using test::distance;
 using test::tensor;
@@ -210,3 +211,5 @@ TEST_CASE("mixtures with full covariances agree between backends") {
   MixtureDenoiser{m}(x, Level<Array>(0.7), want);
   CHECK(distance(TensorMixtureDenoiser(m)(tensor(x), torch::tensor(0.7, torch::kFloat64)), tensor(want)) < 1e-12);
 }
+
+}  // namespace fewstep::torch_test

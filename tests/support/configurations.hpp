@@ -65,7 +65,7 @@ struct Configuration {
 };
 
 /// The same behind one type, so that a test compiles once; each also inside Amed with a constant ratio. Programs link
-/// the instantiations of compiled.cpp for the states named here and in types.hpp and tensors.hpp.
+/// the instantiations of compiled.cpp for the states named here and in types.hpp.
 template <class X>
 std::vector<Configuration<X>> configurations() {
   std::vector<Configuration<X>> list;

@@ -5,9 +5,6 @@
 
 #include <fewstep/torch/algebra.hpp>
 
-#include <string_view>
-#include <vector>
-
 namespace fewstep::test {
 
 /// The same numbers as a tensor [batch, rows].
@@ -17,10 +14,4 @@ inline torch::Tensor tensor(const Array& x) {
 /// The largest difference of two numbers.
 inline double distance(const torch::Tensor& a, const torch::Tensor& b) { return (a - b).abs().max().item<double>(); }
 
-extern template std::vector<Configuration<torch::Tensor>> configurations<torch::Tensor>();
-
 }  // namespace fewstep::test
-
-namespace fewstep {
-extern template AnySolver<torch::Tensor> make_solver<torch::Tensor>(std::string_view, const SolverSettings&);
-}
