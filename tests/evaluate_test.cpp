@@ -607,8 +607,8 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   };
   CHECK(linked("calibrate"));
   CHECK_FALSE(linked("calibrate_callable"));
-  const auto blind = scratch.start("calibrate_callable",
-                                   "\"$FEWSTEP_EXAMPLES_BIN/libnetwork_c.so\" '" + network + "' blind.json 3 12 1 2 1");
+  const auto blind = scratch.run("calibrate_callable",
+                                 "\"$FEWSTEP_EXAMPLES_BIN/libnetwork_c.so\" '" + network + "' blind.json 3 12 1 2 1");
   INFO(blind.text);
   REQUIRE(blind.code == 0);
   const auto unet = load_unet(network);
@@ -630,8 +630,8 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
       CHECK(unseen.rows[i].weights[k] ==
             Approx(seen.rows[i].weights[k]).epsilon(1e-3).margin(1e-3 * (seen.levels[i] - seen.levels[i + 1])));
   }
-  CHECK(scratch.start("calibrate_callable", "none.so '" + network + "' no.json").code > 0);
-  CHECK(scratch.start("calibrate_callable", "\"$FEWSTEP_EXAMPLES_BIN/libnetwork_c.so\" none.safetensors no.json").code >
+  CHECK(scratch.run("calibrate_callable", "none.so '" + network + "' no.json").code > 0);
+  CHECK(scratch.run("calibrate_callable", "\"$FEWSTEP_EXAMPLES_BIN/libnetwork_c.so\" none.safetensors no.json").code >
         0);
 
   const auto none = scratch.run("calibrate", "--model '" + network + "' --images 12 --teacher-steps 0 --out no.json");
