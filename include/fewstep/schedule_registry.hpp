@@ -110,7 +110,7 @@ namespace detail {
 
 /// Makes the first schedule of the list one of whose names `matches`.
 template <class Matches>
-Schedule make_listed_schedule(std::string_view asked, Matches matches, const ScheduleSettings& settings,
+Schedule make_listed_schedule(std::string_view asked, const Matches& matches, const ScheduleSettings& settings,
                               const NoiseTable* table) {
   std::vector<std::string> known;
   for (const ScheduleEntry& entry : schedule_list) {

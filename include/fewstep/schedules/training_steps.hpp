@@ -41,15 +41,14 @@ inline std::vector<double> training_steps(std::size_t count, const TrainingSteps
   require(o.steps >= 1 && static_cast<std::size_t>(o.steps) <= count, "steps", o.steps,
           "1 to " + std::to_string(count));
   const int chosen = o.steps + (o.spare_last && o.spacing != Spacing::trailing ? 1 : 0);
+  const int stride = static_cast<int>(count) / chosen;  // of leading steps
   const double total = static_cast<double>(count);
   std::vector<double> list;
   for (int i = 0; i < o.steps; ++i) {
     double step = 0;
     switch (o.spacing) {
       case Spacing::linspace: step = chosen > 1 ? (total - 1) * (1 - static_cast<double>(i) / (chosen - 1)) : 0; break;
-      case Spacing::leading:
-        step = static_cast<double>((chosen - 1 - i) * (static_cast<int>(count) / chosen) + o.offset);
-        break;
+      case Spacing::leading: step = (chosen - 1 - i) * stride + o.offset; break;
       case Spacing::trailing: step = std::nearbyint(total - i * total / o.steps) - 1; break;
     }
     list.push_back(o.rounded ? std::nearbyint(step) : step);  // rounds halves to even, as numpy does
