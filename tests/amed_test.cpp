@@ -226,11 +226,13 @@ TEST_CASE("a saturated head leaves levels apart") {
 
 TEST_CASE("laws of every solver with the predictor in it") {
   const TensorAmedPredictor predictor(initial_amed_network(4, 0, 0, 7), torch::kFloat64);
-  for (const auto& [label, solver] : test::configurations<Tensor>())
-    for (const auto& [law, failure] : laws::check<Tensor>(AnySolver<Tensor>(Amed{solver, predictor}))) {
+  for (const auto& [label, solver] : test::configurations<Tensor>()) {
+    if (label.ends_with("plugged")) continue;  // torch_test has predictors inside predictors
+    for (const auto& [law, failure] : test::verdicts<Tensor>(Amed{solver, predictor})) {
       INFO(label << ": " << law);
       if (law != "exactness") CHECK(failure == "");  // ratios far from 1/2 bring levels together, where weights cancel
     }
+  }
 }
 
 TEST_CASE("a plugin over a plugin: directions and clocks, step by step") {

@@ -32,6 +32,8 @@ namespace fewstep {
 ///   match_deviation(x, like, a)   per sample: x <- x (1 + a (deviation of like / deviation of x - 1))
 ///   dot(x, y), sum_abs(x)  std::vector<double> with one sum per sample: of products, of absolute values
 ///   level_per_sample(v)    a level from one double per sample
+///   along_new_axis(v, w), sum_new_axis(w)   where weights w are arrays themselves: numbers v along an axis that w
+///                          lacks, so that one formula of weights is evaluated at all of them; the sum over that axis
 ///   twice(x), twice(t)     the batch, or its levels, followed by itself
 ///   half(x, i)             the first (i = 0) or second (i = 1) half of a doubled batch, or of its features
 template <class X>

@@ -129,6 +129,15 @@ struct algebra<torch::Tensor> {
   static level twice(const level& t) { return t.per_sample() ? level(torch::cat({t.each(), t.each()})) : t; }
   static X half(const X& both, std::int64_t i) { return both.narrow(0, i * (both.size(0) / 2), both.size(0) / 2); }
 
+  /// Numbers along a new first dimension, [n, 1, ..., 1], so that formulas of weights are evaluated at all of them at
+  /// once.
+  static X along_new_axis(const std::vector<double>& values, const X& weight) {
+    std::vector<std::int64_t> shape(static_cast<std::size_t>(weight.dim()) + 1, 1);
+    shape[0] = static_cast<std::int64_t>(values.size());
+    return torch::tensor(values, weight.options().requires_grad(false)).view(shape);
+  }
+  static X sum_new_axis(const X& weights) { return weights.sum(0); }
+
   template <class F, class... T>
   static void map(level& out, F f, const T&... t) {
     if (!(t.per_sample() || ...)) {
@@ -164,12 +173,12 @@ struct algebra<torch::Tensor> {
   static X each_or(const level& t, torch::TensorOptions shared) {
     return t.per_sample() ? t.each() : torch::full({}, t.value(), shared);
   }
-  /// A level as a tensor that multiplies x: [] or [batch, 1, ..., 1].
+  /// A level as a tensor that multiplies x: [1, 1, ..., 1] or [batch, 1, ..., 1].
   static X broadcast(const level& t, const X& x) {
-    if (!t.per_sample()) return native(t, x);
+    const X each = native(t, x);
     std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
-    shape[0] = t.each().size(0);
-    return t.each().view(shape);
+    shape[0] = each.numel();
+    return each.view(shape);
   }
 
   /// Applies a function that takes only doubles, e.g. a look-up in a noise table: one number per sample is copied to
