@@ -400,8 +400,7 @@ TEST_CASE("calibration: derivatives of the ends, their normal equations and Broy
   const Batches z{cloud(0, 8), cloud(8, 8)};
   const Trajectories teacher{taught(mixture, table.schedule(), z[0]), taught(mixture, table.schedule(), z[1])};
   detail::DenoiserSlopes<Array, const MixtureDenoiser> model(mixture);
-  detail::TableRunner<Array> runner(model, true, [](const Array& x) { return x; });
-  for (const auto& one : teacher) runner.add(one);
+  detail::TableRunner<Array> runner(model, teacher, true, [](const Array& x) { return x; });
   const Runs runs = runner.run_all(table);
   const std::vector<detail::TableParameter> parameters = detail::table_parameters(table, true);
   detail::EndJacobian<Array> jacobian(table, runner, runs, parameters, fitted);
@@ -466,8 +465,8 @@ TEST_CASE("calibration: steps without slopes become Euler steps, the smallest sl
     Table table = tabulate(Euler{}, karras({.steps = 3}));
     const auto trajectory = taught(nearly_still, table.schedule(), cloud(0, 20));
     detail::DenoiserSlopes<Array, decltype(nearly_still)> model(nearly_still);
-    detail::TableRunner<Array> runner(model, false, [](const Array& x) { return x; });
-    runner.add(trajectory);
+    const Trajectories teacher{trajectory};
+    detail::TableRunner<Array> runner(model, teacher, false, [](const Array& x) { return x; });
     auto runs = runner.run_all(table);
     for (Table::Row& row : table.rows) row.weights = {7};
     CHECK(detail::fit_steps(table, runner, runs, 15, 3, 1e-6) == (slope > 0 ? 0 : 3));

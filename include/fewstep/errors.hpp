@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace fewstep {
 
@@ -28,16 +29,14 @@ class Piece {
   Piece(T value) : kind_(Kind::number), number_(static_cast<double>(value)) {}
 
   void append_to(std::string& message) const {
+    char digits[32];
     switch (kind_) {
-      case Kind::text: message += text_; break;
-      case Kind::integer: message += std::to_string(integer_); break;
-      case Kind::natural: message += std::to_string(natural_); break;
-      case Kind::number: {
-        char digits[32];
-        std::snprintf(digits, sizeof digits, "%.15g", number_);  // enough digits, without rounding noise
-        message += digits;
-      }
+      case Kind::text: message += text_; return;
+      case Kind::integer: std::snprintf(digits, sizeof digits, "%lld", integer_); break;
+      case Kind::natural: std::snprintf(digits, sizeof digits, "%llu", natural_); break;
+      case Kind::number: std::snprintf(digits, sizeof digits, "%.15g", number_);  // without rounding noise
     }
+    message += std::string_view(digits);
   }
 
  private:
@@ -53,9 +52,12 @@ class Piece {
 /// Text of one or several pieces, put together only when an error is reported: "steps", or {"noise level ", 3}.
 class Text {
  public:
+  Text(const char* text) : first_(text) {}
+  Text(const std::string& text) : first_(text) {}
+  Text(std::string_view text) : first_(text) {}
   template <class T>
-    requires std::convertible_to<const T&, Piece>
-  Text(const T& piece) : first_(piece) {}
+    requires std::is_arithmetic_v<T>
+  Text(T number) : first_(number) {}
   Text(std::initializer_list<Piece> pieces) : first_(""), pieces_(pieces) {}
   Text(const Text&) = delete;  // refers to pieces of the caller's expression
 
@@ -88,9 +90,9 @@ std::string printed(const T& value) {
 [[noreturn]] inline void refuse(const detail::Text& argument, const detail::Text& value, const detail::Text& allowed) {
   std::string message;
   argument.append_to(message);
-  message += " is ";
+  message += std::string_view(" is ");
   value.append_to(message);
-  message += "; allowed: ";
+  message += std::string_view("; allowed: ");
   allowed.append_to(message);
   throw std::invalid_argument(message);
 }

@@ -15,11 +15,10 @@ class History {
  public:
   /// @param x  a state of the run's shape
   /// @param capacity  outputs to keep: the solver's order minus 1
-  History(const X& x, std::size_t capacity) {
-    for (std::size_t k = 0; k < capacity; ++k) {
+  History(const X& x, std::size_t capacity) : level_(capacity, Level<X>(0.)) {
+    for (Level<X>& t : level_) {
       value_.push_back(algebra<X>::like(x));
-      level_.emplace_back(0.);
-      algebra<X>::fit(level_.back(), x);
+      algebra<X>::fit(t, x);
     }
   }
 

@@ -176,8 +176,8 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
  private:
   template <class Each>
   static std::vector<double> numbers(const Each& each) {
-    std::vector<double> sums;
-    for (Eigen::Index b = 0; b < each.cols(); ++b) sums.push_back(each.col(b).sum());
+    std::vector<double> sums(static_cast<std::size_t>(each.cols()));
+    for (Eigen::Index b = 0; b < each.cols(); ++b) sums[static_cast<std::size_t>(b)] = each.col(b).sum();
     return sums;
   }
   static constexpr Scalar factor(unit_t) { return 1; }  // multiplying by 1 is exact

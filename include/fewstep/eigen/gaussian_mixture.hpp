@@ -23,13 +23,14 @@ class MixtureDenoiser {
  public:
   /// @throws std::invalid_argument as GaussianMixture::validate(), and for a covariance that is not positive
   /// semidefinite.
-  explicit MixtureDenoiser(const GaussianMixture& mixture) {
+  explicit MixtureDenoiser(const GaussianMixture& mixture) : components_(mixture.weights.size()) {
     mixture.validate();
-    for (std::size_t k = 0; k < mixture.weights.size(); ++k) {
-      Component c{std::log(mixture.weights[k]), mixture.means[k], {}, {}};
+    for (std::size_t k = 0; k < components_.size(); ++k) {
+      Component& c = components_[k];
+      c.log_weight = std::log(mixture.weights[k]);
+      c.mean = mixture.means[k];
       if (mixture.covariances.empty()) c.variances = {mixture.deviations[k] * mixture.deviations[k]};
       else find_axes(c, mixture.covariances[k], k);
-      components_.push_back(std::move(c));
     }
   }
 
@@ -50,7 +51,7 @@ class MixtureDenoiser {
 
  private:
   struct Component {
-    double log_weight;
+    double log_weight = 0;
     std::vector<double> mean;
     std::vector<double> variances;  // one for all numbers, or one per axis
     std::vector<double> axes;       // unit vectors, one after another; empty: the axes of the coordinates

@@ -31,8 +31,7 @@ class GaussianStartDenoiser {
     require(!classes_.empty(), "the number of classes", 0, "1, or one per sample");
     const auto last = static_cast<int>(start.classes()) - 1;
     for (const int one : classes_)
-      require(one >= GaussianStart::unconditional && one <= last, "class", one,
-              "-1 (unconditional) to " + std::to_string(last));
+      require(one >= GaussianStart::unconditional && one <= last, "class", one, {"-1 (unconditional) to ", last});
     require(std::isfinite(guidance_scale), "guidance_scale", guidance_scale, "finite numbers");
     const auto d = static_cast<Eigen::Index>(start.dimension()), rank = static_cast<Eigen::Index>(start.rank());
     for (std::size_t k = 0; k < start.means.size(); ++k)
@@ -46,11 +45,10 @@ class GaussianStartDenoiser {
   /// @throws std::invalid_argument for x of another size.
   template <class X, class Sigma>
   void operator()(const X& x, const Sigma& sigma, X& out) const {
-    require(x.rows() == entries_[0].mean.size(), "the number of rows of x", x.rows(),
-            std::to_string(entries_[0].mean.size()));
+    require(x.rows() == entries_[0].mean.size(), "the number of rows of x", x.rows(), entries_[0].mean.size());
     const auto samples = static_cast<std::size_t>(x.cols());
     require(classes_.size() == 1 || classes_.size() == samples, "the number of samples", samples,
-            std::to_string(classes_.size()) + ", one per class given");
+            {classes_.size(), ", one per class given"});
     for (Eigen::Index b = 0; b < x.cols(); ++b) {
       const int one = classes_.size() == 1 ? classes_[0] : classes_[static_cast<std::size_t>(b)];
       const Eigen::VectorXd column = x.col(b).template cast<double>().matrix();

@@ -12,7 +12,6 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -136,7 +135,7 @@ std::vector<std::vector<double>> gits_costs(const std::vector<TeacherTrajectory<
 inline std::vector<std::size_t> gits_path(const std::vector<std::vector<double>>& cost, int steps, double coefficient) {
   const std::size_t n = cost.size();
   require(steps >= 1 && static_cast<std::size_t>(steps) < n, "GitsOptions::steps", steps,
-          "1 to the teacher's " + std::to_string(n - 1));
+          {"1 to the teacher's ", n - 1});
   std::vector<std::vector<double>> value(static_cast<std::size_t>(steps) + 1,
                                          std::vector<double>(n, std::numeric_limits<double>::infinity()));
   std::vector<std::vector<std::size_t>> next(value.size(), std::vector<std::size_t>(n, n - 1));

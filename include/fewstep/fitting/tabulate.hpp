@@ -9,7 +9,6 @@
 
 #include <cmath>
 #include <cstddef>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -99,8 +98,8 @@ inline void require_table_form(const ImpulseResponses& r, std::size_t index) {
     for (std::size_t k = 0; k < to; ++k) {
       const bool in_table = to == end ? k >= begin || !r.is_midpoint(k) : k == begin;
       if (!in_table && !r.negligible(k, begin, to, tolerance))
-        refuse("the weight of the solver's evaluation " + std::to_string(k) + " in state " + std::to_string(to),
-               r.weight(k, begin, to), "0, as a table's midpoints only serve the end of their own row");
+        refuse({"the weight of the solver's evaluation ", k, " in state ", to}, r.weight(k, begin, to),
+               "0, as a table's midpoints only serve the end of their own row");
     }
 }
 

@@ -7,7 +7,6 @@
 #include <cmath>
 #include <cstddef>
 #include <stdexcept>
-#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -74,8 +73,7 @@ void record_states(const S& teacher, D& denoise, const Schedule& schedule, const
 
 /// @throws std::invalid_argument unless the steps are a multiple of the stride.
 inline void require_divisor(std::size_t stride, std::size_t steps) {
-  require(stride > 0 && steps % stride == 0, "stride", stride,
-          "divisors of the teacher's steps, " + std::to_string(steps));
+  require(stride > 0 && steps % stride == 0, "stride", stride, {"divisors of the teacher's steps, ", steps});
 }
 
 /// Makes recorded states ordinary ones after inference mode, and checks the last.

@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <functional>
 #include <numbers>
-#include <string>
 #include <vector>
 
 namespace fewstep {
@@ -27,7 +26,7 @@ class NoiseTable {
     require(betas.size() >= 2, "the number of betas", betas.size(), "2 or more");
     double sum = 0;
     for (std::size_t i = 0; i < betas.size(); ++i) {
-      require(betas[i] > 0 && betas[i] < 1, "beta " + std::to_string(i), betas[i], "numbers between 0 and 1");
+      require(betas[i] > 0 && betas[i] < 1, {"beta ", i}, betas[i], "numbers between 0 and 1");
       sum += 0.5 * std::log1p(-betas[i]);
       log_alpha_.push_back(sum);
     }

@@ -9,7 +9,6 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -38,8 +37,7 @@ struct TrainingStepsOptions {
 /// @return o.steps training steps, decreasing
 /// @throws std::invalid_argument for steps out of range.
 inline std::vector<double> training_steps(std::size_t count, const TrainingStepsOptions& o) {
-  require(o.steps >= 1 && static_cast<std::size_t>(o.steps) <= count, "steps", o.steps,
-          "1 to " + std::to_string(count));
+  require(o.steps >= 1 && static_cast<std::size_t>(o.steps) <= count, "steps", o.steps, {"1 to ", count});
   const int chosen = o.steps + (o.spare_last && o.spacing != Spacing::trailing ? 1 : 0);
   const int stride = static_cast<int>(count) / chosen;  // of leading steps
   const double total = static_cast<double>(count);
@@ -97,8 +95,7 @@ inline Schedule sgm_uniform(const NoiseTable& table, int steps) {
 
 /// Every (count/steps)-th training step, down from the highest.
 inline Schedule simple(const NoiseTable& table, int steps) {
-  require(steps >= 1 && static_cast<std::size_t>(steps) <= table.size(), "steps", steps,
-          "1 to " + std::to_string(table.size()));
+  require(steps >= 1 && static_cast<std::size_t>(steps) <= table.size(), "steps", steps, {"1 to ", table.size()});
   std::vector<double> chosen;
   for (int i = 0; i < steps; ++i)
     chosen.push_back(static_cast<double>(table.size()) - 1 - std::floor(i * static_cast<double>(table.size()) / steps));
@@ -108,8 +105,7 @@ inline Schedule simple(const NoiseTable& table, int steps) {
 /// Every (count/steps)-th training step, up from 1, with count/steps rounded down. Where steps does not divide count,
 /// the schedule has more steps than asked for.
 inline Schedule ddim_uniform(const NoiseTable& table, int steps) {
-  require(steps >= 1 && static_cast<std::size_t>(steps) < table.size(), "steps", steps,
-          "1 to " + std::to_string(table.size() - 1));
+  require(steps >= 1 && static_cast<std::size_t>(steps) < table.size(), "steps", steps, {"1 to ", table.size() - 1});
   std::vector<double> chosen;
   for (std::size_t step = 1; step < table.size(); step += table.size() / static_cast<std::size_t>(steps))
     chosen.insert(chosen.begin(), static_cast<double>(step));

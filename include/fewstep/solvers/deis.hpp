@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -43,8 +42,7 @@ struct DeisUpTo {
   static constexpr bool multistep = true;
   static constexpr int evaluations() { return 1; }
   void validate() const {
-    require(order >= 1 && order <= static_cast<int>(max_order), "Deis::order", order,
-            "1 to " + std::to_string(max_order));
+    require(order >= 1 && order <= static_cast<int>(max_order), "Deis::order", order, {"1 to ", max_order});
     require(variable != Variable::sigma || target == Target::slope, "Deis::target", "denoised",
             "slope where the variable is sigma");
   }

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <string>
 #include <vector>
 
 namespace fewstep {
@@ -56,10 +55,9 @@ struct Table {
 
   /// @throws std::invalid_argument naming the row and the number that is out of range.
   void validate() const {
-    require(!rows.empty() && rows.size() <= max_rows, "the number of rows of Table", rows.size(),
-            "1 to " + std::to_string(max_rows));
+    require(!rows.empty() && rows.size() <= max_rows, "the number of rows of Table", rows.size(), {"1 to ", max_rows});
     require(levels.size() == rows.size() + 1, "the number of levels of Table", levels.size(),
-            std::to_string(rows.size() + 1) + ", one more than rows");
+            {rows.size() + 1, ", one more than rows"});
     require(schedule().decreasing(), "the order of Table::levels", "increasing", "decreasing");
     require(levels.back() > 0, "Table's last level", levels.back(), "positive numbers");
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i].validate(i, levels[i]);
@@ -71,15 +69,15 @@ struct Table {
     for (const Row& row : rows) outputs = (std::max)(outputs, row.weights.size());
     detail::TableMemory<X> m{{x, outputs - 1}, {}};
     if (target == Target::slope) algebra<X>::fit(m.stretch, x);
-    if (evaluations() > 1) m.midpoint.push_back({algebra<X>::like(x), algebra<X>::like(x), algebra<X>::like(x)});
+    if (evaluations() > 1)
+      for (int i = 0; i < 3; ++i) m.midpoint.push_back(algebra<X>::like(x));
     return m;
   }
 
   /// @throws std::invalid_argument for a schedule of another length, or a history too short for the row.
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& m0, M& model, detail::TableMemory<X>& m) const {
-    if (n.count != rows.size())
-      refuse("the number of steps", n.count, std::to_string(rows.size()) + ", the rows of Table");
+    if (n.count != rows.size()) refuse("the number of steps", n.count, {rows.size(), ", the rows of Table"});
     rows[n.index].require_history(m.past.size(), n.index);
     if (target == Target::slope) {
       const double own_step = levels[n.index + 1] - levels[n.index];

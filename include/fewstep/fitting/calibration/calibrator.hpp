@@ -29,20 +29,11 @@ class Calibrator {
   /// @throws as calibrate().
   Calibrator(SlopeModel<X>& model, const Table& start, const std::vector<TeacherTrajectory<X>>& teacher,
              const CalibrationOptions& options, EndFeatures<X> end_features)
-      : start_(start), options_(options), runner_(model, options.analytic_first_step, std::move(end_features)) {
-    for (const TeacherTrajectory<X>& trajectory : teacher) {
-      if (trajectory.states.size() != start.levels.size())
-        refuse("the number of states of the teacher", trajectory.states.size(),
-               std::to_string(start.levels.size()) + ", as the table's levels");
-      samples_ += sample_count(trajectory.states[0]);
-    }
-    require_calibratable(start, samples_, options);
-    fitted_ = samples_ - options.held_out_count(samples_);
-    for (const TeacherTrajectory<X>& trajectory : teacher) {
-      if (!algebra<X>::finite(trajectory.states.back()))
-        throw std::runtime_error("the teacher's samples are not finite");
-      runner_.add(trajectory);
-    }
+      : start_(start),
+        options_(options),
+        samples_(checked_samples(start, teacher, options)),
+        fitted_(samples_ - options.held_out_count(samples_)),
+        runner_(model, teacher, options.analytic_first_step, std::move(end_features)) {
     const bool resumed = options.resume && options.resume->stage > 0;
     if (resumed) require_resumable(*options.resume);
     measure_start();
@@ -90,6 +81,22 @@ class Calibrator {
   static constexpr std::size_t few_held_out = 10;
   static constexpr double infinity = std::numeric_limits<double>::infinity();
 
+  /// The number of samples in all batches, after checking all that the calibration is given.
+  static std::size_t checked_samples(const Table& start, const std::vector<TeacherTrajectory<X>>& teacher,
+                                     const CalibrationOptions& options) {
+    std::size_t samples = 0;
+    for (const TeacherTrajectory<X>& trajectory : teacher) {
+      require(trajectory.states.size() == start.levels.size(), "the number of states of the teacher",
+              trajectory.states.size(), {start.levels.size(), ", as the table's levels"});
+      samples += sample_count(trajectory.states[0]);
+    }
+    require_calibratable(start, samples, options);
+    for (const TeacherTrajectory<X>& trajectory : teacher)
+      if (!algebra<X>::finite(trajectory.states.back()))
+        throw std::runtime_error("the teacher's samples are not finite");
+    return samples;
+  }
+
   /// Distances between the present runs and the teacher on the held-out samples.
   struct HeldOut {
     double rms, median, loss;
@@ -120,7 +127,7 @@ class Calibrator {
     for (const Table* table : {&kept.table, &kept.best}) {
       require_calibratable(*table);
       if (table->rows.size() != start_.rows.size())
-        refuse("the number of rows of a resumed table", table->rows.size(), std::to_string(start_.rows.size()));
+        refuse("the number of rows of a resumed table", table->rows.size(), start_.rows.size());
       require(table->levels.front() == start_.levels.front(), "the first level of a resumed table",
               table->levels.front(), "the starting table's");
       require(table->levels.back() == start_.levels.back(), "the last level of a resumed table", table->levels.back(),
@@ -146,7 +153,8 @@ class Calibrator {
       note(samples_ - fitted_, samples_, "trajectories are held out to select the best table: too few to be certain");
   }
   void note(std::size_t count, std::size_t total, const char* what) {
-    progress_.notes.push_back(std::to_string(count) + " of " + std::to_string(total) + " " + what);
+    std::string& text = progress_.notes.emplace_back();
+    Text{count, " of ", total, " ", what}.append_to(text);
   }
 
   /// Takes over stage, tables, damping, notes and steps_rms. The other distances are measured, so that wrong figures in
@@ -164,9 +172,9 @@ class Calibrator {
 
   const Table start_;
   const CalibrationOptions& options_;
+  const std::size_t samples_, fitted_;
   TableRunner<X> runner_;
   std::vector<TableRun<X>> runs_;  // of progress_.table
-  std::size_t samples_ = 0, fitted_ = 0;
   CalibrationProgress progress_;
 };
 

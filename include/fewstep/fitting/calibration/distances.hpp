@@ -25,9 +25,8 @@ inline double rms_of(const std::vector<double>& squares) {
 
 /// The middle value, the upper one of two.
 inline double median_of(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
+  std::sort(values.data(), values.data() + values.size());
+  return values[values.size() / 2];
 }
 
 /// A squared distance in units of Cauchy's scale, (cauchy_width)^2 times the median square.

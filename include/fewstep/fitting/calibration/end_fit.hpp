@@ -29,9 +29,9 @@ NormalEquations end_equations(const TableRunner<X>& runner, const std::vector<Ta
   NormalEquations equations(parameters);
   for (std::size_t b = 0; b < jacobian.batches(); ++b) {
     const X target = runner.to_teacher(b, runs[b]);
-    std::vector<const X*> columns;
-    for (std::size_t i = 0; i < parameters; ++i) columns.push_back(&jacobian(b, i));
-    const std::size_t first = runner.batches()[b].first;
+    std::vector<const X*> columns(parameters);
+    for (std::size_t i = 0; i < parameters; ++i) columns[i] = &jacobian(b, i);
+    const std::size_t first = runner.first_sample(b);
     std::vector<double> weights(sample_count(target));
     for (std::size_t n = 0; n < weights.size() && first + n < fitted; ++n)
       if (squares[first + n] != lost_sample) weights[n] = cauchy_weight(squares[first + n], median);
@@ -86,8 +86,8 @@ bool fit_ends(Table& table, const TableRunner<X>& runner, std::vector<TableRun<X
     if (!all_finite(step.amounts)) return accepted;
 
     std::vector<TableRun<X>> moved_runs = runner.run_all(step.table);
-    std::vector<double> diagonal;
-    for (std::size_t i = 0; i < parameters.size(); ++i) diagonal.push_back(equations.matrix(i, i));
+    std::vector<double> diagonal(parameters.size());
+    for (std::size_t i = 0; i < parameters.size(); ++i) diagonal[i] = equations.matrix(i, i);
     jacobian.update(runner, runs, moved_runs, step.amounts, diagonal);
     std::vector<double> moved_squares = runner.squared_distances(moved_runs);
     if (cauchy_loss(std::span(moved_squares).first(fitted), median) < cauchy_loss(fitted_squares, median)) {

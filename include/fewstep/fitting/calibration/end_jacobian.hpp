@@ -21,10 +21,10 @@ class EndJacobian {
               const std::vector<TableParameter>& parameters, std::size_t fitted)
       : parameters_(parameters.size()) {
     constexpr double increment = 1e-3;
-    for (; batches_ < runs.size() && runner.batches()[batches_].first < fitted; ++batches_) {
+    for (; batches_ < runs.size() && runner.first_sample(batches_) < fitted; ++batches_) {
       const TableRun<X>& run = runs[batches_];
       const X end = runner.end_features(run);
-      TableRun<X> moved_run = runner.start(runner.batches()[batches_]);
+      TableRun<X> moved_run = runner.start(batches_);
       for (const TableParameter& p : parameters) {
         Table moved = table;
         shift(moved, p, increment);

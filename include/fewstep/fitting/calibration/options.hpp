@@ -89,9 +89,8 @@ inline void require_calibratable(const Table& start, std::size_t samples, const 
   require(options.tries >= 1, "tries", options.tries, "1 or more");
   require(samples >= 3, "the number of trajectories", samples, "3 or more, of which some are held out");
   const std::size_t fitted = samples - options.held_out_count(samples);
-  require(
-      fitted >= 2 && fitted < samples, "held_out", options.held_out,
-      "shares that leave 2 or more of " + std::to_string(samples) + " trajectories to fit to and 1 or more held out");
+  require(fitted >= 2 && fitted < samples, "held_out", options.held_out,
+          {"shares that leave 2 or more of ", samples, " trajectories to fit to and 1 or more held out"});
 }
 
 }  // namespace fewstep

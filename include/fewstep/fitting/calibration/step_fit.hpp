@@ -57,20 +57,19 @@ StepProblem step_problem(const Table& table, std::size_t row, const TableRunner<
   StepProblem problem{NormalEquations(terms), NormalEquations(terms)};
   const double h = table.levels[row + 1] - table.levels[row];
   for (std::size_t b = 0; b < runs.size(); ++b) {
-    const auto& batch = runner.batches()[b];
     TableRun<X>& run = runs[b];
     runner.slope(table, row, run.states[row], run.slopes[row]);
-    X target = difference(batch.teacher->states[row + 1], run.states[row]);
+    X target = difference(runner.teacher_state(b, row), run.states[row]);
     scale(target, 1 / h, target);
 
-    std::vector<const X*> columns;
-    for (std::size_t k = 0; k < terms; ++k) columns.push_back(&run.slopes[row - k]);
+    std::vector<const X*> columns(terms);
+    for (std::size_t k = 0; k < terms; ++k) columns[k] = &run.slopes[row - k];
     const std::vector<double> slope_squares = algebra<X>::dot(run.slopes[row], run.slopes[row]),
                               target_squares = algebra<X>::dot(target, target);
     std::vector<double> in_fitted(target_squares.size()), in_held_out(target_squares.size());
     for (std::size_t n = 0; n < target_squares.size(); ++n)
       if (std::isfinite(slope_squares[n]) && std::isfinite(target_squares[n]))
-        (batch.first + n < fitted ? in_fitted : in_held_out)[n] = 1;
+        (runner.first_sample(b) + n < fitted ? in_fitted : in_held_out)[n] = 1;
     add_batch(problem.fitted, columns, target, in_fitted);
     add_batch(problem.held_out, columns, target, in_held_out);
   }

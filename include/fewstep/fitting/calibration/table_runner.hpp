@@ -10,7 +10,6 @@
 #include <cmath>
 #include <cstddef>
 #include <functional>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -44,43 +43,41 @@ struct DenoiserSlopes final : SlopeModel<X> {
   void analytic(const X& x, double sigma, X& out) override { model.analytic(x, Level<X>(sigma), out); }
 };
 
-/// A table's run over one batch. All states and slopes are kept, so that a changed number costs only the evaluations
-/// after it.
+/// A table's run over one batch, in the form of a teacher's. All states and slopes are kept, so that a changed number
+/// costs only the evaluations after it.
 template <State X>
-struct TableRun {
-  std::vector<X> states;  ///< at the left end of each row, and the end
-  std::vector<X> slopes;  ///< at the left end of each row
-};
+using TableRun = TeacherTrajectory<X>;
 
 /// Runs slope tables over the batches of a teacher's trajectories and compares the ends.
 template <State X>
 class TableRunner {
  public:
-  struct Batch {
-    const TeacherTrajectory<X>* teacher;  ///< teacher->states[i + 1]: at the right end of row i
-    X teacher_features;                   ///< of the teacher's end
-    std::size_t first;                    ///< index of the batch's first sample among all
-  };
   using Runs = std::vector<TableRun<X>>;  ///< one per batch
 
   /// @param model     kept by reference
+  /// @param teacher   for each batch a state for each level of the tables; kept by reference
   /// @param analytic  whether the first slope is that of the analytic first step
-  TableRunner(SlopeModel<X>& model, bool analytic, EndFeatures<X> end_features)
-      : model_(&model), analytic_(analytic), end_features_(std::move(end_features)) {}
-
-  /// Adds a batch.
-  /// @param teacher  with a state for each level of the tables; kept by reference
   /// @throws std::invalid_argument for end features of another number of samples.
-  void add(const TeacherTrajectory<X>& teacher) {
-    Batch batch{&teacher, end_features_(teacher.states.back()), samples_};
-    const std::size_t samples = sample_count(teacher.states[0]), of_features = sample_count(batch.teacher_features);
-    if (of_features != samples)
-      refuse("the number of samples of the end features", of_features, std::to_string(samples) + ", as of the state");
-    batches_.push_back(std::move(batch));
-    samples_ += samples;
+  TableRunner(SlopeModel<X>& model, const std::vector<TeacherTrajectory<X>>& teacher, bool analytic,
+              EndFeatures<X> end_features)
+      : model_(&model),
+        teacher_(&teacher),
+        analytic_(analytic),
+        end_features_(std::move(end_features)),
+        first_sample_(teacher.size() + 1) {
+    for (std::size_t b = 0; b < teacher.size(); ++b) {
+      teacher_features_.push_back(end_features_(teacher[b].states.back()));
+      const std::size_t samples = sample_count(teacher[b].states[0]), of_features = sample_count(teacher_features_[b]);
+      require(of_features == samples, "the number of samples of the end features", of_features,
+              {samples, ", as of the state"});
+      first_sample_[b + 1] = first_sample_[b] + samples;
+    }
   }
 
-  const std::vector<Batch>& batches() const { return batches_; }
+  /// The state of the teacher at the right end of a row.
+  const X& teacher_state(std::size_t batch, std::size_t row) const { return (*teacher_)[batch].states[row + 1]; }
+  /// The index of a batch's first sample among all.
+  std::size_t first_sample(std::size_t batch) const { return first_sample_[batch]; }
   bool analytic_first_step() const { return analytic_; }
 
   /// out <- the slope at the left end of a row
@@ -108,9 +105,9 @@ class TableRunner {
   }
 
   /// An empty run: only the state at its start is set.
-  TableRun<X> start(const Batch& batch) const {
+  TableRun<X> start(std::size_t batch) const {
     TableRun<X> run;
-    const std::vector<X>& teacher = batch.teacher->states;
+    const std::vector<X>& teacher = (*teacher_)[batch].states;
     for (const X& x : teacher) run.states.push_back(algebra<X>::like(x));
     for (std::size_t i = 0; i + 1 < teacher.size(); ++i) run.slopes.push_back(algebra<X>::like(teacher[i]));
     copy(run.states[0], teacher[0]);
@@ -118,8 +115,8 @@ class TableRunner {
   }
   Runs run_all(const Table& table) const {
     Runs runs;
-    for (const Batch& batch : batches_) {
-      runs.push_back(start(batch));
+    for (std::size_t b = 0; b < teacher_->size(); ++b) {
+      runs.push_back(start(b));
       finish(table, runs.back(), 0);
     }
     return runs;
@@ -129,27 +126,29 @@ class TableRunner {
 
   /// The teacher's end features minus those of a run of the same batch.
   X to_teacher(std::size_t batch, const TableRun<X>& run) const {
-    return difference(batches_[batch].teacher_features, end_features(run));
+    return difference(teacher_features_[batch], end_features(run));
   }
 
   /// Squared distances between the end features of the runs and the teacher's, one per sample; `lost_sample` where not
   /// finite.
   std::vector<double> squared_distances(const Runs& runs) const {
-    std::vector<double> squares;
+    std::vector<double> squares(first_sample_.back());
     for (std::size_t b = 0; b < runs.size(); ++b) {
       const X change = to_teacher(b, runs[b]);
-      for (const double square : algebra<X>::dot(change, change))
-        squares.push_back(std::isfinite(square) ? square : lost_sample);
+      const std::vector<double> own = algebra<X>::dot(change, change);
+      for (std::size_t n = 0; n < own.size(); ++n)
+        squares[first_sample_[b] + n] = std::isfinite(own[n]) ? own[n] : lost_sample;
     }
     return squares;
   }
 
  private:
   SlopeModel<X>* model_;
+  const std::vector<TeacherTrajectory<X>>* teacher_;
   bool analytic_;
   EndFeatures<X> end_features_;
-  std::vector<Batch> batches_;
-  std::size_t samples_ = 0;
+  std::vector<X> teacher_features_;        // of the teacher's ends
+  std::vector<std::size_t> first_sample_;  // of each batch, and the number of all samples
 };
 
 }  // namespace fewstep::detail

@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstddef>
-#include <string>
 #include <vector>
 
 namespace fewstep {
@@ -30,19 +29,34 @@ struct TableRow {
   /// @param level  the table's level at the row's left end
   /// @throws std::invalid_argument naming the number that is out of range.
   void validate(std::size_t index, double level) const {
-    const std::string row = "Table::rows[" + std::to_string(index) + "]";
-    require(std::isfinite(carry), row + ".carry", carry, "finite numbers");
-    require_level(row, sigma_scale, level);
-    require(!weights.empty() && weights.size() <= index + 1, "the number of " + row + ".weights", weights.size(),
-            "1 to " + std::to_string(index + 1));
-    for (const double w : weights) require(std::isfinite(w), row + ".weights", w, "finite numbers");
-    require(midpoints.size() <= max_midpoints, "the number of " + row + ".midpoints", midpoints.size(),
-            "0 to " + std::to_string(max_midpoints));
+    const auto number = [index](const char* member, double value, bool good, const char* allowed) {
+      require(good, {"Table::rows[", index, "]", member}, value, allowed);
+    };
+    const auto finite = [&](const char* member, double value) {
+      number(member, value, std::isfinite(value), "finite numbers");
+    };
+    const auto positive = [&](const char* member, double value) {
+      number(member, value, value > 0 && std::isfinite(value), "positive numbers");
+    };
+    const auto count = [index](const char* member, std::size_t given, std::size_t least, std::size_t most) {
+      require(given >= least && given <= most, {"the number of Table::rows[", index, "]", member}, given,
+              {least, " to ", most});
+    };
+    // The level that the network is fed must neither overflow nor become 0.
+    const auto fed = [&](const char* member, double value) {
+      number(member, value, value > 0 && std::isfinite(value), "positive and finite numbers");
+    };
+    finite(".carry", carry);
+    positive(".sigma_scale", sigma_scale);
+    fed(".sigma_scale times the level", sigma_scale * level);
+    count(".weights", weights.size(), 1, index + 1);
+    for (const double w : weights) finite(".weights", w);
+    count(".midpoints", midpoints.size(), 0, max_midpoints);
     for (const Midpoint& m : midpoints) {
-      require(m.level > 0 && std::isfinite(m.level), row + ".midpoints.level", m.level, "positive numbers");
-      require_level(row + ".midpoints", m.sigma_scale, m.level);
-      for (const double w : {m.reach, m.weight, m.carry})
-        require(std::isfinite(w), row + ".midpoints' weights", w, "finite numbers");
+      positive(".midpoints.level", m.level);
+      positive(".midpoints.sigma_scale", m.sigma_scale);
+      fed(".midpoints.sigma_scale times the level", m.sigma_scale * m.level);
+      for (const double w : {m.reach, m.weight, m.carry}) finite(".midpoints' weights", w);
     }
   }
 
@@ -50,17 +64,8 @@ struct TableRow {
   /// @param kept  outputs in the history
   void require_history(std::size_t kept, std::size_t index) const {
     if (weights.size() <= kept + 1) return;
-    refuse("the number of targets kept before Table::rows[" + std::to_string(index) + "]", kept,
-           std::to_string(weights.size() - 1) +
-               " or more: start at the first level, and keep the analytic slope in the history");
-  }
-
- private:
-  /// Checks sigma_scale, and that the level that the network is fed neither overflows nor becomes 0.
-  static void require_level(const std::string& of, double sigma_scale, double level) {
-    require(sigma_scale > 0 && std::isfinite(sigma_scale), of + ".sigma_scale", sigma_scale, "positive numbers");
-    require(sigma_scale * level > 0 && std::isfinite(sigma_scale * level), of + ".sigma_scale times the level",
-            sigma_scale * level, "positive and finite numbers");
+    refuse({"the number of targets kept before Table::rows[", index, "]"}, kept,
+           {weights.size() - 1, " or more: start at the first level, and keep the analytic slope in the history"});
   }
 };
 

@@ -14,13 +14,9 @@ namespace fewstep::detail {
 /// What a Table remembers within a run.
 template <State X>
 struct TableMemory {
-  /// The states that midpoints need; a table without midpoints has none.
-  struct Midpoint {
-    X start, state, output;
-  };
   History<X> past;
-  std::vector<Midpoint> midpoint;  // empty or one
-  Level<X> stretch{1.};            // length of this step over that of the table's own step, for tables of slopes
+  std::vector<X> midpoint;  // start of the row, state and output; a table without midpoints has none
+  Level<X> stretch{1.};     // length of this step over that of the table's own step, for tables of slopes
   void detach() { past.detach(); }
 };
 
@@ -32,12 +28,12 @@ void apply_row(const TableRow& row, X& x, const X& m0, M& model, TableMemory<X>&
     combine(x, levels(m.stretch), stretched, x, output);
   };
   const bool has_midpoints = !row.midpoints.empty();
-  if (has_midpoints) copy(m.midpoint[0].start, x);
+  if (has_midpoints) copy(m.midpoint[0], x);
   const auto first = [&row](const auto& stretch) { return std::tuple{row.carry, row.weights[0] * stretch}; };
   combine(x, levels(m.stretch), first, x, m0);
   for (std::size_t k = 1; k < row.weights.size(); ++k) add(row.weights[k], m.past[k - 1]);
   if (!has_midpoints) return;
-  auto& [start, state, output] = m.midpoint[0];
+  X &start = m.midpoint[0], &state = m.midpoint[1], &output = m.midpoint[2];
   for (const TableRow::Midpoint& p : row.midpoints) {
     combine(state, levels(), [&p] { return std::tuple{p.carry, p.reach}; }, start, m0);
     model(state, Level<X>(p.sigma_scale * p.level), Level<X>(p.level), output);
