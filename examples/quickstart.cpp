@@ -11,10 +11,10 @@
 int main() {
   using namespace fewstep;
   const MixtureDenoiser denoise({.weights = {0.5, 0.5}, .means = {{1, 0}, {-1, 0.5}}, .deviations = {0.2, 0.3}});
-  std::vector<std::uint64_t> seeds(700);
-  std::iota(seeds.begin(), seeds.end(), 0);
-  const Eigen::ArrayXXd z = noise(seeds, 2);  // one column per sample
-  const Eigen::ArrayXXd fitted = z.leftCols(200), unseen = z.rightCols(500);
+  std::vector<std::uint64_t> fitted_seeds(200), unseen_seeds(500);
+  std::iota(fitted_seeds.begin(), fitted_seeds.end(), 0);
+  std::iota(unseen_seeds.begin(), unseen_seeds.end(), 200);
+  const Eigen::ArrayXXd fitted = noise(fitted_seeds, 2), unseen = noise(unseen_seeds, 2);  // one column per sample
 
   const Eigen::ArrayXXd exact = sample(Heun{}, denoise, karras({.steps = 200}), unseen).x;
   const auto report = [&](const char* name, const auto& solver, const Schedule& schedule) {

@@ -421,7 +421,7 @@ TEST_CASE("calibration: derivatives of the ends, their normal equations and Broy
   auto broken = jacobian;
   broken(0, 2)(1, 0) = NAN;
   broken(1, 0)(0, 1) = INFINITY;
-  const std::vector<double> squares = runner.squared_distances(runs);
+  const std::vector<double> squares = runner.squared_distances(runs, 0, fitted);
   const auto equations = detail::end_equations(runner, runs, broken, parameters.size(), squares, fitted, 0.01);
   const auto size = static_cast<Eigen::Index>(parameters.size());
   Eigen::MatrixXd matrix = Eigen::MatrixXd::Zero(size, size);

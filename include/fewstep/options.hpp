@@ -48,10 +48,9 @@ struct Options {
 
 namespace detail {
 
-/// The options with last_step at most the number of steps.
+/// @param o  with last_step at most the number of steps
 /// @throws std::invalid_argument for an option out of range or one that does not suit the schedule.
-inline Options checked(Options o, const Schedule& schedule) {
-  o.last_step = (std::min)(o.last_step, schedule.steps());
+inline void validate(const Options& o, const Schedule& schedule) {
   require(o.first_step < o.last_step, "first_step", o.first_step, {"less than ", o.last_step});
   require(!o.analytic_first_step || schedule.decreasing(), "analytic_first_step", true,
           "false for an increasing schedule");
@@ -62,7 +61,6 @@ inline Options checked(Options o, const Schedule& schedule) {
     require(floor > 0, "thresholding.floor", floor, "positive numbers");
     require(ceiling >= floor, "thresholding.ceiling", ceiling, "numbers of floor or more");
   }
-  return o;
 }
 
 }  // namespace detail

@@ -39,8 +39,7 @@ class MixtureDenoiser {
   /// @param sigma  Level<X>, or anything that gives the noise level of sample b as sigma[b]
   template <class X, class Sigma>
   void operator()(const X& x, const Sigma& sigma, X& out) const {
-    Workspace w;
-    w.x.resize(components_[0].mean.size());
+    Workspace w(components_[0].mean.size());
     for (Eigen::Index b = 0; b < x.cols(); ++b) {
       for (Eigen::Index i = 0; i < x.rows(); ++i) w.x[static_cast<std::size_t>(i)] = static_cast<double>(x(i, b));
       denoise(sigma[b], w);
@@ -59,15 +58,20 @@ class MixtureDenoiser {
 
   struct Workspace {
     std::vector<double> x, offset, along, sum;  // along: the offset from the mean along the axes
+    explicit Workspace(std::size_t d) : x(d), offset(d), along(d), sum(d) {}
   };
 
   static void find_axes(Component& c, const std::vector<double>& covariance, std::size_t k) {
     constexpr double rounding = 1e-12;  // eigenvalues this far below 0, relative to the largest, are taken for 0
     detail::SymmetricEigen eigen = detail::symmetric_eigen(covariance, c.mean.size());
-    const auto [least, most] = std::minmax_element(eigen.values.begin(), eigen.values.end());
-    require(*least > -rounding * *most, {"the smallest eigenvalue of GaussianMixture::covariances[", k, "]"}, *least,
+    double least = eigen.values[0], most = eigen.values[0];
+    for (double& v : eigen.values) {
+      least = (std::min)(least, v);
+      most = (std::max)(most, v);
+      v = (std::max)(v, 0.);
+    }
+    require(least > -rounding * most, {"the smallest eigenvalue of GaussianMixture::covariances[", k, "]"}, least,
             "0 or more");
-    for (double& v : eigen.values) v = (std::max)(v, 0.);
     c.variances = std::move(eigen.values);
     c.axes = std::move(eigen.vectors);
   }
@@ -75,7 +79,7 @@ class MixtureDenoiser {
   /// w.sum <- D(w.x, sigma), by a running softmax that rescales what was summed whenever the largest logit grows.
   void denoise(double sigma, Workspace& w) const {
     const std::size_t d = w.x.size();
-    w.sum.assign(d, 0.);
+    for (double& s : w.sum) s = 0;
     double top = -std::numeric_limits<double>::infinity(), total = 0;
     for (const Component& c : components_) {
       const double logit = c.log_weight - 0.5 * shrink_offset(c, sigma * sigma, w);
@@ -96,10 +100,9 @@ class MixtureDenoiser {
   /// @return sum (log v + (offset of x)^2 / v)
   static double shrink_offset(const Component& c, double noise, Workspace& w) {
     const std::size_t d = w.x.size();
-    w.offset.resize(d);
     for (std::size_t i = 0; i < d; ++i) w.offset[i] = w.x[i] - c.mean[i];
     if (!c.axes.empty()) {
-      w.along.assign(d, 0.);
+      for (double& a : w.along) a = 0;
       for (std::size_t k = 0; k < d; ++k)
         for (std::size_t i = 0; i < d; ++i) w.along[k] += c.axes[k * d + i] * w.offset[i];
       w.offset.swap(w.along);
@@ -111,7 +114,7 @@ class MixtureDenoiser {
       w.offset[k] *= variance / v;
     }
     if (!c.axes.empty()) {
-      w.along.assign(d, 0.);
+      for (double& a : w.along) a = 0;
       for (std::size_t k = 0; k < d; ++k)
         for (std::size_t i = 0; i < d; ++i) w.along[i] += c.axes[k * d + i] * w.offset[k];
       w.offset.swap(w.along);

@@ -39,8 +39,8 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<Teacher
   detail::Calibrator<X> calibrator(model, start, teacher, options, end_features);
   while ((!options.report || options.report(calibrator.progress())) && calibrator.advance()) {
   }
-  const CalibrationProgress& p = calibrator.progress();
-  return {p.best, p.start_rms, p.steps_rms, p.best_rms, p.start_median, p.best_median, p.notes};
+  CalibrationProgress p = calibrator.take_progress();
+  return {std::move(p.best), p.start_rms, p.steps_rms, p.best_rms, p.start_median, p.best_median, std::move(p.notes)};
 }
 
 /// Fits the numbers of a slope table to a model.

@@ -41,9 +41,9 @@ struct ImpulseModel {
 /// A solver's run is linear in its start and in the model's outputs; these runs, each with only one of them, are its
 /// weights.
 struct ImpulseResponses {
-  ImpulseModel start;                  ///< from state 1, all outputs 0
-  std::vector<ImpulseModel> outputs;   ///< from state 0, output k 1
-  std::vector<std::size_t> row_begin;  ///< the evaluations at which rows begin, and the end
+  ImpulseModel start;                        ///< from state 1, all outputs 0
+  std::vector<std::vector<double>> outputs;  ///< [k]: states of the run from state 0 with output k 1
+  std::vector<std::size_t> row_begin = {};   ///< the evaluations at which rows begin, and the end
 
   /// Whether an evaluation is at the level of the next one, or of the end: a midpoint of its row.
   bool is_midpoint(std::size_t k) const { return k < outputs.size() && start.level[k] == start.level[k + 1]; }
@@ -51,11 +51,11 @@ struct ImpulseResponses {
   double carry(std::size_t from, std::size_t to) const { return start.state[to] / start.state[from]; }
   /// The weight of output `k` in the step from `from` to `to`.
   double weight(std::size_t k, std::size_t from, std::size_t to) const {
-    return outputs[k].state[to] - carry(from, to) * outputs[k].state[from];
+    return outputs[k][to] - carry(from, to) * outputs[k][from];
   }
   /// Whether that weight is only rounding, relative to the output's weight in the state at `from`.
   bool negligible(std::size_t k, std::size_t from, std::size_t to, double tolerance) const {
-    return std::abs(weight(k, from, to)) <= tolerance * std::abs(outputs[k].state[from]);
+    return std::abs(weight(k, from, to)) <= tolerance * std::abs(outputs[k][from]);
   }
 };
 
@@ -78,14 +78,16 @@ ImpulseModel run_with_impulse(const S& solver, const Schedule& schedule, double 
 inline TableRow response_row(const ImpulseResponses& r, std::size_t index) {
   constexpr double rounding = 1e-13;
   const std::size_t begin = r.row_begin[index], end = r.row_begin[index + 1];
-  TableRow row{.carry = r.carry(begin, end), .sigma_scale = r.start.sigma_scale[begin]};
-  for (std::size_t back = 0; back <= index; ++back)
-    row.weights.push_back(r.weight(r.row_begin[index - back], begin, end));
+  TableRow row{.carry = r.carry(begin, end),
+               .weights = std::vector<double>(index + 1),
+               .sigma_scale = r.start.sigma_scale[begin],
+               .midpoints = std::vector<TableRow::Midpoint>(end - begin - 1)};
+  for (std::size_t back = 0; back <= index; ++back) row.weights[back] = r.weight(r.row_begin[index - back], begin, end);
   while (row.weights.size() > 1 && r.negligible(r.row_begin[index + 1 - row.weights.size()], begin, end, rounding))
     row.weights.pop_back();
   for (std::size_t k = begin + 1; k < end; ++k)
-    row.midpoints.push_back({r.start.level[k], r.weight(begin, begin, k), r.weight(k, begin, end), r.carry(begin, k),
-                             r.start.sigma_scale[k]});
+    row.midpoints[k - begin - 1] = {r.start.level[k], r.weight(begin, begin, k), r.weight(k, begin, end),
+                                    r.carry(begin, k), r.start.sigma_scale[k]};
   return row;
 }
 
@@ -110,8 +112,9 @@ inline Table response_table(ImpulseResponses& r, Target target) {
     r.row_begin.push_back(k);
     table.levels.push_back(r.start.level[k]);
   }
-  for (std::size_t i = 0; i + 1 < r.row_begin.size(); ++i) {
-    table.rows.push_back(response_row(r, i));
+  table.rows = std::vector<TableRow>(r.row_begin.size() - 1);
+  for (std::size_t i = 0; i < table.rows.size(); ++i) {
+    table.rows[i] = response_row(r, i);
     require_table_form(r, i);
   }
   table.validate();
@@ -129,10 +132,10 @@ inline Table response_table(ImpulseResponses& r, Target target) {
 template <Solver<double> S>
 Table tabulate(const S& solver, const Schedule& schedule) {
   require(schedule[schedule.steps()] > 0, "the last level", 0, "positive numbers: a step to 0 has no table");
-  detail::ImpulseResponses responses{
-      detail::run_with_impulse(solver, schedule, 1, detail::ImpulseModel::no_impulse), {}, {}};
-  for (std::size_t k = 0; k < responses.start.sigma_scale.size(); ++k)
-    responses.outputs.push_back(detail::run_with_impulse(solver, schedule, 0, k));
+  detail::ImpulseModel start = detail::run_with_impulse(solver, schedule, 1, detail::ImpulseModel::no_impulse);
+  std::vector<std::vector<double>> outputs(start.sigma_scale.size());
+  for (std::size_t k = 0; k < outputs.size(); ++k) outputs[k] = detail::run_with_impulse(solver, schedule, 0, k).state;
+  detail::ImpulseResponses responses{std::move(start), std::move(outputs)};
   return detail::response_table(responses, target_of(solver));
 }
 

@@ -36,13 +36,14 @@ struct RecordOptions {
 inline Schedule refined(const Schedule& schedule, int parts) {
   constexpr double rho = 7;
   require(parts >= 1, "parts", parts, "1 or more");
-  std::vector<double> levels{schedule[0]};
+  std::vector<double> levels(schedule.steps() * static_cast<std::size_t>(parts) + 1, schedule[0]);
+  std::size_t next = 1;
   for (std::size_t i = 0; i < schedule.steps(); ++i) {
     const double a = std::pow(schedule[i], 1 / rho), b = std::pow(schedule[i + 1], 1 / rho);
-    for (int k = 1; k < parts; ++k) levels.push_back(std::pow(a + (b - a) * k / parts, rho));
-    levels.push_back(schedule[i + 1]);
+    for (int k = 1; k < parts; ++k) levels[next++] = std::pow(a + (b - a) * k / parts, rho);
+    levels[next++] = schedule[i + 1];
   }
-  return Schedule(levels);
+  return Schedule(std::move(levels));
 }
 
 namespace detail {
@@ -66,7 +67,7 @@ void record_states(const S& teacher, D& denoise, const Schedule& schedule, const
                    std::vector<X>& states) {
   Options run_options = options.run;
   run_options.check = Check::off;
-  Run<X, D&, S> run(teacher, denoise, schedule, copied(states.front()), std::move(run_options));
+  Run<X, D&, S> run(teacher, denoise, schedule, copied(states.front()), run_options);
   while (run.advance())
     if (run.index() % options.stride == 0) states.push_back(copied(run.x));
 }

@@ -76,6 +76,7 @@ class Calibrator {
   }
 
   const CalibrationProgress& progress() const { return progress_; }
+  CalibrationProgress take_progress() { return std::move(progress_); }
 
  private:
   static constexpr std::size_t few_held_out = 10;
@@ -102,13 +103,14 @@ class Calibrator {
     double rms, median, loss;
   };
   HeldOut held_out() const {
-    std::vector<double> squares = runner_.squared_distances(runs_);
-    squares.erase(squares.begin(), squares.begin() + static_cast<std::ptrdiff_t>(fitted_));
+    const std::vector<double> squares = runner_.squared_distances(runs_, fitted_, samples_);
     const double scale = progress_.start_median * progress_.start_median;
     const double loss = cauchy_loss(squares, (std::max)(scale, (std::numeric_limits<double>::min)()));
-    std::erase(squares, lost_sample);
-    if (squares.empty()) return {infinity, infinity, loss};
-    return {rms_of(squares), std::sqrt(median_of(squares)), loss};
+    std::vector<double> finite;
+    for (const double& square : squares)
+      if (square != lost_sample) finite.push_back(square);
+    if (finite.empty()) return {infinity, infinity, loss};
+    return {rms_of(finite), std::sqrt(median_of(finite)), loss};
   }
 
   void set_table(Table table) {
@@ -146,8 +148,8 @@ class Calibrator {
   }
 
   void add_starting_notes() {
-    const std::vector<double> squares = runner_.squared_distances(runs_);
-    const auto lost = static_cast<std::size_t>(std::count(squares.begin(), squares.end(), lost_sample));
+    std::size_t lost = 0;
+    for (const double square : runner_.squared_distances(runs_, 0, samples_)) lost += square == lost_sample;
     if (lost > 0) note(lost, samples_, "trajectories of the starting table are not finite");
     if (samples_ - fitted_ < few_held_out)
       note(samples_ - fitted_, samples_, "trajectories are held out to select the best table: too few to be certain");

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <span>
 #include <vector>
 
 namespace fewstep::detail {
@@ -35,7 +34,7 @@ inline double cauchy_ratio(double square, double median) { return square / (cauc
 /// Sum of log(1 + square / (9 median)) (Cauchy's loss): samples that end in another image than the teacher's, many
 /// typical distances away, hardly count.
 /// @param median  the median of squared distances that sets the scale
-inline double cauchy_loss(std::span<const double> squares, double median) {
+inline double cauchy_loss(const std::vector<double>& squares, double median) {
   double sum = 0;
   for (const double square : squares) sum += std::log1p(cauchy_ratio(square, median));
   return sum;

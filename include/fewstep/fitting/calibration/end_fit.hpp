@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <span>
 #include <utility>
 #include <vector>
 
@@ -20,8 +19,8 @@ inline constexpr double initial_damping = 1e-2, least_damping = 1e-12, damping_f
 
 /// Gauss-Newton normal equations for the end features, summed over the fitted samples with the weights of Cauchy's
 /// loss. Samples with a non-finite distance or derivative are ignored.
-/// @param squares  squared distances of all samples
-/// @param median   of the squared distances of the fitted samples
+/// @param squares  squared distances of the fitted samples
+/// @param median   of these distances
 template <State X>
 NormalEquations end_equations(const TableRunner<X>& runner, const std::vector<TableRun<X>>& runs,
                               const EndJacobian<X>& jacobian, std::size_t parameters,
@@ -75,12 +74,11 @@ bool fit_ends(Table& table, const TableRunner<X>& runner, std::vector<TableRun<X
               double& damping) {
   const std::vector<TableParameter> parameters = table_parameters(table, runner.analytic_first_step());
   EndJacobian<X> jacobian(table, runner, runs, parameters, fitted);
-  std::vector<double> squares = runner.squared_distances(runs);
+  std::vector<double> squares = runner.squared_distances(runs, 0, fitted);
   bool accepted = false;
   damping = (std::min)(damping, initial_damping);
   for (; tries > 0; --tries) {
-    const auto fitted_squares = std::span(squares).first(fitted);
-    const double median = median_of({fitted_squares.begin(), fitted_squares.end()});
+    const double median = median_of(squares);
     const NormalEquations equations = end_equations(runner, runs, jacobian, parameters.size(), squares, fitted, median);
     DampedStep step = damped_step(table, parameters, equations, damping);
     if (!all_finite(step.amounts)) return accepted;
@@ -89,8 +87,8 @@ bool fit_ends(Table& table, const TableRunner<X>& runner, std::vector<TableRun<X
     std::vector<double> diagonal(parameters.size());
     for (std::size_t i = 0; i < parameters.size(); ++i) diagonal[i] = equations.matrix(i, i);
     jacobian.update(runner, runs, moved_runs, step.amounts, diagonal);
-    std::vector<double> moved_squares = runner.squared_distances(moved_runs);
-    if (cauchy_loss(std::span(moved_squares).first(fitted), median) < cauchy_loss(fitted_squares, median)) {
+    std::vector<double> moved_squares = runner.squared_distances(moved_runs, 0, fitted);
+    if (cauchy_loss(moved_squares, median) < cauchy_loss(squares, median)) {
       table = std::move(step.table);
       runs = std::move(moved_runs);
       squares = std::move(moved_squares);

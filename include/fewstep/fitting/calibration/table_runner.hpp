@@ -129,15 +129,16 @@ class TableRunner {
     return difference(teacher_features_[batch], end_features(run));
   }
 
-  /// Squared distances between the end features of the runs and the teacher's, one per sample; `lost_sample` where not
-  /// finite.
-  std::vector<double> squared_distances(const Runs& runs) const {
-    std::vector<double> squares(first_sample_.back());
+  /// Squared distances between the end features of the runs and the teacher's for samples begin to end - 1;
+  /// `lost_sample` where not finite.
+  std::vector<double> squared_distances(const Runs& runs, std::size_t begin, std::size_t end) const {
+    std::vector<double> squares(end - begin);
     for (std::size_t b = 0; b < runs.size(); ++b) {
       const X change = to_teacher(b, runs[b]);
       const std::vector<double> own = algebra<X>::dot(change, change);
       for (std::size_t n = 0; n < own.size(); ++n)
-        squares[first_sample_[b] + n] = std::isfinite(own[n]) ? own[n] : lost_sample;
+        if (const std::size_t sample = first_sample_[b] + n; sample >= begin && sample < end)
+          squares[sample - begin] = std::isfinite(own[n]) ? own[n] : lost_sample;
     }
     return squares;
   }

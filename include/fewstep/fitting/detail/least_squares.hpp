@@ -1,7 +1,6 @@
 // Small dense least squares: at most some hundred unknowns, solved by their normal equations.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <utility>
@@ -26,7 +25,9 @@ class SymmetricMatrix {
 };
 
 inline bool all_finite(const std::vector<double>& values) {
-  return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
+  for (const double v : values)
+    if (!std::isfinite(v)) return false;
+  return true;
 }
 
 /// Replaces a positive semidefinite A by the factors of P A P^T = L D L^T: D on the diagonal, the unit lower triangular

@@ -1,0 +1,136 @@
+// The loop over the steps of a run, whatever its solver and denoiser: the base of Run.
+#pragma once
+
+#include "enum_names.hpp"
+#include "model.hpp"
+#include "observer.hpp"
+#include "options.hpp"
+#include "schedule.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <string_view>
+#include <utility>
+
+namespace fewstep {
+
+enum class Status {
+  running,    ///< Run only: there are steps left, or finish() was not called
+  complete,   ///< all steps were made and the result was found finite, or not checked
+  cancelled,  ///< by an observer, by Options::stop or by Run::cancel(); the state is that of the last completed step
+  non_finite  ///< NaN or infinity was found (Options::check)
+};
+constexpr std::array<std::string_view, 4> names_of(Status) {
+  return {"running", "complete", "cancelled", "non_finite"};
+}
+
+namespace detail {
+
+/// The part of a Run that depends on neither solver nor denoiser, and so is compiled once per state type.
+template <State X>
+class RunLoop {
+ public:
+  RunLoop& operator=(const RunLoop&) = delete;
+
+  /// Whether advance() has nothing left to do.
+  bool done() const { return status_ != Status::running || index_ == options_.last_step; }
+
+  /// Makes one step. What the denoiser throws passes through.
+  /// @return false if there was no step left, the run was cancelled, or Check::every_step found a number not finite
+  bool advance() {
+    if (done()) return false;
+    from_ = Level<X>(schedule_[index_]);
+    to_ = Level<X>(schedule_[index_ + 1]);
+    const bool to_zero = schedule_[index_ + 1] == 0;
+    // Only a step of several evaluations can be cancelled halfway.
+    const bool guarded = options_.stop && several_evaluations_ && !to_zero;
+    if (guarded) detail::copy(backup_, x);
+    try {
+      if (to_zero) replace_by_denoised();
+      else step();
+    } catch (const detail::Cancelled&) {
+      if (guarded) std::swap(x, backup_);
+      status_ = Status::cancelled;
+      return false;
+    }
+    if (options_.check == Check::every_step && !algebra<X>::finite(x)) {
+      status_ = Status::non_finite;
+      return false;
+    }
+    ++index_;
+    return true;
+  }
+
+  /// After the last step: the final denoising evaluation and the check for finite numbers, as the options ask for.
+  Status finish() {
+    if (status_ != Status::running) return status_;
+    try {
+      if (options_.final_denoise) {
+        from_ = Level<X>(schedule_[options_.last_step]);
+        replace_by_denoised();
+      }
+    } catch (const detail::Cancelled&) {
+      return status_ = Status::cancelled;
+    }
+    const bool good = options_.check == Check::off || algebra<X>::finite(x);
+    return status_ = good ? Status::complete : Status::non_finite;
+  }
+
+  /// Ends the run: advance() and finish() do nothing from now on.
+  void cancel() { status_ = Status::cancelled; }
+
+  std::size_t index() const { return index_; }  ///< of the next step; x is at level schedule()[index()]
+  Status status() const { return status_; }
+  const Schedule& schedule() const { return schedule_; }
+  virtual int evaluations() const = 0;        ///< calls of the denoiser so far
+  virtual int total_evaluations() const = 0;  ///< network evaluations in these calls
+  /// The step just made; call after advance() returned true.
+  Snapshot<X> snapshot() const {
+    return {index_ - 1, schedule_.steps(), schedule_[index_ - 1], schedule_[index_], evaluations(), x};
+  }
+
+  X x;  ///< the state at level schedule()[index()]
+
+ protected:
+  RunLoop(const Schedule& schedule, X x0, const Options& options, bool several_evaluations)
+      : x(std::move(x0)),
+        schedule_(schedule),
+        options_(options),
+        several_evaluations_(several_evaluations),
+        first_(algebra<X>::like(valid(x))),
+        backup_(algebra<X>::like(x)),
+        index_(options_.first_step) {
+    options_.last_step = (std::min)(options_.last_step, schedule_.steps());
+    detail::validate(options_, schedule_);
+  }
+  RunLoop(const RunLoop&) = default;
+  ~RunLoop() = default;
+
+  /// out <- D(x, from_)
+  virtual void denoised(X& out) = 0;
+  /// Evaluates the target at the left end and makes the solver's step.
+  virtual void step() = 0;
+
+  Schedule schedule_;
+  Options options_;
+  bool several_evaluations_;  // of the denoiser in a step
+  X first_, backup_;
+  Level<X> from_{0.}, to_{0.};
+  std::size_t index_;
+  Status status_ = Status::running;
+
+ private:
+  static const X& valid(const X& x) {
+    algebra<X>::validate(x);
+    return x;
+  }
+  void replace_by_denoised() {
+    denoised(first_);
+    std::swap(x, first_);
+  }
+};
+
+}  // namespace detail
+
+}  // namespace fewstep
