@@ -64,9 +64,11 @@ class Model {
  public:
   /// @param denoise  outlives this object
   /// @param thresholding  applied to denoised batches where these are the target
-  /// @param stop  called before each evaluation; once it returns true, evaluations throw detail::Cancelled
-  Model(D& denoise, Target target, std::optional<Thresholding> thresholding = {}, std::function<bool()> stop = {})
-      : denoise_(&denoise), target_(target), thresholding_(thresholding), stop_(std::move(stop)) {}
+  /// @param stop  called before each evaluation; once it returns true, evaluations throw detail::Cancelled. Null:
+  /// never. Outlives this object
+  Model(D& denoise, Target target, std::optional<Thresholding> thresholding = {},
+        const std::function<bool()>* stop = nullptr)
+      : denoise_(&denoise), target_(target), thresholding_(thresholding), stop_(stop) {}
 
   /// out <- the target at (x, sigma): one evaluation. x and out must be different objects.
   void operator()(const X& x, const Level<X>& sigma, X& out) { (*this)(x, sigma, sigma, out); }
@@ -95,7 +97,7 @@ class Model {
 
   /// out <- D(x, sigma) as the denoiser returns it: one evaluation.
   void denoised(const X& x, const Level<X>& sigma, X& out) {
-    if (stop_ && stop_()) throw detail::Cancelled{};
+    if (stop_ && *stop_ && (*stop_)()) throw detail::Cancelled{};
     has_features_ = detail::denoise(*denoise_, x, sigma, out, features_);
     ++evaluations_;
     total_evaluations_ += detail::evaluations_at(*denoise_, sigma);
@@ -107,14 +109,17 @@ class Model {
   int evaluations() const { return evaluations_; }              ///< calls of the denoiser
   int total_evaluations() const { return total_evaluations_; }  ///< evaluations of its network in these calls
 
-  /// Refers to another denoiser of the same type from now on.
-  void rebind(D& denoise) { denoise_ = &denoise; }
+  /// Refers to another denoiser of the same type and another `stop` from now on.
+  void rebind(D& denoise, const std::function<bool()>* stop) {
+    denoise_ = &denoise;
+    stop_ = stop;
+  }
 
  private:
   D* denoise_;
   Target target_;
   std::optional<Thresholding> thresholding_;
-  std::function<bool()> stop_;
+  const std::function<bool()>* stop_;
   Features<X> features_{};
   bool has_features_ = false;
   int evaluations_ = 0, total_evaluations_ = 0;

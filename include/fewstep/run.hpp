@@ -48,11 +48,11 @@ class Run : public detail::RunLoop<X> {
       : Loop(schedule, std::move(x0), options, checked(solver).evaluations() > 1),
         solver_(solver),
         denoise_(std::forward<D>(denoise)),
-        model_(denoise_, target_of(solver_), this->options_.thresholding, this->options_.stop),
+        model_(denoise_, target_of(solver_), this->options_.thresholding, &this->options_.stop),
         memory_(solver_.memory(x)) {}
 
   Run(const Run& o) : Loop(o), solver_(o.solver_), denoise_(o.denoise_), model_(o.model_), memory_(o.memory_) {
-    model_.rebind(denoise_);
+    model_.rebind(denoise_, &this->options_.stop);
   }
 
   /// Cuts the gradient history of the state and of all that the solver remembers.
@@ -144,10 +144,8 @@ template <State X, class S, class D, class O = IgnoreSnapshots>
            (!detail::per_sample<S> || PerSampleDenoiser<std::remove_reference_t<D>, X>)
 Result<X> sample(const S& solver, D&& denoise, const Schedule& schedule, X noise, const Options& options = {},
                  O&& observe = {}) {
-  algebra<X>::validate(noise);
-  X x = algebra<X>::like(noise);
-  scale(x, schedule[(std::min)(options.first_step, schedule.steps())], noise);
-  return integrate(solver, std::forward<D>(denoise), schedule, std::move(x), options, std::forward<O>(observe));
+  return integrate(solver, std::forward<D>(denoise), schedule, detail::scaled_to_start(noise, schedule, options),
+                   options, std::forward<O>(observe));
 }
 
 }  // namespace fewstep

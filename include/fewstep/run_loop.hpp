@@ -27,6 +27,15 @@ constexpr std::array<std::string_view, 4> names_of(Status) {
 
 namespace detail {
 
+/// Unit noise times the level at which a run starts.
+template <State X>
+X scaled_to_start(const X& noise, const Schedule& schedule, const Options& options) {
+  algebra<X>::validate(noise);
+  X x = algebra<X>::like(noise);
+  scale(x, schedule[(std::min)(options.first_step, schedule.steps())], noise);
+  return x;
+}
+
 /// The part of a Run that depends on neither solver nor denoiser, and so is compiled once per state type.
 template <State X>
 class RunLoop {

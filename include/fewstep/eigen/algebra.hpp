@@ -4,6 +4,7 @@
 
 #include "../algebra.hpp"
 #include "../errors.hpp"
+#include "../order_statistic.hpp"
 #include "weighted_sum.hpp"
 
 #include <Eigen/Core>
@@ -93,16 +94,16 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
   }
 
   static void threshold(X& x, double quantile, double floor, double ceiling) {
-    Eigen::Array<Scalar, Rows, 1, 0, MaxRows, 1> sorted;
-    sorted.resize(x.rows());
-    Scalar* const first = sorted.data();
+    Eigen::Array<Scalar, Rows, 1, 0, MaxRows, 1> magnitude;
+    magnitude.resize(x.rows());
     for (Eigen::Index b = 0; b < x.cols(); ++b) {
-      for (Eigen::Index i = 0; i < x.rows(); ++i) first[i] = std::abs(x(i, b));
-      std::sort(first, first + x.rows());
+      for (Eigen::Index i = 0; i < x.rows(); ++i) magnitude[i] = std::abs(x(i, b));
       const double place = quantile * static_cast<double>(x.rows() - 1);
       const auto below = static_cast<Eigen::Index>(place);
-      const Eigen::Index above = (std::min)(below + 1, x.rows() - 1);
-      const double q = first[below] + (place - static_cast<double>(below)) * (first[above] - first[below]);
+      const Scalar lower = detail::order_statistic(magnitude.data(), x.rows(), below);
+      Scalar upper = lower;  // the next larger one
+      if (below + 1 < x.rows()) upper = detail::order_statistic(magnitude.data(), x.rows(), below + 1);
+      const double q = lower + (place - static_cast<double>(below)) * (upper - lower);
       const auto s = static_cast<Scalar>(std::clamp(q, floor, ceiling));
       for (Eigen::Index i = 0; i < x.rows(); ++i) x(i, b) = (std::min)((std::max)(x(i, b), -s), s) / s;
     }

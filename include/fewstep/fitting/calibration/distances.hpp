@@ -1,7 +1,8 @@
 // Statistics of the squared distances between the ends of a table's runs and the teacher's.
 #pragma once
 
-#include <algorithm>
+#include "../../order_statistic.hpp"
+
 #include <cmath>
 #include <cstddef>
 #include <vector>
@@ -24,8 +25,8 @@ inline double rms_of(const std::vector<double>& squares) {
 
 /// The middle value, the upper one of two.
 inline double median_of(std::vector<double> values) {
-  std::sort(values.data(), values.data() + values.size());
-  return values[values.size() / 2];
+  const auto size = static_cast<std::ptrdiff_t>(values.size());
+  return order_statistic(values.data(), size, size / 2);
 }
 
 /// A squared distance in units of Cauchy's scale, (cauchy_width)^2 times the median square.

@@ -29,34 +29,17 @@ struct TableRow {
   /// @param level  the table's level at the row's left end
   /// @throws std::invalid_argument naming the number that is out of range.
   void validate(std::size_t index, double level) const {
-    const auto number = [index](const char* member, double value, bool good, const char* allowed) {
-      require(good, {"Table::rows[", index, "]", member}, value, allowed);
-    };
-    const auto finite = [&](const char* member, double value) {
-      number(member, value, std::isfinite(value), "finite numbers");
-    };
-    const auto positive = [&](const char* member, double value) {
-      number(member, value, value > 0 && std::isfinite(value), "positive numbers");
-    };
-    const auto count = [index](const char* member, std::size_t given, std::size_t least, std::size_t most) {
-      require(given >= least && given <= most, {"the number of Table::rows[", index, "]", member}, given,
-              {least, " to ", most});
-    };
-    // The level that the network is fed must neither overflow nor become 0.
-    const auto fed = [&](const char* member, double value) {
-      number(member, value, value > 0 && std::isfinite(value), "positive and finite numbers");
-    };
-    finite(".carry", carry);
-    positive(".sigma_scale", sigma_scale);
-    fed(".sigma_scale times the level", sigma_scale * level);
-    count(".weights", weights.size(), 1, index + 1);
-    for (const double w : weights) finite(".weights", w);
-    count(".midpoints", midpoints.size(), 0, max_midpoints);
+    require_finite(index, ".carry", carry);
+    require_positive(index, ".sigma_scale", sigma_scale);
+    require_fed(index, ".sigma_scale times the level", sigma_scale * level);
+    require_count(index, ".weights", weights.size(), 1, index + 1);
+    for (const double w : weights) require_finite(index, ".weights", w);
+    require_count(index, ".midpoints", midpoints.size(), 0, max_midpoints);
     for (const Midpoint& m : midpoints) {
-      positive(".midpoints.level", m.level);
-      positive(".midpoints.sigma_scale", m.sigma_scale);
-      fed(".midpoints.sigma_scale times the level", m.sigma_scale * m.level);
-      for (const double w : {m.reach, m.weight, m.carry}) finite(".midpoints' weights", w);
+      require_positive(index, ".midpoints.level", m.level);
+      require_positive(index, ".midpoints.sigma_scale", m.sigma_scale);
+      require_fed(index, ".midpoints.sigma_scale times the level", m.sigma_scale * m.level);
+      for (const double w : {m.reach, m.weight, m.carry}) require_finite(index, ".midpoints' weights", w);
     }
   }
 
@@ -66,6 +49,24 @@ struct TableRow {
     if (weights.size() <= kept + 1) return;
     refuse({"the number of targets kept before Table::rows[", index, "]"}, kept,
            {weights.size() - 1, " or more: start at the first level, and keep the analytic slope in the history"});
+  }
+
+ private:
+  static void require_finite(std::size_t index, const char* member, double value) {
+    require(std::isfinite(value), {"Table::rows[", index, "]", member}, value, "finite numbers");
+  }
+  static void require_positive(std::size_t index, const char* member, double value,
+                               const char* allowed = "positive numbers") {
+    require(value > 0 && std::isfinite(value), {"Table::rows[", index, "]", member}, value, allowed);
+  }
+  /// The level that the network is fed must neither overflow nor become 0.
+  static void require_fed(std::size_t index, const char* member, double level) {
+    require_positive(index, member, level, "positive and finite numbers");
+  }
+  static void require_count(std::size_t index, const char* member, std::size_t count, std::size_t least,
+                            std::size_t most) {
+    require(count >= least && count <= most, {"the number of Table::rows[", index, "]", member}, count,
+            {least, " to ", most});
   }
 };
 
