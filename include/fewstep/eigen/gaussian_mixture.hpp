@@ -23,14 +23,17 @@ class MixtureDenoiser {
  public:
   /// @throws std::invalid_argument as GaussianMixture::validate(), and for a covariance that is not positive
   /// semidefinite.
-  explicit MixtureDenoiser(const GaussianMixture& mixture) : components_(mixture.weights.size()) {
+  explicit MixtureDenoiser(const GaussianMixture& mixture)
+      : log_weights_(mixture.weights.size()),
+        means_(mixture.means),
+        variances_(mixture.weights.size()),
+        axes_(mixture.weights.size()) {
     mixture.validate();
-    for (std::size_t k = 0; k < components_.size(); ++k) {
-      Component& c = components_[k];
-      c.log_weight = std::log(mixture.weights[k]);
-      c.mean = mixture.means[k];
-      if (mixture.covariances.empty()) c.variances = {mixture.deviations[k] * mixture.deviations[k]};
-      else find_axes(c, mixture.covariances[k], k);
+    for (std::size_t k = 0; k < log_weights_.size(); ++k) {
+      log_weights_[k] = std::log(mixture.weights[k]);
+      if (mixture.covariances.empty())
+        variances_[k] = std::vector<double>(1, mixture.deviations[k] * mixture.deviations[k]);
+      else find_axes(mixture.covariances[k], k);
     }
   }
 
@@ -39,7 +42,7 @@ class MixtureDenoiser {
   /// @param sigma  Level<X>, or anything that gives the noise level of sample b as sigma[b]
   template <class X, class Sigma>
   void operator()(const X& x, const Sigma& sigma, X& out) const {
-    Workspace w(components_[0].mean.size());
+    Workspace w(means_[0].size());
     for (Eigen::Index b = 0; b < x.cols(); ++b) {
       for (Eigen::Index i = 0; i < x.rows(); ++i) w.x[static_cast<std::size_t>(i)] = static_cast<double>(x(i, b));
       denoise(sigma[b], w);
@@ -49,21 +52,14 @@ class MixtureDenoiser {
   }
 
  private:
-  struct Component {
-    double log_weight = 0;
-    std::vector<double> mean;
-    std::vector<double> variances;  // one for all numbers, or one per axis
-    std::vector<double> axes;       // unit vectors, one after another; empty: the axes of the coordinates
-  };
-
   struct Workspace {
     std::vector<double> x, offset, along, sum;  // along: the offset from the mean along the axes
     explicit Workspace(std::size_t d) : x(d), offset(d), along(d), sum(d) {}
   };
 
-  static void find_axes(Component& c, const std::vector<double>& covariance, std::size_t k) {
+  void find_axes(const std::vector<double>& covariance, std::size_t k) {
     constexpr double rounding = 1e-12;  // eigenvalues this far below 0, relative to the largest, are taken for 0
-    detail::SymmetricEigen eigen = detail::symmetric_eigen(covariance, c.mean.size());
+    detail::SymmetricEigen eigen = detail::symmetric_eigen(covariance, means_[k].size());
     double least = eigen.values[0], most = eigen.values[0];
     for (double& v : eigen.values) {
       least = (std::min)(least, v);
@@ -72,8 +68,8 @@ class MixtureDenoiser {
     }
     require(least > -rounding * most, {"the smallest eigenvalue of GaussianMixture::covariances[", k, "]"}, least,
             "0 or more");
-    c.variances = std::move(eigen.values);
-    c.axes = std::move(eigen.vectors);
+    variances_[k] = std::move(eigen.values);
+    axes_[k] = std::move(eigen.vectors);
   }
 
   /// w.sum <- D(w.x, sigma), by a running softmax that rescales what was summed whenever the largest logit grows.
@@ -81,8 +77,8 @@ class MixtureDenoiser {
     const std::size_t d = w.x.size();
     for (double& s : w.sum) s = 0;
     double top = -std::numeric_limits<double>::infinity(), total = 0;
-    for (const Component& c : components_) {
-      const double logit = c.log_weight - 0.5 * shrink_offset(c, sigma * sigma, w);
+    for (std::size_t k = 0; k < log_weights_.size(); ++k) {
+      const double logit = log_weights_[k] - 0.5 * shrink_offset(k, sigma * sigma, w);
       if (logit > top) {
         const double shrink = std::exp(top - logit);
         for (double& s : w.sum) s *= shrink;
@@ -91,38 +87,42 @@ class MixtureDenoiser {
       }
       const double g = std::exp(logit - top);
       total += g;
-      for (std::size_t i = 0; i < d; ++i) w.sum[i] += g * (c.mean[i] + w.offset[i]);
+      for (std::size_t i = 0; i < d; ++i) w.sum[i] += g * (means_[k][i] + w.offset[i]);
     }
     for (double& s : w.sum) s /= total;
   }
 
   /// w.offset <- the posterior mean's offset from the component's mean.
   /// @return sum (log v + (offset of x)^2 / v)
-  static double shrink_offset(const Component& c, double noise, Workspace& w) {
+  double shrink_offset(std::size_t component, double noise, Workspace& w) const {
+    const std::vector<double>&mean = means_[component], &variances = variances_[component], &axes = axes_[component];
     const std::size_t d = w.x.size();
-    for (std::size_t i = 0; i < d; ++i) w.offset[i] = w.x[i] - c.mean[i];
-    if (!c.axes.empty()) {
+    for (std::size_t i = 0; i < d; ++i) w.offset[i] = w.x[i] - mean[i];
+    if (!axes.empty()) {
       for (double& a : w.along) a = 0;
       for (std::size_t k = 0; k < d; ++k)
-        for (std::size_t i = 0; i < d; ++i) w.along[k] += c.axes[k * d + i] * w.offset[i];
+        for (std::size_t i = 0; i < d; ++i) w.along[k] += axes[k * d + i] * w.offset[i];
       w.offset.swap(w.along);
     }
     double energy = 0;
     for (std::size_t k = 0; k < d; ++k) {
-      const double variance = c.variances[c.variances.size() == 1 ? 0 : k], v = variance + noise;
+      const double variance = variances[variances.size() == 1 ? 0 : k], v = variance + noise;
       energy += std::log(v) + w.offset[k] * w.offset[k] / v;
       w.offset[k] *= variance / v;
     }
-    if (!c.axes.empty()) {
+    if (!axes.empty()) {
       for (double& a : w.along) a = 0;
       for (std::size_t k = 0; k < d; ++k)
-        for (std::size_t i = 0; i < d; ++i) w.along[i] += c.axes[k * d + i] * w.offset[k];
+        for (std::size_t i = 0; i < d; ++i) w.along[i] += axes[k * d + i] * w.offset[k];
       w.offset.swap(w.along);
     }
     return energy;
   }
 
-  std::vector<Component> components_;
+  std::vector<double> log_weights_;             // [component]
+  std::vector<std::vector<double>> means_;      // [component][d]
+  std::vector<std::vector<double>> variances_;  // [component]: one for all numbers, or one per axis
+  std::vector<std::vector<double>> axes_;       // [component]: unit vectors, one after another; empty: the coordinates'
 };
 
 }  // namespace fewstep

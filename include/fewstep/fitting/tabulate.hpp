@@ -106,13 +106,15 @@ inline void require_table_form(const ImpulseResponses& r, std::size_t index) {
 }
 
 inline Table response_table(ImpulseResponses& r, Target target) {
-  Table table{.target = target};
-  for (std::size_t k = 0; k <= r.outputs.size(); ++k) {
+  std::size_t rows = 0;
+  for (std::size_t k = 0; k < r.outputs.size(); ++k) rows += !r.is_midpoint(k);
+  r.row_begin = std::vector<std::size_t>(rows + 1);
+  Table table{std::vector<double>(rows + 1), std::vector<TableRow>(rows), target};
+  for (std::size_t k = 0, row = 0; k <= r.outputs.size(); ++k) {
     if (r.is_midpoint(k)) continue;
-    r.row_begin.push_back(k);
-    table.levels.push_back(r.start.level[k]);
+    r.row_begin[row] = k;
+    table.levels[row++] = r.start.level[k];
   }
-  table.rows = std::vector<TableRow>(r.row_begin.size() - 1);
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     table.rows[i] = response_row(r, i);
     require_table_form(r, i);

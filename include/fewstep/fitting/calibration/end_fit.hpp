@@ -28,18 +28,16 @@ NormalEquations end_equations(const TableRunner<X>& runner, const std::vector<Ta
   NormalEquations equations(parameters);
   for (std::size_t b = 0; b < jacobian.batches(); ++b) {
     const X target = runner.to_teacher(b, runs[b]);
-    std::vector<const X*> columns(parameters);
-    for (std::size_t i = 0; i < parameters; ++i) columns[i] = &jacobian(b, i);
     const std::size_t first = runner.first_sample(b);
     std::vector<double> weights(sample_count(target));
     for (std::size_t n = 0; n < weights.size() && first + n < fitted; ++n)
       if (squares[first + n] != lost_sample) weights[n] = cauchy_weight(squares[first + n], median);
-    for (const X* column : columns) {
-      const std::vector<double> own = algebra<X>::dot(*column, *column);
+    for (std::size_t i = 0; i < parameters; ++i) {
+      const std::vector<double> own = algebra<X>::dot(jacobian(b, i), jacobian(b, i));
       for (std::size_t n = 0; n < own.size(); ++n)
         if (!std::isfinite(own[n])) weights[n] = 0;
     }
-    add_batch(equations, columns, target, weights);
+    add_batch(equations, &jacobian(b, 0), 1, target, weights);
   }
   return equations;
 }

@@ -26,14 +26,16 @@ double weighted_dot(const X& x, const X& y, const std::vector<double>& weights) 
 }
 
 /// Adds the sums of one batch to normal equations.
-/// @param columns  one per unknown
+/// @param columns  that of unknown i is columns[i * apart]
+/// @param apart    1, or -1 for columns in reverse order
 /// @param weights  one per sample
 template <State X>
-void add_batch(NormalEquations& equations, const std::vector<const X*>& columns, const X& target,
+void add_batch(NormalEquations& equations, const X* columns, std::ptrdiff_t apart, const X& target,
                const std::vector<double>& weights) {
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    equations.right[i] += weighted_dot(*columns[i], target, weights);
-    for (std::size_t j = 0; j <= i; ++j) equations.matrix(i, j) += weighted_dot(*columns[i], *columns[j], weights);
+  const auto column = [&](std::size_t i) -> const X& { return columns[static_cast<std::ptrdiff_t>(i) * apart]; };
+  for (std::size_t i = 0; i < equations.right.size(); ++i) {
+    equations.right[i] += weighted_dot(column(i), target, weights);
+    for (std::size_t j = 0; j <= i; ++j) equations.matrix(i, j) += weighted_dot(column(i), column(j), weights);
   }
 }
 

@@ -62,16 +62,14 @@ StepProblem step_problem(const Table& table, std::size_t row, const TableRunner<
     X target = difference(runner.teacher_state(b, row), run.states[row]);
     scale(target, 1 / h, target);
 
-    std::vector<const X*> columns(terms);
-    for (std::size_t k = 0; k < terms; ++k) columns[k] = &run.slopes[row - k];
     const std::vector<double> slope_squares = algebra<X>::dot(run.slopes[row], run.slopes[row]),
                               target_squares = algebra<X>::dot(target, target);
     std::vector<double> in_fitted(target_squares.size()), in_held_out(target_squares.size());
     for (std::size_t n = 0; n < target_squares.size(); ++n)
       if (std::isfinite(slope_squares[n]) && std::isfinite(target_squares[n]))
         (runner.first_sample(b) + n < fitted ? in_fitted : in_held_out)[n] = 1;
-    add_batch(problem.fitted, columns, target, in_fitted);
-    add_batch(problem.held_out, columns, target, in_held_out);
+    add_batch(problem.fitted, &run.slopes[row], -1, target, in_fitted);
+    add_batch(problem.held_out, &run.slopes[row], -1, target, in_held_out);
   }
   return problem;
 }
