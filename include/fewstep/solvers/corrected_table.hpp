@@ -1,4 +1,4 @@
-// A calibrated table of solver weights whose odd levels a predictor corrects per sample.
+// A calibrated table whose odd levels a predictor corrects per sample.
 #pragma once
 
 #include "../errors.hpp"
@@ -15,7 +15,8 @@
 
 namespace fewstep {
 
-/// Levels 0, 2, 4, ... of a table: the schedule on which corrected_table() runs.
+/// Returns levels 0, 2, 4, ... of a table: the schedule on which corrected_table() runs.
+/// @param table  a valid table with an even number of rows
 /// @throws std::invalid_argument for an invalid table, or one with an odd number of rows.
 inline Schedule every_second_level(const Table& table) {
   table.validate();
@@ -29,11 +30,12 @@ inline Schedule every_second_level(const Table& table) {
 /// corrected by a predictor.
 ///
 /// The predictor's ratio, direction_scale and sigma_scale correct those of the table's odd rows; see
-/// CorrectedPredictor. Where it predicts 1/2, 1 and 1, the result is that of the table on its own levels.
+/// CorrectedPredictor. A prediction of 1/2, 1 and 1 leaves the table unchanged.
 /// @param table      an even number of rows
 /// @param predictor  a TimePredictor
-/// NFE: those of the table.
+/// @return a solver for the schedule every_second_level(table)
 /// @throws std::invalid_argument as every_second_level().
+/// NFE: that of the table.
 template <class P>
 Amed<Table, CorrectedPredictor<TablePredictor, P>> corrected_table(Table table, P predictor) {
   const Schedule schedule = every_second_level(table);

@@ -36,7 +36,7 @@ struct DeisUpTo {
   int order = 3;                       ///< 1 to max_order
   Variable variable = Variable::time;  ///< sigma requires Target::slope
   Target target = Target::slope;
-  bool lower_order_final = false;  ///< true: no step has an order above the steps left
+  bool lower_order_final = false;  ///< true: the order of a step is at most the number of remaining steps
 
   static constexpr std::size_t max_order = highest_order;
   static constexpr bool multistep = true;
@@ -51,7 +51,8 @@ struct DeisUpTo {
     return {x, static_cast<std::size_t>(order - 1)};
   }
 
-  /// The weights [w_0, w_1, ...] of a step from nodes[0] to s.
+  /// Returns the weights [w_0, w_1, ...] of a step from nodes[0] to s.
+  /// @param s      next level
   /// @param nodes  levels of the outputs, newest first
   template <class T, std::size_t K>
   std::array<T, K> weights(const T& s, const std::array<T, K>& nodes) const {
@@ -84,7 +85,7 @@ struct DeisUpTo {
   }
 };
 
-/// Deis of orders 1 to 5. Higher orders are instantiated where they are used, e.g. DeisUpTo<8>{.order = 8}.
+/// Deis of orders 1 to 5. For a higher order name the largest one, e.g. DeisUpTo<8>{.order = 8}.
 using Deis = DeisUpTo<5>;
 
 }  // namespace fewstep

@@ -14,18 +14,20 @@ namespace fewstep {
 
 /// Exponential multistep solver: DPM-Solver++ on denoised images, multistep DPM-Solver on slopes.
 ///
-///   order 1: x' = a x + p1 m0,   order 2: x' = a x + p1 (m0 + D/2),   order 3: x' = a x + p1 m0 + p2 E1 + 2 p3 E2,
-///   D = (m0 - m1)/r0,   D' = (m1 - m2)/r1,   E1 = D + r0/(r0 + r1) (D - D'),   E2 = (D - D')/(r0 + r1),
+///   order 1: x' = a x + p1 m0,   order 2: x' = a x + p1 (m0 + e0/2),   order 3: x' = a x + p1 m0 + p2 E1 + 2 p3 E2,
+///   e0 = (m0 - m1)/r0,   e1 = (m1 - m2)/r1,   E1 = e0 + r0/(r0 + r1) (e0 - e1),   E2 = (e0 - e1)/(r0 + r1),
 ///   denoised: a = s/t, p_k = h phi_k(-h),   slope: a = 1, p_k = -s h phi_k(h)
 ///
 /// t, s: current and next level; m_k: model outputs, newest first; h = log(t/s); r0, r1: the two previous steps of
-/// log(sigma), divided by h. The published third order has p3 E2 and is of second order only (compat::Dpmpp).
+/// log(sigma), divided by h. The published third order has p3 E2 in place of 2 p3 E2 and is of second order only
+/// (compat::Dpmpp).
 /// NFE per step: 1. Order: `order`; the first steps have lower orders.
 /// Source: Lu et al. 2022, arXiv 2211.01095, algorithm 2 and appendix B; slopes: arXiv 2206.00927.
 struct Dpmpp {
   int order = 2;  ///< 1 to 3
   Target target = Target::denoised;
-  bool lower_order_final = true;  ///< true: once at full order, no step has an order above the steps left
+  /// true: once the full order is reached, the order of a step is at most the number of remaining steps
+  bool lower_order_final = true;
 
   static constexpr bool multistep = true;
   static constexpr int evaluations() { return 1; }
@@ -55,9 +57,10 @@ struct Dpmpp {
   static constexpr auto output_weights_3 = [](double c, const auto& g, const auto& z, const auto& r0, const auto& r1) {
     using detail::phi;
     const auto p2 = g * phi<2>(z);
-    const auto of_change = (p2 * r0 + c * g * phi<3>(z)) / (r0 + r1);  // the weight of D - D'
-    const auto of_newer = (p2 + of_change) / r0, of_older = of_change / r1;
-    return std::tuple{g * phi<1>(z) + of_newer, -1. * of_newer - of_older, of_older};
+    const auto w_change = (p2 * r0 + c * g * phi<3>(z)) / (r0 + r1);  // the weight of e0 - e1
+    const auto w0 = (p2 + w_change) / r0;                             // of m0 - m1
+    const auto w1 = w_change / r1;                                    // of m2 - m1
+    return std::tuple{g * phi<1>(z) + w0, -1. * w0 - w1, w1};
   };
   static constexpr auto denoised_weights_3 = [](const auto& q, const auto& p, const auto& t, const auto& s) {
     using std::log;
@@ -85,6 +88,7 @@ struct Dpmpp {
     past.push(m, n);
   }
 
+  /// Returns the order of step n: the number of outputs that it combines.
   template <State X>
   std::size_t order_of(const Step<X>& n, const History<X>& past) const {
     const std::size_t k = past.size() + 1;

@@ -9,7 +9,7 @@
 
 namespace fewstep {
 
-/// iPNDM: Adams-Bashforth on dx/dsigma with the weights of equal steps, whatever the steps are.
+/// iPNDM: Adams-Bashforth on dx/dsigma, with the weights for equal steps on every schedule.
 ///
 ///   x' = x + (s - t) sum_k b_k d_k,   b = {1}, {3, -1}/2, {23, -16, 5}/12, {55, -59, 37, -9}/24 for orders 1 to 4
 ///

@@ -11,7 +11,7 @@ namespace fewstep {
 /// PLMS, the variant of PNDM in Stable Diffusion: one step of Heun's method, then iPNDM of order 4.
 ///
 /// The history starts with the first of Heun's two slopes.
-/// NFE per step: 1, in the first step of a run 2. Order: that of Ipndm{.order = 4}.
+/// NFE per step: 2 in the first step of a run, then 1. Order: that of Ipndm{.order = 4}.
 /// Source: Liu et al. 2022, arXiv 2202.09778; Rombach et al. 2022, latent-diffusion, plms.py.
 struct Plms {
   static constexpr Heun first_step{};

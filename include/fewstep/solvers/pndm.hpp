@@ -14,8 +14,8 @@ namespace fewstep {
 ///   x' = x + h (d1 + 2 d2 + 2 d3 + d4)/6
 ///
 /// t, s: current and next level; h = s - t; m = t + h/2; d: slope. The published code takes m at the middle of the
-/// training times; the middle of the noise levels makes these steps of fourth order.
-/// NFE per step: 4 in the first three steps of a run, then 1. Order: 4 on equal steps, else that of Ipndm.
+/// training times; with m at the middle of the noise levels these steps are of fourth order.
+/// NFE per step: 4 in the first three steps of a run, then 1. Order: that of Ipndm{.order = 4}.
 /// Source: Liu et al. 2022, arXiv 2202.09778, algorithm 2 and equation 13.
 struct Pndm {
   static constexpr std::size_t first_steps = 3;

@@ -14,7 +14,8 @@ namespace fewstep {
 ///
 ///   y = S(S(x; t -> m); m -> s),   x' = y + (y - S(x; t -> s))/(2^p - 1),   m = sqrt(t s)
 ///
-/// t, s: current and next level. Both ways share the evaluation at t; a multistep solver has a history for each.
+/// t, s: current and next level. The whole step and the first half share the evaluation at t; a multistep solver has
+/// one history for whole steps and one for halves.
 /// NFE per step: three times that of S, less 1. Order: p + 1.
 /// Source: Richardson 1911; for diffusion models RX-DPM, arXiv 2504.01855.
 template <class S>

@@ -13,7 +13,7 @@
 
 namespace fewstep {
 
-/// A solver whose weights are numbers, one row per step of its own schedule.
+/// A solver whose weights are stored numbers, one row per step of its own schedule.
 ///
 ///   x' = carry x + w0 m0 + w1 m1 + ... + sum of weight m(y, level) over the row's midpoints,   y = carry x + reach m0
 ///
@@ -21,8 +21,8 @@ namespace fewstep {
 /// Each midpoint has its own level, carry, reach, weight and sigma_scale and depends on no other midpoint.
 /// Tables come from solvers on a schedule (tabulate.hpp), calibration (calibrate.hpp) and published learned solvers
 /// (DyWeight, AdaSDE, S4S, EPD-Solver). A run may have other levels, such as predicted ones, but as many steps. The
-/// weights of slopes are then multiplied by the length of the step over that of the table's own.
-/// NFE per step: 1 and 1 for each midpoint. Order: depends on the numbers.
+/// weights of slopes are then multiplied by the ratio of the run's step length to the table's.
+/// NFE per step: 1 plus 1 per midpoint. Order: depends on the numbers.
 struct Table {
   using Row = TableRow;
   using Midpoint = TableRow::Midpoint;
@@ -43,13 +43,13 @@ struct Table {
     if (at.steps_left > rows.size()) return 1;
     return static_cast<int>(rows[rows.size() - at.steps_left].midpoints.size()) + 1;
   }
-  /// Sequential NFE of a whole run, in which the midpoints of a row are evaluated in parallel.
+  /// Sequential NFE of a whole run whose midpoints are evaluated in parallel within each row.
   int rounds(bool analytic_first_step = false) const {
     int count = analytic_first_step ? -1 : 0;
     for (const Row& row : rows) count += row.midpoints.empty() ? 1 : 2;
     return count;
   }
-  /// Factor of the level that the network is fed at the left end of a step.
+  /// The network is fed this times the level at the left end of step `index`.
   double sigma_scale(std::size_t index) const { return index < rows.size() ? rows[index].sigma_scale : 1; }
   Schedule schedule() const { return Schedule(levels); }
 

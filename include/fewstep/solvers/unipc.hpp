@@ -11,10 +11,11 @@
 #include <cstddef>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
 namespace fewstep {
 
-/// UniPC's function B(z): z for bh1, e^z - 1 for bh2. It matters only in steps with a single difference of outputs.
+/// UniPC's function B(z): z for bh1, e^z - 1 for bh2. It affects only steps that use a single difference of outputs.
 enum class UniB { bh1, bh2 };
 constexpr std::array<std::string_view, 2> names_of(UniB) { return {"bh1", "bh2"}; }
 
@@ -32,8 +33,10 @@ struct UniPc {
   int order = 3;  ///< 1 to 4
   UniB variant = UniB::bh2;
   Target target = Target::denoised;
-  bool lower_order_final = true;  ///< true: once at full order, no step has an order above the steps left
-  int uncorrected = 0;            ///< 0 or more: leading states left uncorrected; for strong guidance
+  /// true: once the full order is reached, the order of a step is at most the number of remaining steps
+  bool lower_order_final = true;
+  int uncorrected =
+      0;  ///< 0 or more: number of states at the start of a run that stay uncorrected; for strong guidance
 
   static constexpr std::size_t max_order = 4;
   template <State X>
@@ -54,7 +57,7 @@ struct UniPc {
     return {{x, static_cast<std::size_t>(order)}};
   }
 
-  /// The weights of m0 and of the outputs at the levels `other`, for a step from t to s.
+  /// Returns the weights of m0 and of the outputs at the levels `other`, for a step from t to s.
   template <class T, std::size_t K>
   std::array<T, K + 1> weights(const T& t, const T& s, const std::array<T, K>& other) const {
     return detail::unipc_weights(b(), target, t, s, other);

@@ -17,8 +17,9 @@ namespace fewstep::compat {
 
 /// tAB-DEIS with its published integrals.
 ///
-/// The mistake: an integral is the sum of 10,000 points that include both ends of the step at full weight, times
+/// The mistake: an integral is the sum over 10,000 points that include both ends of the step at full weight, times
 /// 1/10,000 of the step's length, which has errors of 1e-4.
+/// NFE per step: 1.
 /// Source: diff-sampler, solver_utils.py, get_deis_coeff_list.
 struct DeisTime {
   int order = 3;  ///< 1 to 4
@@ -50,13 +51,13 @@ struct DeisTime {
     const VpLinear process = VpLinear::through(0.002, 80);
     constexpr int points = 10'000;
     const std::array times{process.time(nodes)...};
-    const auto end = process.time(s), part = (end - times[0]) / points;
+    const auto end = process.time(s), spacing = (end - times[0]) / points;
     std::array w{(0. * nodes)...};
     for (int i = 0; i < points; ++i) {
       const auto t = times[0] + (end - times[0]) * (static_cast<double>(i) / (points - 1));
       const auto beta = (process.beta_max - process.beta_min) * t + process.beta_min;
       const auto sigma = process.sigma(t);
-      const auto dsigma = 0.5 * beta * (sigma * sigma + 1.) / sigma * part;
+      const auto dsigma = 0.5 * beta * (sigma * sigma + 1.) / sigma * spacing;
       const auto terms = detail::lagrange(times, t, dsigma);
       for (std::size_t k = 0; k < w.size(); ++k) w[k] = w[k] + terms[k];
     }
@@ -67,6 +68,7 @@ struct DeisTime {
 /// rhoAB-DEIS of order 4 as published.
 ///
 /// The mistake: every step after the fourth has the weights of the fourth.
+/// NFE per step: 1.
 /// Source: diff-sampler, solver_utils.py, get_deis_coeff_list with deis_mode = rhoab.
 struct DeisStale {
   template <State X>
@@ -103,9 +105,9 @@ struct DeisStale {
 
 /// iPNDM_v with its published coefficients.
 ///
-/// The mistakes: orders 3 and 4 are not Adams-Bashforth's, by a misplaced parenthesis in the weight of the second
-/// difference and by a sign and a step ratio in that of the third. Orders 1 and 2 are those of fewstep::Deis in sigma.
-/// Source: diff-sampler, solvers.py, ipndm_v_sampler.
+/// The mistakes: orders 3 and 4 are not Adams-Bashforth's, because of a misplaced parenthesis in the weight of the
+/// second difference, and of a wrong sign and step ratio in that of the third. Orders 1 and 2 are those of
+/// fewstep::Deis in sigma. NFE per step: 1. Source: diff-sampler, solvers.py, ipndm_v_sampler.
 struct IpndmV {
   int order = 4;  ///< 1 to 4
 
@@ -153,6 +155,7 @@ struct IpndmV {
 /// UniPC as published.
 ///
 /// The mistake: a run with fewer steps than the order corrects its last state too, at the cost of one evaluation.
+/// NFE per step: 1; in the last step of such a run 2.
 /// Source: diff-sampler, solvers.py, unipc_sampler.
 struct UniPc {
   fewstep::UniPc solver{};

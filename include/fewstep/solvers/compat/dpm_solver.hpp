@@ -11,8 +11,8 @@ namespace fewstep::compat {
 
 /// Multistep DPM-Solver++ and DPM-Solver with the published third order.
 ///
-/// The mistake: the second-derivative term lacks a factor of 2, which makes the third order one of second order. The
-/// same file's single-step method has the factor. Orders 1 and 2 are those of fewstep::Dpmpp.
+/// The mistake: the second-derivative term lacks a factor of 2, so that order 3 is of second order only. The
+/// single-step method in the same file has the factor. Orders 1 and 2 are those of fewstep::Dpmpp. NFE per step: 1.
 /// Source: dpm_solver_pytorch.py, multistep_dpm_solver_third_update; copied into diffusers, k-diffusion (dpmpp_3m_sde)
 /// and diff-sampler.
 struct Dpmpp {

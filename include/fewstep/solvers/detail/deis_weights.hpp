@@ -31,7 +31,7 @@ std::array<T, K> deis_weights_in_sigma(const T& s, const std::array<T, K>& nodes
   return integrate<K>(T(s - t), 1, [&](const T& at, const T& factor) { return lagrange(places, at, factor); });
 }
 
-/// How many pieces the quadrature over log(sigma) takes: at least one for each factor of e in sigma.
+/// Number of pieces of the quadrature over log(sigma): at least one per factor of e in sigma.
 template <class T>
 int deis_pieces(const T& log_step) {
   constexpr int pieces_for_tensors = 12;  // for steps up to a factor of 1e5; reading a tensor would stall its device

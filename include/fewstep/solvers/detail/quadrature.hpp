@@ -9,8 +9,8 @@
 
 namespace fewstep::detail {
 
-/// Nodes and weights of the ten-point Gauss-Legendre rule on [-1, 1]: each stands for node and -node. The rule is exact
-/// for polynomials up to degree 19.
+/// A node and weight of the ten-point Gauss-Legendre rule on [-1, 1]; the node -node has the same weight. The rule is
+/// exact for polynomials up to degree 19.
 struct GaussLegendre {
   double node, weight;
 };
@@ -20,8 +20,9 @@ inline constexpr GaussLegendre gauss_legendre[] = {{0.14887433898163122, 0.29552
                                                    {0.8650633666889845, 0.1494513491505806},
                                                    {0.9739065285171717, 0.06667134430868814}};
 
-/// The integrals of K functions from 0 to `end`, by the rule on equal pieces. Where levels are tensors, the functions
-/// are evaluated at all nodes at once, because an operation on a small tensor costs as much as on a large one.
+/// The integrals of K functions from 0 to `end`, by the Gauss-Legendre rule on equal pieces. Where levels are tensors,
+/// the functions are evaluated at all nodes at once, because an operation on a small tensor costs as much as on a large
+/// one.
 /// @param pieces  1 or more
 /// @param f       f(y, w) -> std::array<T, K>: the K functions at y, each multiplied by w
 template <std::size_t K, class T, class F>

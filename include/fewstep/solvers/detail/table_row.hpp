@@ -43,8 +43,10 @@ struct TableRow {
     }
   }
 
-  /// Rejects a history that is too short for the row, without whose outputs the weights do not add up to the step.
-  /// @param kept  outputs in the history
+  /// Rejects a history that is too short for the row: without all outputs the weights do not add up to the step.
+  /// @param kept   outputs in the history
+  /// @param index  of the row in its table
+  /// @throws std::invalid_argument naming the row.
   void require_history(std::size_t kept, std::size_t index) const {
     if (weights.size() <= kept + 1) return;
     refuse({"the number of targets kept before Table::rows[", index, "]"}, kept,

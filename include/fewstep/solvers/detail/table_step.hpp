@@ -16,7 +16,7 @@ template <State X>
 struct TableMemory {
   History<X> past;
   std::vector<X> midpoint;  // start of the row, state and output; a table without midpoints has none
-  Level<X> stretch{1.};     // length of this step over that of the table's own step, for tables of slopes
+  Level<X> stretch{1.};     // length of this step relative to the table's own, for tables of slopes
   void detach() { past.detach(); }
 };
 

@@ -37,7 +37,7 @@ void unipc_moments(const T& z, std::array<T, K>& b) {
   }(std::make_index_sequence<K>{});
 }
 
-/// The predictor's weights: of m0 and of the outputs at the levels `other`, for a step from t to s.
+/// The predictor's weights, first of m0, then of the outputs at the levels `other`, for a step from t to s.
 template <class T, std::size_t K>
 std::array<T, K + 1> unipc_weights(UniPcB b_of, Target target, const T& t, const T& s, const std::array<T, K>& other) {
   using std::log;
@@ -62,7 +62,7 @@ std::array<T, K + 1> unipc_weights(UniPcB b_of, Target target, const T& t, const
   return w;
 }
 
-/// What the corrector adds to the weights of the predictor: of the output at s, of m0 and of the outputs at `other`.
+/// The corrector's weights minus the predictor's: of the output at s, of m0 and of the outputs at `other`.
 template <class T, std::size_t K>
 std::array<T, K + 2> unipc_correction(UniPcB b_of, Target target, const T& t, const T& s,
                                       const std::array<T, K>& other) {
