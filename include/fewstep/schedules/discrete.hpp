@@ -7,6 +7,7 @@
 
 namespace fewstep {
 
+/// Options of discrete().
 struct DiscreteOptions {
   int steps;                 ///< 1 or more
   double rho = 1;            ///< above 0; 1: uniform in training time
@@ -15,7 +16,9 @@ struct DiscreteOptions {
   End end = End::sigma_min;  ///< zero: the last of the steps goes from sigma_min to 0
 };
 
-/// Levels uniform in t^(1/rho), where t is the training time of a table of betas.
+/// Levels uniform in t^(1/rho), where t in (0, 1] is the training time of a table of betas.
+/// @param table  of the network
+/// @return o.steps + 1 levels
 /// @throws std::invalid_argument for an option out of range.
 /// Source: the "discrete" schedule of diff-sampler, the code of arXiv 2312.00094.
 inline Schedule discrete(const NoiseTable& table, const DiscreteOptions& o) {

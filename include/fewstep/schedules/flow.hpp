@@ -8,15 +8,16 @@
 
 namespace fewstep {
 
+/// Options of flow_times().
 struct FlowOptions {
   int steps;            ///< 1 or more
-  double shift = 1;     ///< above 0; moves times towards noise, see shifted(): 3 for SD3, 1.15 for Flux
-  double terminal = 0;  ///< in [0, 1); above 0: times are stretched so that the last one above 0 is this
+  double shift = 1;     ///< above 0; above 1 moves times towards noise, see shifted(): 3 for SD3, 1.15 for Flux
+  double terminal = 0;  ///< in [0, 1); above 0: times are stretched until the last one above 0 has this value
   double first = 1;     ///< in (0, 1]; first time, before the shift
   double last = 0;      ///< in [0, first); last time above 0, before the shift; 0: first/steps
 };
 
-/// The shift for an image of `tokens` tokens: log(shift) is linear in the number of tokens.
+/// Returns the shift for an image of `tokens` tokens: log(shift) is linear in the number of tokens.
 /// @param base_shift, base_tokens  log(shift) at base_tokens
 /// @param max_shift, max_tokens    log(shift) at max_tokens
 /// The defaults are those of Flux and SD3.5.
@@ -26,10 +27,13 @@ inline double resolution_shift(double tokens, double base_shift = 0.5, double ma
 }
 
 /// Moves a flow time towards noise: t -> shift t/(1 + (shift - 1) t).
+/// @param t      0 to 1
+/// @param shift  above 0; 1: no change
 /// Source: Esser et al. 2024, arXiv 2403.03206, section 5.3.2.
 inline double shifted(double t, double shift) { return shift * t / (1 + (shift - 1) * t); }
 
 /// Evenly spaced flow times, shifted, followed by 0.
+/// @return o.steps + 1 times
 /// @throws std::invalid_argument for an option out of range.
 inline Schedule flow_times(const FlowOptions& o) {
   require(o.steps >= 1, "steps", o.steps, "1 or more");

@@ -6,6 +6,7 @@
 
 namespace fewstep {
 
+/// Options of karras().
 struct KarrasOptions {
   int steps;                 ///< 1 or more
   double rho = 7;            ///< not 0; the larger, the more levels near sigma_min; 1: uniform in sigma
@@ -15,6 +16,10 @@ struct KarrasOptions {
 };
 
 /// Levels uniform in sigma^(1/rho).
+///
+///   sigma(u) = ((1 - u) sigma_max^(1/rho) + u sigma_min^(1/rho))^rho,   u from 0 to 1 in equal parts
+///
+/// @return o.steps + 1 levels
 /// @throws std::invalid_argument for an option out of range.
 /// Source: Karras et al. 2022, arXiv 2206.00364, equation 5.
 inline Schedule karras(const KarrasOptions& o) {

@@ -6,6 +6,7 @@
 
 namespace fewstep {
 
+/// Options of kl_optimal().
 struct KlOptimalOptions {
   int steps;                 ///< 1 or more
   double sigma_min = 0.002;  ///< last level above 0
@@ -14,6 +15,7 @@ struct KlOptimalOptions {
 };
 
 /// Levels uniform in arctan(sigma).
+/// @return o.steps + 1 levels
 /// @throws std::invalid_argument for an option out of range.
 /// Source: Sabour et al. 2024, arXiv 2404.14507.
 inline Schedule kl_optimal(const KlOptimalOptions& o) {

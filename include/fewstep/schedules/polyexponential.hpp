@@ -6,6 +6,7 @@
 
 namespace fewstep {
 
+/// Options of polyexponential().
 struct PolyexponentialOptions {
   int steps;                 ///< 1 or more
   double rho = 1;            ///< above 0; 1: the levels of log_uniform
@@ -14,7 +15,11 @@ struct PolyexponentialOptions {
   End end = End::sigma_min;  ///< zero: the last of the steps goes from sigma_min to 0
 };
 
-/// Levels sigma_min (sigma_max/sigma_min)^((1 - u)^rho), with u from 0 to 1 in equal parts.
+/// Levels whose logarithm follows a power of the position.
+///
+///   sigma(u) = sigma_min (sigma_max/sigma_min)^((1 - u)^rho),   u from 0 to 1 in equal parts
+///
+/// @return o.steps + 1 levels
 /// @throws std::invalid_argument for an option out of range.
 /// Source: k-diffusion, get_sigmas_polyexponential.
 inline Schedule polyexponential(const PolyexponentialOptions& o) {

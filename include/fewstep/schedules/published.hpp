@@ -1,4 +1,4 @@
-// Schedules that were published as lists of levels, and lists resampled to another number of steps.
+// Schedules published as lists of levels, and the resampling of a list to another number of steps.
 #pragma once
 
 #include "../level.hpp"
@@ -35,8 +35,8 @@ inline Schedule stretched(const std::vector<double>& levels, int steps, End end 
 
 /// Align Your Steps: a schedule that was optimised for one model.
 /// @param model  "sd1", "sdxl" or "svd"
-/// @param steps  1 or more; the published lists have 10, other numbers resample them
-/// @param end    zero, as published programs use it: the last level is replaced by 0
+/// @param steps  1 or more; the published lists have 10 steps and are resampled for other numbers
+/// @param end    zero, as in published programs: the last level is replaced by 0
 /// @throws std::invalid_argument for another model, or steps out of range.
 /// Source: Sabour et al. 2024, arXiv 2404.14507.
 inline Schedule align_your_steps(std::string_view model, int steps = 10, End end = End::zero) {

@@ -7,6 +7,7 @@
 
 namespace fewstep {
 
+/// Options of time_uniform().
 struct TimeUniformOptions {
   int steps;                 ///< 1 or more
   double rho = 1;            ///< above 0; 1: uniform in time
@@ -18,6 +19,7 @@ struct TimeUniformOptions {
 
 /// Levels uniform in t^(1/rho), where t is the time of the linear variance-preserving process with sigma(1) = sigma_max
 /// and sigma(epsilon) = sigma_min.
+/// @return o.steps + 1 levels
 /// @throws std::invalid_argument for an option out of range.
 /// Source: Song et al. 2021, arXiv 2011.13456.
 inline Schedule time_uniform(const TimeUniformOptions& o) {

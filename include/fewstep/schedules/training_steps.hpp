@@ -1,4 +1,4 @@
-// Schedules at chosen training steps of a network with a table of betas, as diffusers and ComfyUI choose them.
+// Schedules at training steps of a network with a table of betas, chosen as in diffusers and ComfyUI.
 #pragma once
 
 #include "../level.hpp"
@@ -14,7 +14,7 @@
 
 namespace fewstep {
 
-/// How training steps are chosen out of 0 to count - 1.
+/// How training steps are chosen from 0 to count - 1.
 ///
 ///   linspace   evenly spaced, with both ends
 ///   leading    0 and whole multiples of count/steps
@@ -24,6 +24,7 @@ namespace fewstep {
 enum class Spacing { linspace, leading, trailing };
 constexpr std::array<std::string_view, 3> names_of(Spacing) { return {"linspace", "leading", "trailing"}; }
 
+/// Options of training_steps().
 struct TrainingStepsOptions {
   int steps;                           ///< 1 to the number of training steps
   Spacing spacing = Spacing::leading;  ///< diffusers' timestep_spacing
@@ -59,7 +60,7 @@ inline std::vector<double> training_steps(std::size_t count, const TrainingSteps
 enum class Between { sigma, log_sigma };
 constexpr std::array<std::string_view, 2> names_of(Between) { return {"sigma", "log_sigma"}; }
 
-/// The noise level at a training step.
+/// Returns the noise level at a training step.
 /// @param step  0 to table.size() - 1, whole or not
 inline double level_at(const NoiseTable& table, double step, Between between = Between::sigma) {
   const double count = static_cast<double>(table.size());
@@ -68,8 +69,11 @@ inline double level_at(const NoiseTable& table, double step, Between between = B
   return between == Between::sigma ? a + share * (b - a) : detail::geometric(share, a, b);
 }
 
-/// The schedule of the levels at given training steps, followed by 0 or by the table's lowest level.
-/// @param steps  training steps, decreasing
+/// Returns the schedule of the levels at given training steps, followed by 0 or by the table's lowest level.
+/// @param steps    training steps, decreasing, each 0 to table.size() - 1
+/// @param end      the last level: 0, or table.sigma_min()
+/// @param between  how levels between training steps are interpolated
+/// @throws std::invalid_argument unless the levels decrease.
 inline Schedule at_training_steps(const NoiseTable& table, const std::vector<double>& steps, End end = End::zero,
                                   Between between = Between::sigma) {
   std::vector<double> levels;
@@ -78,22 +82,29 @@ inline Schedule at_training_steps(const NoiseTable& table, const std::vector<dou
   return Schedule(levels);
 }
 
-// ComfyUI's schedulers of the same names. Each ends at 0. `steps`: 1 to the number of training steps.
+// ComfyUI's schedulers of the same names.
 
-/// Evenly spaced training steps, with both ends.
+/// Evenly spaced training steps, with both ends, followed by 0.
+/// @param steps  1 to the number of training steps
+/// @throws std::invalid_argument for steps out of range.
 inline Schedule normal(const NoiseTable& table, int steps) {
   const TrainingStepsOptions options{.steps = steps, .spacing = Spacing::linspace, .rounded = false};
   return at_training_steps(table, training_steps(table.size(), options), End::zero, Between::log_sigma);
 }
 
-/// Evenly spaced training steps without the lowest: `normal` with one step more, whose last one is dropped.
+/// Evenly spaced training steps without the lowest, followed by 0: `normal` with one more step, the last of which is
+/// dropped.
+/// @param steps  1 to the number of training steps
+/// @throws std::invalid_argument for steps out of range.
 inline Schedule sgm_uniform(const NoiseTable& table, int steps) {
   const TrainingStepsOptions options{
       .steps = steps, .spacing = Spacing::linspace, .rounded = false, .spare_last = true};
   return at_training_steps(table, training_steps(table.size(), options), End::zero, Between::log_sigma);
 }
 
-/// Every (count/steps)-th training step, down from the highest.
+/// Every (count/steps)-th training step, down from the highest, followed by 0.
+/// @param steps  1 to the number of training steps
+/// @throws std::invalid_argument for steps out of range.
 inline Schedule simple(const NoiseTable& table, int steps) {
   require(steps >= 1 && static_cast<std::size_t>(steps) <= table.size(), "steps", steps, {"1 to ", table.size()});
   std::vector<double> chosen;
@@ -102,8 +113,10 @@ inline Schedule simple(const NoiseTable& table, int steps) {
   return at_training_steps(table, chosen);
 }
 
-/// Every (count/steps)-th training step, up from 1, with count/steps rounded down. Where steps does not divide count,
-/// the schedule has more steps than asked for.
+/// Every (count/steps)-th training step, up from 1, with count/steps rounded down, followed by 0. Where steps does not
+/// divide count, the schedule has more steps than requested.
+/// @param steps  1 to the number of training steps minus 1
+/// @throws std::invalid_argument for steps out of range.
 inline Schedule ddim_uniform(const NoiseTable& table, int steps) {
   require(steps >= 1 && static_cast<std::size_t>(steps) < table.size(), "steps", steps, {"1 to ", table.size() - 1});
   std::vector<double> chosen;
@@ -137,11 +150,12 @@ inline double incomplete_beta(double a, double b, double x) {
 
 }  // namespace detail
 
-/// Quantile of the beta distribution: the x in [0, 1] with I_x(a, b) = share.
+/// Quantile of the beta distribution: the x in [0, 1] with I_x(a, b) = share, I being the regularised incomplete beta
+/// function.
 /// @param share  between 0 and 1
 /// @param a, b   shape of the distribution, above 0
 inline double beta_quantile(double share, double a, double b) {
-  constexpr int halvings = 200;  // more than a double has bits, also near 0
+  constexpr int halvings = 200;  // more than the bits of a double, also near 0
   double low = 0, high = 1;
   for (int i = 0; i < halvings; ++i) {
     const double middle = (low + high) / 2;
@@ -151,7 +165,10 @@ inline double beta_quantile(double share, double a, double b) {
 }
 
 /// Training steps at quantiles of a beta distribution, followed by 0: dense at both ends for a and b below 1.
-/// Quantiles that round to the same training step count once, so the schedule may have fewer steps than asked for.
+/// Quantiles that round to the same training step count once, so the schedule may have fewer steps than
+/// requested.
+/// @param steps  1 or more
+/// @param a, b   shape of the distribution, above 0
 /// @throws std::invalid_argument for steps, a or b out of range.
 /// Source: Lee et al. 2024, arXiv 2407.12173; ComfyUI's scheduler "beta".
 inline Schedule beta_quantiles(const NoiseTable& table, int steps, double a = 0.6, double b = 0.6) {
