@@ -8,11 +8,11 @@
 
 namespace fewstep {
 
-/// Process of a network that was trained on a table of betas and takes a training step as its label.
+/// The process of a network that was trained on a table of betas and takes a training step as its label.
 ///
 ///   label = t M - 1, limited to [0, M - 1]
 ///
-/// t: training time of the level, in (0, 1]; M: number of training steps, which count from 0.
+/// t: training time of the level, in (0, 1]; M: number of training steps, numbered from 0. sigma: see NoiseTable.
 struct Discrete {
   NoiseTable table;
   bool rounded = false;  ///< true: labels are rounded to whole training steps

@@ -10,8 +10,8 @@ namespace fewstep {
 
 /// A noise process x_t = alpha (x0 + sigma noise), given by two functions of the noise level sigma.
 ///
-///   label(sigma)   what the network takes as its level, for instance a training step; may accept doubles only
-///   alpha(sigma)   factor from x0 + sigma noise to the network's input; accepts doubles and tensors; `unit` for none
+///   label(sigma)   the network's second argument, for instance a training step; may accept doubles only
+///   alpha(sigma)   factor from x0 + sigma noise to the network's input; accepts doubles and tensors; `unit` for 1
 ///
 /// The processes of this library also have sigma(t), the level at training time t, and its inverse time(sigma); each
 /// is exact to rounding.

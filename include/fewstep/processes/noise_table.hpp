@@ -1,4 +1,4 @@
-// The noise levels of a network that was trained in discrete steps, from its table of betas.
+// The noise levels of a network that was trained at discrete steps, from its table of betas.
 #pragma once
 
 #include "../errors.hpp"
@@ -16,11 +16,11 @@ namespace fewstep {
 ///
 ///   log alpha(t_i) = sum_{j <= i} log(1 - beta_j)/2 at t_i = (i + 1)/M,   sigma = sqrt(1 - alpha^2)/alpha
 ///
-/// log alpha is piecewise linear between the t_i; its first and last piece continue beyond them.
+/// log alpha is linear between neighbouring t_i; its first and last piece continue beyond the table.
 /// Source: Lu et al. 2022, arXiv 2206.00927, appendix D, and the noise-schedule wrapper of its code.
 class NoiseTable {
  public:
-  /// @param betas  variance added at each training step: 2 or more numbers between 0 and 1
+  /// @param betas  variance added at each training step: 2 or more numbers between 0 and 1, exclusive
   /// @throws std::invalid_argument for betas out of that range.
   explicit NoiseTable(const std::vector<double>& betas) {
     require(betas.size() >= 2, "the number of betas", betas.size(), "2 or more");
@@ -33,6 +33,9 @@ class NoiseTable {
   }
 
   /// Betas with evenly spaced square roots. Stable Diffusion: first 0.00085, last 0.012, count 1000.
+  /// @param first, last  betas, between 0 and 1
+  /// @param count        number of training steps, 2 or more
+  /// @throws std::invalid_argument for betas or a count out of range.
   static NoiseTable scaled_linear(double first, double last, std::size_t count) {
     std::vector<double> betas;
     const double a = std::sqrt(first), b = std::sqrt(last);
@@ -43,7 +46,8 @@ class NoiseTable {
     return NoiseTable(betas);
   }
 
-  /// Evenly spaced betas. DDPM (Ho et al. 2020, arXiv 2006.11239): first 0.0001, last 0.02, count 1000.
+  /// Evenly spaced betas; parameters and errors as scaled_linear(). DDPM (Ho et al. 2020, arXiv 2006.11239): first
+  /// 0.0001, last 0.02, count 1000.
   static NoiseTable linear(double first, double last, std::size_t count) {
     std::vector<double> betas;
     for (std::size_t i = 0; i < count; ++i)
@@ -52,8 +56,10 @@ class NoiseTable {
   }
 
   /// Betas of the cosine schedule: alpha^2 is proportional to cos^2((pi/2)(t + s)/(1 + s)).
+  /// @param count     number of training steps, 2 or more
   /// @param s         offset, 0 or more
-  /// @param max_beta  upper limit of each beta
+  /// @param max_beta  upper limit of each beta, below 1
+  /// @throws std::invalid_argument for an argument out of range.
   /// Source: Nichol & Dhariwal 2021, arXiv 2102.09672, equation 17.
   static NoiseTable cosine(std::size_t count, double s = 0.008, double max_beta = 0.999) {
     require(s >= 0 && std::isfinite(s), "s", s, "0 or more");
@@ -68,8 +74,9 @@ class NoiseTable {
     return NoiseTable(betas);
   }
 
-  /// The table rescaled so that almost no signal is left at the last step: alpha is shifted and scaled to keep its
-  /// first value and to end at 0. As sigma would be infinite there, the last alpha^2 is 2^-24, which is sigma = 4096.
+  /// Returns the table rescaled so that almost no signal is left at the last step: alpha is shifted and scaled to keep
+  /// its first value and to end at 0. Since sigma would be infinite there, the last alpha^2 is 2^-24, where sigma is
+  /// 4096.
   /// Source: Lin et al. 2023, arXiv 2305.08891, algorithm 1.
   NoiseTable with_zero_terminal_snr() const {
     constexpr double last_log_alpha = -12 * std::numbers::ln2;  // alpha^2 = 2^-24
@@ -96,14 +103,14 @@ class NoiseTable {
   /// The training time of a noise level: the inverse of sigma().
   double time(double sigma) const {
     const double l = -0.5 * std::log1p(sigma * sigma);
-    const auto after = std::lower_bound(log_alpha_.begin(), log_alpha_.end(), l, std::greater<>());
-    const std::size_t i = piece(static_cast<double>(after - log_alpha_.begin()) - 1);
+    const auto upper = std::lower_bound(log_alpha_.begin(), log_alpha_.end(), l, std::greater<>());
+    const std::size_t i = piece(static_cast<double>(upper - log_alpha_.begin()) - 1);
     return (static_cast<double>(i) + (l - log_alpha_[i]) / (log_alpha_[i + 1] - log_alpha_[i]) + 1) / count();
   }
 
  private:
   double count() const { return static_cast<double>(log_alpha_.size()); }
-  /// Index of the linear piece for a position in the table; the outermost pieces serve positions beyond it.
+  /// Index of the linear piece at a position in the table; positions beyond the table use the outermost pieces.
   std::size_t piece(double place) const {
     return static_cast<std::size_t>(std::clamp(std::floor(place), 0., count() - 2));
   }

@@ -10,6 +10,8 @@ namespace fewstep {
 /// Variance-exploding process: the network takes x0 + sigma noise as it is.
 ///
 ///   sigma = t,   alpha = 1,   label = label_scale sigma
+///
+/// t: training time. Source: Song et al. 2021, arXiv 2011.13456.
 struct Ve {
   double label_scale = 1;  ///< above 0
 

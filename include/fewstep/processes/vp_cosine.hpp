@@ -13,7 +13,7 @@ namespace fewstep {
 ///   alpha = cos(theta)/cos(theta_0),   theta = (pi/2)(t + s)/(1 + s),   theta_0: theta at t = 0,
 ///   sigma^2 = sin(theta - theta_0) sin(theta + theta_0)/cos^2(theta),   label = label_scale t
 ///
-/// The level at t = 1 is infinite.
+/// t: training time in [0, 1]. The level at t = 1 is infinite.
 /// Source: Nichol & Dhariwal 2021, arXiv 2102.09672, equation 17.
 struct VpCosine {
   double s = 0.008;        ///< offset, 0 or more

@@ -11,6 +11,7 @@ namespace fewstep {
 ///
 ///   sigma^2 = exp((beta_max - beta_min) t^2/2 + beta_min t) - 1,   label = label_scale t
 ///
+/// t: training time in [0, 1].
 /// Source: Song et al. 2021, arXiv 2011.13456; Karras et al. 2022, arXiv 2206.00364, table 1.
 struct VpLinear {
   double beta_min = 0.1;   ///< above 0
@@ -19,10 +20,10 @@ struct VpLinear {
 
   static constexpr bool variance_preserving = true;
 
-  /// The process with sigma(epsilon) = sigma_min and sigma(1) = sigma_max. Its beta_min may be negative.
+  /// Returns the process with sigma(epsilon) = sigma_min and sigma(1) = sigma_max. Its beta_min may be negative.
   static VpLinear through(double sigma_min, double sigma_max, double epsilon = 1e-3) {
-    const double exponent_at_epsilon = std::log1p(sigma_min * sigma_min),
-                 exponent_at_1 = std::log1p(sigma_max * sigma_max);
+    const double exponent_at_epsilon = std::log1p(sigma_min * sigma_min);
+    const double exponent_at_1 = std::log1p(sigma_max * sigma_max);
     const double growth = 2 * (exponent_at_epsilon / epsilon - exponent_at_1) / (epsilon - 1);
     const double beta_min = exponent_at_1 - growth / 2;
     return {.beta_min = beta_min, .beta_max = beta_min + growth};
