@@ -8,10 +8,12 @@
 
 namespace fewstep {
 
-/// AMED-Plugin: any solver S with one predicted level m = t^(1-r) s^r inserted into each step from t to s,
-///   y = S(x; t -> m),   x' = k y + c (S(y; m -> s) - k y)
-/// with the ratio r, the factor c (direction_scale) and the sigma_scale of the second half's evaluations from the
-/// predictor P, which sees the features at the left end, and k = carry(target, m, s).
+/// AMED-Plugin: any solver S with one predicted level m inserted into each step.
+///
+///   m = t^(1-r) s^r,   y = S(x; t -> m),   x' = k y + c (S(y; m -> s) - k y),   k = carry(target, m, s)
+///
+/// t, s: current and next level. The predictor P gives, from the features at the left end, the ratio r, the
+/// direction_scale c and the sigma_scale: the network of the second half is fed sigma_scale times the level.
 /// Both halves enter S's history. With a fixed ratio and c = sigma_scale = 1, this is S on the refined schedule.
 /// NFE per step: twice that of S. Order: that of S where c = sigma_scale = 1.
 /// Source: Zhou et al. 2024, arXiv 2312.00094.
@@ -23,7 +25,7 @@ struct Amed {
   template <State X>
   struct Stages {
     Memory<S, X> inner;
-    X second, before;  // target at the intermediate level; state there
+    X middle_output, middle_state;
     Prediction<X> prediction{};
     Level<X> middle{0.}, scaled_middle{0.}, network_sigma{0.};
     void detach() { inner.detach(); }
@@ -67,26 +69,26 @@ struct Amed {
     Rescaled<X> rescaled{whole, m.prediction.sigma_scale, m.network_sigma};
     evaluate_middle(n, x, rescaled, m);
     const bool scaled = !algebra<X>::is_one(m.prediction.direction_scale);
-    if (scaled) detail::copy(m.before, x);
+    if (scaled) detail::copy(m.middle_state, x);
     ModelRef<X> second_half(rescaled);
-    solver.step(Step<X>{m.middle, n.to, 2 * n.index + 1, 2 * n.count}, x, m.second, second_half, m.inner);
+    solver.step(Step<X>{m.middle, n.to, 2 * n.index + 1, 2 * n.count}, x, m.middle_output, second_half, m.inner);
     if (!scaled) return;
     combine(
         x, levels(m.prediction.direction_scale, m.middle, n.to),
         [target = target_of(solver)](const auto& c, const auto& t, const auto& s) {
           return std::tuple{c, (1. - c) * carry(target, t, s)};
         },
-        x, m.before);
+        x, m.middle_state);
   }
 
  private:
-  /// m.second <- the target at the intermediate level, where the solver's own sigma_scale applies too.
+  /// m.middle_output <- the target at the intermediate level, where the solver's own sigma_scale applies too.
   template <State X>
   void evaluate_middle(const Step<X>& n, const X& x, const Rescaled<X>& model, Stages<X>& m) const {
     const double own = detail::sigma_scale(solver, 2 * n.index + 1);
-    if (own == 1) return model(x, m.middle, m.second);
+    if (own == 1) return model(x, m.middle, m.middle_output);
     map_level<X>(m.scaled_middle, [own](const auto& middle) { return own * middle; }, m.middle);
-    model(x, m.scaled_middle, m.middle, m.second);
+    model(x, m.scaled_middle, m.middle, m.middle_output);
   }
 };
 template <class S>

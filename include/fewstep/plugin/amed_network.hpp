@@ -1,4 +1,4 @@
-// The weights of AMED's time predictor as plain numbers: what a file holds and every backend computes with.
+// The weights of AMED's predictor as plain numbers, as files store them and every backend reads them.
 #pragma once
 
 #include "../errors.hpp"
@@ -11,12 +11,14 @@
 
 namespace fewstep {
 
-/// The network of AMED's time predictor. Per sample, from its feature vector f and the noise levels t and s of a step,
+/// The network of AMED's predictor, evaluated per sample.
+///
 ///   code = encode_1 silu(encode_0 f),   emb(t) = silu(embed [sin(t w), cos(t w)]),   o = [code, emb(t), emb(s)],
 ///   ratio = sigmoid(head o),   direction_scale, sigma_scale = 1 + range (2 sigmoid(head o) - 1)
-/// with w = `frequencies` and one head per prediction. An absent head leaves its prediction at 1/2 (ratio) or 1
-/// (scales). Without features (analytic first step) f = 0. The ratio is clamped to [least_ratio, 1 - least_ratio],
-/// since multistep solvers divide by the distance between levels.
+///
+/// f: feature vector of the sample, 0 without features (analytic first step); t, s: noise levels of the step;
+/// w: `frequencies`. Each prediction has a head of its own; without it the ratio is 1/2 and a scale 1. The ratio is
+/// clamped to [least_ratio, 1 - least_ratio], since multistep solvers divide by the distance between levels.
 /// Source: Zhou et al. 2024, arXiv 2312.00094; diff-sampler, training/networks.py.
 struct AmedNetwork {
   /// y = weight x + bias, with weight row-major [outputs, inputs].
@@ -26,7 +28,7 @@ struct AmedNetwork {
     std::size_t outputs() const { return bias.size(); }
   };
 
-  static constexpr double least_ratio = 1e-4;
+  static constexpr double least_ratio = 1e-4;  ///< smallest ratio that is predicted
 
   Layer encode_0;                                           ///< features -> hidden
   Layer encode_1;                                           ///< hidden -> code
@@ -37,7 +39,7 @@ struct AmedNetwork {
   std::optional<Layer> sigma_scale;                         ///< head with one output
   double direction_scale_range = 0, sigma_scale_range = 0;  ///< in [0, 1); 0 exactly where the head is absent
 
-  /// f(name, layer) for every layer there is; files use these names, which are those of the published code.
+  /// Calls f(name, layer) for each layer that the network has. Files use these names, those of the published code.
   template <class Self, class F>
   static void for_each_layer(Self& self, F f) {
     f("enc_layer0", self.encode_0);
@@ -52,8 +54,8 @@ struct AmedNetwork {
   std::size_t hidden() const { return encode_0.outputs(); }                         ///< numbers in encode_0 f
   std::size_t outputs() const { return encode_1.outputs() + 2 * embed.outputs(); }  ///< numbers in o
 
-  /// @throws std::invalid_argument naming a layer whose size does not fit the others, a weight that is not finite, or a
-  /// range outside [0, 1).
+  /// @throws std::invalid_argument naming a layer whose size does not fit the other layers, a weight that is not
+  /// finite, or a range outside [0, 1).
   void validate() const {
     for_each_layer(*this, [&](const std::string& name, const Layer& layer) { validate(name, layer); });
     validate("direction_scale_range", direction_scale_range, direction_scale.has_value());

@@ -4,10 +4,12 @@
 
 namespace fewstep {
 
-/// A predictor shared by the batch (FixedRatio, TablePredictor), corrected by another one, usually per sample. Odds of
-/// ratios are multiplied, as are the scales: with base ratio a and correction b,
+/// A predictor shared by the batch (FixedRatio, TablePredictor), corrected by another one, usually per sample.
+///
 ///   r/(1 - r) = a/(1 - a) * b/(1 - b)
-/// A correction of ratio 1/2 and scales 1 changes nothing, so a network that starts there starts at the base.
+///
+/// r: ratio; a: the base's; b: the correction's. Scales are multiplied likewise. A correction of ratio 1/2 and scales 1
+/// changes nothing, so training that begins there begins at the base.
 template <class Base, class P>
 struct CorrectedPredictor {
   Base base;

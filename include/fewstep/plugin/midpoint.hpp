@@ -7,7 +7,7 @@
 
 namespace fewstep {
 
-/// The memory of a solver with one intermediate level of its own, and the slope there.
+/// The memory of a solver with one predicted intermediate level, and the slope there.
 template <State X>
 struct Midpoint {
   X guess, slope;
@@ -20,7 +20,7 @@ struct Midpoint {
   }
   void detach() {}
 
-  /// slope <- d(x + (m - t) d, m) at the predicted level m = t^(1-r) s^r, the network evaluated at sigma_scale * m.
+  /// slope <- d(x + (m - t) d, m) at the predicted level m = t^(1-r) s^r, where the network is fed sigma_scale * m.
   /// @param d  the slope at (x, t)
   template <class P, class M>
   void evaluate(const P& predictor, const Step<X>& n, const X& x, const X& d, M& model) {

@@ -1,4 +1,4 @@
-// What a time predictor gives for one step, and the simplest one.
+// What a predictor chooses for one step, and the simplest predictor.
 #pragma once
 
 #include "../errors.hpp"
@@ -8,17 +8,19 @@
 
 namespace fewstep {
 
-/// What a predictor decides about one step from level t to level s; each value shared by the batch or one per sample.
+/// What a predictor chooses for one step from level t to level s: each value is shared by the batch or one per sample.
 template <State X>
 struct Prediction {
   Level<X> ratio{0.5};           ///< r in (0, 1): the intermediate level is t^(1-r) s^r
   Level<X> direction_scale{1.};  ///< positive: factor of the model's part of the second half of the step
-  Level<X> sigma_scale{1.};      ///< positive: the second half's network is evaluated at sigma_scale times the level
+  Level<X> sigma_scale{1.};      ///< positive: in the second half, the network is fed sigma_scale times the level
 };
 
-/// A time predictor: predict(step, features, out) fills a Prediction, whose defaults change nothing.
-/// `features` are those of the evaluation at the left end of the step: null where that was not evaluated (analytic
-/// first step) or the denoiser has none. A predictor that gives one value per sample has `static constexpr bool
+/// A predictor: predict(step, features, out) writes into `out`. Members that it never writes keep their defaults, which
+/// change nothing.
+///
+/// `features` are those of the evaluation at the left end of the step: null where there was none (analytic first step)
+/// or the denoiser has no features. A predictor that gives one value per sample has `static constexpr bool
 /// per_sample = true`.
 template <class P, class X>
 concept TimePredictor = State<X> && requires(const P& predict, const Step<X>& n, const Features<X>* features,
@@ -39,7 +41,7 @@ struct FixedRatio {
 namespace detail {
 
 /// out <- the prediction for the batch x. memory() asserts TimePredictor; the test here keeps the compiler from
-/// reporting the same mistake a second time, at greater length.
+/// reporting the same error twice.
 template <State X, class P>
 void predict(const P& predictor, const Step<X>& n, const Features<X>* features, const X& x, Prediction<X>& out) {
   if constexpr (TimePredictor<P, X>) predictor(n, features, out);
