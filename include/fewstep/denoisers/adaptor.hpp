@@ -12,8 +12,8 @@ namespace fewstep {
 
 namespace detail {
 
-/// T is the type of level with which denoisers D... are called together: Level<X> where each takes a level per sample,
-/// else double.
+/// Whether denoisers D... can be called together with a level of type T: Level<X> where each accepts one level per
+/// sample, else double.
 template <class T, class X, class... D>
 concept LevelFor = (std::same_as<T, Level<X>> && (PerSampleDenoiser<D, X> && ...)) ||
                    (std::same_as<T, double> && !(PerSampleDenoiser<D, X> && ...) && (Denoiser<D, X> && ...));
@@ -38,8 +38,8 @@ std::optional<double> shared_level(const T& sigma) {
 ///   analytic_first_step(sigma)           where x is not x0 + sigma noise: w such that D is about w x
 ///   analytic_first_step(x, sigma, out)   out <- an analytic estimate of D
 ///
-/// The adaptor accepts levels per sample where all inner denoisers do. It has no buffers, so threads may share it where
-/// they may share the inner denoisers; each call allocates its temporary states.
+/// The adaptor accepts levels per sample where all inner denoisers do. It has no buffers: threads may share it if they
+/// may share the inner denoisers, and each call allocates its temporary states.
 template <class Rule, class... D>
 struct Adaptor {
   Rule rule;
@@ -96,7 +96,7 @@ struct Adaptor {
     std::get<0>(inner).analytic_first_step(x, sigma, out);
   }
 
-  /// Network evaluations of one call at most.
+  /// Largest number of network evaluations of one call.
   int evaluations_per_call() const {
     return std::apply(
         [&](const auto&... d) {
@@ -105,7 +105,7 @@ struct Adaptor {
         },
         inner);
   }
-  /// Network evaluations of a call at a level.
+  /// Number of network evaluations of a call at a level.
   /// @param sigma  Level<X>
   template <class T>
   int evaluations_at(const T& sigma) const {

@@ -28,9 +28,9 @@ struct AnalyticFirstStep {
 ///
 /// Without one, the analytic first step assumes data ~ N(0, 1). A Gaussian or a mixture with the data's mean and
 /// covariance (MixtureDenoiser) predicts the start of a trajectory more accurately.
-/// @param denoise   any denoiser; called in every step but an analytic one
+/// @param denoise   any denoiser; called in every step except an analytic one
 /// @param analytic  a denoiser that evaluates no network
-/// NFE: those of `denoise`; the analytic first step costs none.
+/// NFE per call: that of `denoise`; the analytic first step costs none.
 /// Source: Dockhorn et al. 2022, arXiv 2210.05475 (N(0, 1)); Wang & Vastola 2024, arXiv 2403.02726 (Gaussian scores at
 /// high noise levels).
 template <class D, class F>

@@ -23,7 +23,10 @@ struct Clamp {
   }
 };
 
-/// A denoiser whose every number is limited to [low, high]: for data with bounds, such as images in [-1, 1].
+/// A denoiser whose denoised images are limited to [low, high], for data with bounds, such as images in [-1, 1].
+/// @param denoise    any denoiser; its features are forwarded
+/// @param low, high  bounds, in the unit of the data; may be infinite
+/// NFE per call: that of `denoise`.
 /// @throws std::invalid_argument unless low < high.
 template <class D>
 auto clamped(D denoise, double low, double high) {

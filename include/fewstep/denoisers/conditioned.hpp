@@ -7,8 +7,8 @@
 
 namespace fewstep {
 
-/// A network of three arguments, network(x, sigma, condition), whose condition is bound. It may have any form of a
-/// denoiser: network(x, sigma, condition, out) and network(x, sigma, condition, out, features) too.
+/// A network of three arguments, network(x, sigma, condition), whose condition is bound. All forms of a denoiser are
+/// possible, such as network(x, sigma, condition, out) and network(x, sigma, condition, out, features).
 template <class F, class C>
 struct Conditioned {
   F network;
@@ -31,9 +31,10 @@ struct Conditioned {
   }
 };
 
-/// Binds a network's third argument, which makes it a denoiser of two.
+/// Binds a network's third argument, which makes it a denoiser of two arguments.
 /// @param network    called as network(x, sigma, condition, ...), in any form of a denoiser
 /// @param condition  a value of any type: a class, a prompt's embedding, one row or column per sample
+/// NFE per call: that of `network`.
 template <class F, class C>
 Conditioned<F, C> conditioned(F network, C condition) {
   return {std::move(network), std::move(condition)};

@@ -57,12 +57,13 @@ struct FromFlowNative {
 
 /// The denoiser of a flow network for states x0 + sigma noise, with sigma = t/(1 - t).
 ///
-/// Schedules, guidance intervals and the analytic first step mean what they mean for other models. The time t = 1 is
-/// sigma = infinity, which a Schedule rejects: start slightly below, for instance at Flow{}.sigma(0.99), or use
+/// Schedules, guidance intervals and the analytic first step work as for other models. The time t = 1 is sigma =
+/// infinity, which a Schedule rejects: begin slightly below, for instance at Flow{}.sigma(0.99), or use
 /// from_flow_native.
 /// @param network  (x_t, label) -> velocity dx_t/dt, in any form of a denoiser
 /// @param flow     {.noise_at = NoiseAt::zero} for networks with noise at 0; {.label_scale = 1000} for SD3
 /// @throws std::invalid_argument for a label_scale out of range.
+/// NFE per call: that of `network`.
 template <class F>
 Preconditioned<F, FromFlow> from_flow(F network, Flow flow = {}) {
   return precondition(std::move(network), FromFlow{detail::checked_process(flow)});
@@ -71,10 +72,11 @@ Preconditioned<F, FromFlow> from_flow(F network, Flow flow = {}) {
 /// The denoiser of a flow network in the flow's own coordinates: states are x_t, levels are t.
 ///
 /// Levels run from noise at 1 to data at 0 whatever flow.noise_at is, e.g. Schedule({1, 0.75, 0.5, 0.25, 0}). The slope
-/// (x - D)/t is u, so Euler is the usual flow sampler. Solvers that work in log(sigma), such as Dpmpp, work in log(t);
-/// guidance intervals are in t. An analytic first step from t = 1 has the slope x.
+/// (x - D)/t is u, so Euler is the standard flow sampler. Solvers that work in log(sigma), such as Dpmpp, work in
+/// log(t); guidance intervals are in t. An analytic first step from t = 1 has the slope x.
 /// @param network, flow  as for from_flow
 /// @throws std::invalid_argument for a label_scale out of range.
+/// NFE per call: that of `network`.
 template <class F>
 Preconditioned<F, FromFlowNative> from_flow_native(F network, Flow flow = {}) {
   return precondition(std::move(network), FromFlowNative{detail::checked_process(flow)});

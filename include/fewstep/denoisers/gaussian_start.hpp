@@ -1,4 +1,4 @@
-// A Gaussian for the data of each class, as an analytic first step.
+// A Gaussian fitted to the data of each class, as an analytic first step.
 #pragma once
 
 #include "../errors.hpp"
@@ -20,31 +20,35 @@ inline std::string shape_text(const std::vector<std::int64_t>& extents) {
 }
 }  // namespace detail
 
-/// The data of each class as a Gaussian, and that of all classes together. At high noise a network denoises nearly as
-/// the exact denoiser of these Gaussians does, so that denoiser makes a better analytic first step
-/// (with_analytic_first_step) than N(0, 1) does, at no evaluation.
+/// A Gaussian for the data of each class, and one for the data of all classes together.
 ///
-/// Class k has the mean m_k and, along `rank` orthonormal directions, variances of its own; `variance` holds along all
-/// other directions. With V_k the directions as rows, S_k the diagonal matrix of v / (v + sigma^2) over the variances v
-/// of class k, and s the same share of `variance`, the denoiser is
-///   D_k(x, sigma) = m_k + (s + V_k^T (S_k - s) V_k) (x - m_k).
-/// With classifier-free guidance of scale g it is D_u + g (D_k - D_u), u the unconditional entry.
+/// At high noise levels a network predicts nearly what the exact denoiser of these Gaussians does. That denoiser is
+/// therefore a more accurate analytic first step (with_analytic_first_step) than the one for N(0, 1), and it needs no
+/// evaluation either.
+///
+///   D_k(x, sigma) = m_k + (s + V_k^T (S_k - s) V_k) (x - m_k),   s = variance/(variance + sigma^2),
+///   S_k = diag(v/(v + sigma^2)) over the variances v of class k
+///
+/// m_k: mean of class k; V_k: its `rank` orthonormal directions, as rows, each with a variance v; `variance`: that
+/// along all other directions. With classifier-free guidance of scale g the denoiser is D_u + g (D_k - D_u), where u is
+/// the unconditional entry.
 ///
 /// Plain data: GaussianStartDenoiser (eigen/gaussian_start.hpp) and TensorGaussianStart (torch/gaussian_start.hpp)
-/// compute with it, io/gaussian_start_file.hpp stores it. Source: Wang & Vastola 2024, arXiv 2403.02726.
+/// compute with it, io/gaussian_start_file.hpp stores it.
+/// Source: Wang & Vastola 2024, arXiv 2403.02726.
 struct GaussianStart {
-  /// In place of a class: the unconditional entry.
+  /// The class of samples that use the unconditional entry.
   static constexpr int unconditional = -1;
 
   /// Extents of one sample, e.g. {1, 28, 28} for channels, height and width. `dimension()` is their product.
   std::vector<std::int64_t> shape = {};
-  /// `dimension()` values per class; the last entry is the unconditional one, the only one without classes.
+  /// `dimension()` values per entry: one entry per class, then the unconditional one.
   std::vector<std::vector<float>> means = {};
-  /// Per entry of `means`: `rank()` directions of `dimension()` values each, one after another.
+  /// Per entry of `means`: `rank()` directions of `dimension()` values each, concatenated.
   std::vector<std::vector<float>> directions = {};
   /// Per entry of `means`: the variances along its directions, `rank()` values.
   std::vector<std::vector<double>> variances = {};
-  /// The variance along all other directions.
+  /// The variance along all other directions, 0 or more.
   double variance = 0;
 
   std::size_t classes() const { return means.empty() ? 0 : means.size() - 1; }
@@ -71,7 +75,8 @@ struct GaussianStart {
     require(variance >= 0 && std::isfinite(variance), "GaussianStart::variance", variance, not_negative);
   }
 
-  /// @throws std::invalid_argument unless samples of the model have this shape, and it has this number of classes.
+  /// Rejects a start for a model with another shape of samples or another number of classes.
+  /// @throws std::invalid_argument naming the shape or the number of classes.
   void require_fits(const std::vector<std::int64_t>& sample_shape, std::size_t model_classes) const {
     require(shape == sample_shape, "the shape of the Gaussian start's samples", detail::shape_text(shape),
             detail::shape_text(sample_shape) + " for this model");

@@ -12,8 +12,10 @@
 
 namespace fewstep {
 
+/// Options of guided() and guided_batch().
 struct GuidanceOptions {
-  /// Guidance scale: D = Du + scale (Dc - Du) with the conditional Dc and the unconditional Du. 1 is Dc alone; 0 is Du.
+  /// Guidance scale: D = Du + scale (Dc - Du) with the conditional Dc and the unconditional Du. 1 gives Dc, 0 gives Du;
+  /// 1.5 to 8 are common.
   double scale = 1;
   /// Guidance interval: at levels outside [sigma_low, sigma_high] the result is Dc alone.
   /// Source: Kynkaanniemi et al. 2024, arXiv 2404.07724.
@@ -104,6 +106,7 @@ struct Guidance {
 /// NFE per call: the sum of both. Only the conditional denoiser is evaluated where scale is 1, and at a shared level
 /// outside the interval; with levels per sample, both are evaluated inside and outside it.
 /// @param conditional, unconditional  any denoisers
+/// @param options                     scale, interval and rescaling
 /// @throws std::invalid_argument for an option out of range.
 /// Source: Ho & Salimans 2022, arXiv 2207.12598, equation 6, whose w is scale - 1.
 template <class C, class U>

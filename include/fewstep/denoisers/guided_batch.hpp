@@ -53,8 +53,11 @@ struct BatchGuidance {
 ///
 /// The denoiser gets the batch twice: the first half is unconditional, the second conditional. Its condition must have
 /// as many samples as the doubled batch.
-/// NFE per call: 2, inside and outside the interval.
+/// @param network  a denoiser, usually conditioned()
+/// @param options  as for guided()
 /// @throws std::invalid_argument for an option out of range.
+/// NFE per call: twice that of `network`, inside and outside the interval.
+/// Source: as guided().
 template <class D>
 auto guided_batch(D network, GuidanceOptions options) {
   options.validate();

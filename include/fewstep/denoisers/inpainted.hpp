@@ -26,8 +26,10 @@ struct Inpaint {
 ///
 /// Where the mask is 1, x follows known + (sigma/sigma_0)(x_0 - known), with the run's first level sigma_0 and first
 /// state x_0, and a run to level 0 ends exactly at `known`.
+/// @param denoise      any denoiser; its features are forwarded
 /// @param known, mask  shape of the state, or of one sample for all; mask in [0, 1]
-/// @throws std::invalid_argument at the first evaluation, where a shape does not fit the state.
+/// @throws std::invalid_argument at the first evaluation if a shape does not fit the state.
+/// NFE per call: that of `denoise`.
 template <class D, State X>
 auto inpainted(D denoise, X known, X mask) {
   return detail::adapt(Inpaint<X>{std::move(known), std::move(mask)}, std::move(denoise));

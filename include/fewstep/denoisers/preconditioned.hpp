@@ -13,8 +13,8 @@ namespace fewstep {
 ///
 ///   D(x, sigma) = skip(sigma) x + out(sigma) F(in(sigma) x, label(sigma))
 ///
-/// Rule has label, in, out and, unless it is 0, skip. Each is a function of a noise level that accepts doubles and
-/// tensors; label may accept doubles only. A factor `unit` is neither multiplied nor makes a copy of the state.
+/// Rule has the members label, in, out and, unless it is 0, skip. Each is a function of a noise level that accepts
+/// doubles and tensors; label may accept doubles only. A factor `unit` costs neither a multiplication nor a copy.
 template <class Rule>
 struct Precondition {
   Rule rule;
@@ -53,10 +53,13 @@ struct Precondition {
   }
 };
 
+/// The type of the denoisers that precondition() returns.
 template <class F, class Rule>
 using Preconditioned = Adaptor<Precondition<Rule>, F>;
 
+/// The denoiser of a network by a rule; see Precondition.
 /// @param network  any form of denoiser, called as (input, label); its features are forwarded
+/// NFE per call: that of `network`.
 template <class F, class Rule>
 Preconditioned<F, Rule> precondition(F network, Rule rule) {
   return detail::adapt(Precondition<Rule>{std::move(rule)}, std::move(network));

@@ -62,6 +62,7 @@ struct FromV : P {
 /// @param network  (input, label) -> noise, in any form of a denoiser
 /// @param process  noise process of the training, e.g. VpLinear{.label_scale = 999} or Discrete{table}
 /// @throws std::invalid_argument for an option of the process out of range.
+/// NFE per call: that of `network`.
 /// Source: Ho et al. 2020, arXiv 2006.11239.
 template <class F, NoiseProcess P>
 Preconditioned<F, FromEpsilon<P>> from_epsilon(F network, P process) {
