@@ -1,4 +1,4 @@
-// A trained time predictor as a safetensors file: its weights, and the settings that it was trained for.
+// A trained predictor as a safetensors file: its weights, and the settings that it was trained for.
 #pragma once
 
 #include "../enum_names.hpp"
@@ -15,7 +15,6 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
-#include <exception>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -25,24 +24,25 @@
 
 namespace fewstep::io {
 
-/// A time predictor and the solver, schedule and options that it was trained for.
+/// A predictor and the solver, schedule and options that it was trained for.
 struct AmedFile {
   AmedNetwork network;
-  /// Names for make_solver and make_schedule. In `amed` and `dpm2` the predictor takes the place of the ratio; into
-  /// every other solver it is plugged (Amed).
+  /// Names for make_solver and make_schedule. The predictor replaces the ratio of `amed` and `dpm2`; every other solver
+  /// is wrapped in Amed.
   std::string solver = "amed", schedule = "karras";
   SolverSettings solver_settings = {};
   ScheduleSettings schedule_settings = {};
-  /// The table that the predictor corrects (corrected_table), in place of the solver.
+  /// The table that the predictor corrects (corrected_table), used instead of the solver.
   std::optional<Table> table = {};
   bool analytic_first_step = false, analytic_in_history = true;
   /// Extents of one sample of the model's data, e.g. {1, 28, 28}.
   std::vector<std::int64_t> data_shape = {};
-  /// How it was trained, for people: "command", ...
+  /// How it was trained; informative only: "command", ...
   std::map<std::string, std::string> training = {};
 };
 
-/// Version 1, which is read too, has `form` (data, noise) in place of `target` (denoised, slope).
+/// The format that is written. Version 1, which is read too, has `form` (data, noise) in place of `target` (denoised,
+/// slope).
 inline constexpr const char* amed_format = "fewstep amed predictor 2";
 
 namespace detail {
@@ -54,7 +54,7 @@ inline std::vector<double> doubles_named(const Safetensors& file, const std::str
   return values_of<double>(array);
 }
 
-/// Null for a setting that is not given.
+/// Returns a setting as JSON: null for one that is not given.
 template <class T>
 nlohmann::json optional_json(const std::optional<T>& value) {
   if (!value) return nullptr;
@@ -154,7 +154,7 @@ inline AmedFile amed_file_from(const Safetensors& raw) {
 
 /// Writes a predictor file, atomically (atomic_write).
 ///
-/// @throws std::invalid_argument as AmedNetwork::validate; std::runtime_error when the file cannot be written.
+/// @throws std::invalid_argument as AmedNetwork::validate; std::runtime_error if the file cannot be written.
 inline void write_amed(const std::filesystem::path& path, const AmedFile& file) {
   file.network.validate();
   Safetensors raw{detail::tensors_of(file.network), file.training};
@@ -165,14 +165,10 @@ inline void write_amed(const std::filesystem::path& path, const AmedFile& file) 
 
 /// Reads a predictor file, in any version of the format.
 ///
-/// @throws std::runtime_error "PATH: WHAT" when the file cannot be read or is malformed.
+/// @throws std::runtime_error "PATH: WHAT" if the file cannot be read or is malformed.
 inline AmedFile read_amed(const std::filesystem::path& path) {
   const Safetensors raw = read_safetensors(path);
-  try {
-    return detail::amed_file_from(raw);
-  } catch (const std::exception& error) {
-    throw file_error(path, error.what());
-  }
+  return detail::naming_file(path, [&] { return detail::amed_file_from(raw); });
 }
 
 }  // namespace fewstep::io

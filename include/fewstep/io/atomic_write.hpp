@@ -11,11 +11,14 @@
 namespace fewstep::io {
 
 /// Writes a file by passing an output stream to `write`, so that `path` never holds an incomplete file. The data go to
-/// a ".part" file beside it, which replaces `path` once it is complete. When `write` throws or the disk is full, the
-/// ".part" file is removed, an older `path` stays, and the error is passed on. When several threads or processes write
+/// a ".part" file beside it, which replaces `path` once it is complete. If `write` throws or the disk is full, the
+/// ".part" file is removed, an older `path` stays, and the error is passed on. If several threads or processes write
 /// one path, the last to finish wins.
 ///
-/// @throws std::runtime_error "PATH: WHAT" when the file cannot be opened, written or renamed.
+/// @param write  called as write(std::ostream&)
+/// @throws std::runtime_error "PATH: WHAT" if the file cannot be opened or written; std::filesystem::filesystem_error
+/// if
+///         it cannot be renamed.
 template <class Write>
 void atomic_write(const std::filesystem::path& path, Write&& write) {
   std::filesystem::path part = path;

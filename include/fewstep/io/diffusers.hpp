@@ -26,8 +26,8 @@
 
 namespace fewstep::io {
 
-/// A solver with its schedule and options: what sample() takes. Levels are sigma = noise/signal or, for a native flow,
-/// the flow's own time (from_flow_native).
+/// A solver with its schedule and options, the arguments of sample(). Levels are sigma or, for a native flow, the
+/// flow's own time (from_flow_native).
 template <State X>
 struct DiffusersScheduler {
   AnySolver<X> solver;
@@ -37,7 +37,7 @@ struct DiffusersScheduler {
   bool native_flow = false;
   /// The levels that the network was trained at (its noise process is Discrete{*table}); empty for flows and EDM.
   std::optional<NoiseTable> table = {};
-  /// Evaluations that diffusers makes at a last level that it repeats. They do not change the result and are left out.
+  /// Evaluations that diffusers makes at a repeated last level. They do not change the result and are omitted here.
   int idle_evaluations = 0;
 };
 
@@ -45,15 +45,19 @@ namespace detail {
 
 /// How a scheduler treats the denoised image.
 struct DiffusersTraits {
-  bool thresholds = true;         // by Options::thresholding; false: the solver clips by itself
-  bool alters_last_step = false;  // clips or extrapolates in a step to level 0, too
+  bool thresholds = true;         // by Options::thresholding; false: by the solver, or not at all
+  bool alters_last_step = false;  // the solver clips or extrapolates in a step to level 0 too
 };
 
 template <State X>
 class DiffusersImport {
  public:
   DiffusersImport(const nlohmann::json& config, int steps, double mu, std::vector<double> sigmas)
-      : c_(config), steps_(steps), mu_(mu), sigmas_(std::move(sigmas)), name_(c_.get("_class_name", std::string())) {
+      : config_(config),
+        steps_(steps),
+        mu_(mu),
+        sigmas_(std::move(sigmas)),
+        name_(config_.get("_class_name", std::string())) {
     require(steps >= 1, "num_inference_steps", steps, "1 or more");
   }
 
@@ -67,14 +71,14 @@ class DiffusersImport {
         {"DDIMScheduler", [](Self& s) { return s.ddim(); }},
         {"DEISMultistepScheduler",
          [](Self& s) {
-           return s.finish(diffusers_deis<X>(s.c_, s.steps_),
+           return s.finish(diffusers_deis<X>(s.config_, s.steps_),
                            s.discrete({.multistep = true, .ends_at_smallest = true}));
          }},
         {"DPMSolverMultistepScheduler",
-         [](Self& s) { return s.finish(diffusers_dpm<X>(s.c_, s.steps_), s.discrete({.multistep = true})); }},
+         [](Self& s) { return s.finish(diffusers_dpm<X>(s.config_, s.steps_), s.discrete({.multistep = true})); }},
         {"EDMDPMSolverMultistepScheduler",
-         [](Self& s) { return s.finish(diffusers_dpm<X>(s.c_, s.steps_), edm_levels(s.c_, s.steps_)); }},
-        {"EDMEulerScheduler", [](Self& s) { return s.finish(Euler{}, edm_levels(s.c_, s.steps_)); }},
+         [](Self& s) { return s.finish(diffusers_dpm<X>(s.config_, s.steps_), edm_levels(s.config_, s.steps_)); }},
+        {"EDMEulerScheduler", [](Self& s) { return s.finish(Euler{}, edm_levels(s.config_, s.steps_)); }},
         {"EulerDiscreteScheduler", [](Self& s) { return s.finish(Euler{}, s.discrete()); }},
         {"FlowMatchEulerDiscreteScheduler", [](Self& s) { return s.flow_match(); }},
         {"HeunDiscreteScheduler", [](Self& s) { return s.finish(Heun{}, s.discrete()); }},
@@ -82,7 +86,7 @@ class DiffusersImport {
         {"KDPM2DiscreteScheduler", [](Self& s) { return s.finish(DpmSolver2{}, s.discrete()); }},
         {"LMSDiscreteScheduler", [](Self& s) { return s.finish(Deis{4, Variable::sigma}, s.discrete()); }},
         {"UniPCMultistepScheduler",
-         [](Self& s) { return s.finish(diffusers_unipc<X>(s.c_), s.discrete({.multistep = true})); }}};
+         [](Self& s) { return s.finish(diffusers_unipc<X>(s.config_), s.discrete({.multistep = true})); }}};
     std::vector<std::string> known;
     for (const Scheduler& scheduler : schedulers) {
       if (scheduler.name == name_) return scheduler.make(*this);
@@ -93,21 +97,21 @@ class DiffusersImport {
 
  private:
   const NoiseTable& table() {
-    if (!table_) table_ = diffusers_noise_table(c_);
+    if (!table_) table_ = diffusers_noise_table(config_);
     return *table_;
   }
-  DiffusersLevels discrete(const DiscreteRules& rules = {}) { return discrete_levels(c_, table(), steps_, rules); }
+  DiffusersLevels discrete(const DiscreteRules& rules = {}) { return discrete_levels(config_, table(), steps_, rules); }
 
   /// Clipping changes the denoised image but not the noise (compat::ClippedDdim).
   DiffusersScheduler<X> ddim() {
-    const Spacing spacing = diffusers_spacing(c_, Spacing::leading);
-    const DdimLevels made = ddim_levels(c_, table(), steps_, spacing);
-    const bool thresholds = diffusers_thresholds(c_), clips = c_.get("clip_sample", true) || thresholds;
+    const Spacing spacing = diffusers_spacing(config_, Spacing::leading);
+    const DdimLevels made = ddim_levels(config_, table(), steps_, spacing);
+    const bool thresholds = diffusers_thresholds(config_), clips = config_.get("clip_sample", true) || thresholds;
     if (clips) {
-      const double largest = c_.get("sample_max_value", 1.);
+      const double largest = config_.get("sample_max_value", 1.);
       require(!thresholds || largest == 1, "sample_max_value", largest, "1 for DDIMScheduler with thresholding");
       require(spacing != Spacing::linspace, "clip_sample", true, "false with the timestep_spacing linspace");
-      const double limit = thresholds ? 1 : c_.get("clip_sample_range", 1.);
+      const double limit = thresholds ? 1 : config_.get("clip_sample_range", 1.);
       return finish(compat::ClippedDdim{limit}, made.run, {.thresholds = false, .alters_last_step = true});
     }
     if (spacing == Spacing::linspace) return finish(compat::StridedDdim{made.reached}, made.run, {.thresholds = false});
@@ -122,13 +126,13 @@ class DiffusersImport {
   }
 
   DiffusersScheduler<X> flow_match() {
-    return {Euler{}, Schedule(flow_match_times(c_, steps_, mu_, sigmas_)), {}, Predicts::flow, true};
+    return {Euler{}, Schedule(flow_match_times(config_, steps_, mu_, sigmas_)), {}, Predicts::flow, true};
   }
 
   DiffusersScheduler<X> finish(AnySolver<X> solver, DiffusersLevels made, const DiffusersTraits& traits = {}) {
     constexpr double nearly_zero = 1e-14;  // of the last level
     solver.validate();
-    DiffusersScheduler<X> all{solver, Schedule({1, 0}), {}, diffusers_prediction(c_), false, table_};
+    DiffusersScheduler<X> all{solver, Schedule({1, 0}), {}, diffusers_prediction(config_), false, table_};
     if (made.end == made.levels.back()) {
       // Diffusers' last step has length 0 but counts as a step to its solvers, so the schedule gets a level that no run
       // reaches.
@@ -136,18 +140,18 @@ class DiffusersImport {
       all.options.last_step = made.levels.size() - 1;
       made.end = made.levels.back() / 2;
     }
-    const bool thresholds = traits.thresholds && diffusers_thresholds(c_);
+    const bool thresholds = traits.thresholds && diffusers_thresholds(config_);
     // A step to level 0 returns the model's denoised image. A step to nearly 0 is the solver's own.
     const bool own_last_step = made.end == 0 && (thresholds || traits.alters_last_step);
     made.levels.push_back(own_last_step ? nearly_zero * made.levels.back() : made.end);
     all.schedule = Schedule(made.levels);
     if (thresholds)
       all.options.thresholding =
-          Thresholding{c_.get("dynamic_thresholding_ratio", 0.995), 1, c_.get("sample_max_value", 1.)};
+          Thresholding{config_.get("dynamic_thresholding_ratio", 0.995), 1, config_.get("sample_max_value", 1.)};
     return all;
   }
 
-  JsonSettings c_;
+  JsonSettings config_;
   int steps_;
   double mu_;
   std::vector<double> sigmas_;
@@ -157,8 +161,8 @@ class DiffusersImport {
 
 }  // namespace detail
 
-/// Imports a scheduler of diffusers 0.40. Supported classes: DDIM, DEIS, DPM-Solver multistep, Euler, Heun, KDPM2, LMS
-/// and UniPC, EDM's Euler and DPM-Solver, FlowMatchEuler, IPNDM. Their random variants are not.
+/// Imports a scheduler of diffusers 0.40. Supported classes: DDIM, DEIS, DPM-Solver multistep, Euler, Heun, KDPM2, LMS,
+/// UniPC, EDM's Euler and DPM-Solver, FlowMatchEuler and IPNDM, without their random variants.
 ///
 /// @param config               the content of scheduler_config.json; absent settings take diffusers' defaults, settings
 ///                             of other schedulers are ignored

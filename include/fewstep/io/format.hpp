@@ -1,4 +1,4 @@
-// Formats of files: a name and a version, "fewstep solver table 2".
+// Format entries of files: a name and a version, "fewstep solver table 2".
 #pragma once
 
 #include "../errors.hpp"
@@ -13,7 +13,7 @@ namespace fewstep::io {
 ///
 /// @param found   the file's entry; empty where it has none
 /// @param newest  the format that is written, "NAME VERSION"; versions 1 to VERSION are read
-/// @param what    what the file should be, with an article: "a solver table"
+/// @param what    the expected kind of file, with an article: "a solver table"
 /// @throws std::invalid_argument for another version; std::runtime_error for another format.
 inline int check_format(const std::string& found, const std::string& newest, const std::string& what) {
   const std::string name = newest.substr(0, newest.rfind(' ') + 1);

@@ -9,7 +9,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
@@ -18,6 +17,7 @@
 
 namespace fewstep::io {
 
+/// The format that is written and read.
 inline constexpr const char* gaussian_start_format = "fewstep gaussian start 1";
 
 namespace detail {
@@ -33,8 +33,8 @@ std::vector<T> values_named(const Safetensors& file, const std::string& name) {
   }
 }
 
-/// Returns the values of a tensor [classes + 1, ...] by its first index.
-/// @throws std::exception also for another shape.
+/// Returns the values of a tensor [classes + 1, ...], split along its first dimension.
+/// @throws std::runtime_error as values_named(); std::invalid_argument for another shape.
 template <class T>
 std::vector<std::vector<T>> rows_named(const Safetensors& file, const std::string& name,
                                        const std::vector<std::int64_t>& shape) {
@@ -76,10 +76,12 @@ inline GaussianStart gaussian_start_from(const Safetensors& file) {
 
 }  // namespace detail
 
-/// Writes a Gaussian start: tensors means [classes + 1, C, H, W] (F32), directions [classes + 1, rank, C, H, W] (F16:
-/// their share of the denoised image is small), variances [classes + 1, rank] and variance [1] (F64).
+/// Writes a Gaussian start, atomically (atomic_write).
 ///
-/// @throws std::invalid_argument as GaussianStart::validate; std::runtime_error when the file cannot be written.
+/// Tensors: means [classes + 1, shape...] (F32), directions [classes + 1, rank, shape...] (F16: their share of the
+/// denoised image is small), variances [classes + 1, rank] and variance [1] (F64).
+///
+/// @throws std::invalid_argument as GaussianStart::validate; std::runtime_error if the file cannot be written.
 inline void write_gaussian_start(const std::filesystem::path& path, const GaussianStart& start) {
   start.validate();
   const auto joined = [](const auto& rows) {
@@ -101,27 +103,21 @@ inline void write_gaussian_start(const std::filesystem::path& path, const Gaussi
 
 /// Reads a Gaussian start. Without directions and variances it has rank 0.
 ///
-/// @throws std::runtime_error "PATH: WHAT" when the file cannot be read or is malformed.
+/// @throws std::runtime_error "PATH: WHAT" if the file cannot be read or is malformed.
 inline GaussianStart read_gaussian_start(const std::filesystem::path& path) {
   const Safetensors file = read_safetensors(path);
-  try {
-    return detail::gaussian_start_from(file);
-  } catch (const std::exception& error) {
-    throw file_error(path, error.what());
-  }
+  return detail::naming_file(path, [&] { return detail::gaussian_start_from(file); });
 }
 
-/// The same for a model with samples of this shape and this number of classes.
+/// Reads a Gaussian start and checks that it fits a model.
 ///
+/// @param sample_shape  extents of one sample of the model
+/// @param classes       number of the model's classes; 0 for an unconditional model
 /// @throws std::runtime_error "PATH: WHAT", also for another shape or number of classes.
 inline GaussianStart read_gaussian_start(const std::filesystem::path& path,
                                          const std::vector<std::int64_t>& sample_shape, std::size_t classes) {
   GaussianStart start = read_gaussian_start(path);
-  try {
-    start.require_fits(sample_shape, classes);
-  } catch (const std::exception& error) {
-    throw file_error(path, error.what());
-  }
+  detail::naming_file(path, [&] { start.require_fits(sample_shape, classes); });
   return start;
 }
 

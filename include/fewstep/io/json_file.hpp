@@ -7,7 +7,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <ostream>
@@ -17,11 +16,11 @@
 
 namespace fewstep::io {
 
-/// parse_json rejects text whose arrays and objects nest this deep. The files of this library nest to 5.
+/// parse_json rejects text whose arrays and objects nest this deep. The files of this library nest at most 5 deep.
 inline constexpr int json_depth_limit = 16;
 
-/// Returns JSON as text. Bytes that are not UTF-8 (a path in a recorded command may hold some) become U+FFFD, so that
-/// they cannot make writing a result fail.
+/// Returns JSON as text. Bytes that are not UTF-8 become U+FFFD, so that a path in a recorded command cannot make
+/// writing a result fail.
 ///
 /// @param indent  spaces per level, one value per line; -1: everything on one line
 template <class Json>
@@ -41,7 +40,7 @@ inline std::string text_for_message(const nlohmann::json& json) {
 /// recurses as deep as the text nests.
 ///
 /// @param text  a string or an input stream
-/// @throws std::invalid_argument for a key that an object has twice, or nesting to json_depth_limit;
+/// @throws std::invalid_argument for a key that an object has twice, or for nesting as deep as json_depth_limit;
 ///         nlohmann::json::exception for text that is not JSON.
 template <class Text>
 nlohmann::json parse_json(Text&& text) {
@@ -59,15 +58,11 @@ nlohmann::json parse_json(Text&& text) {
 
 /// Reads a JSON file by the rules of parse_json.
 ///
-/// @throws std::runtime_error "PATH: WHAT" when the file cannot be read or is malformed.
+/// @throws std::runtime_error "PATH: WHAT" if the file cannot be read or is malformed.
 inline nlohmann::json read_json(const std::filesystem::path& path) {
   std::ifstream in(path);
   if (!in) throw file_error(path, "cannot be read");
-  try {
-    return parse_json(in);
-  } catch (const std::exception& error) {
-    throw file_error(path, error.what());
-  }
+  return detail::naming_file(path, [&] { return parse_json(in); });
 }
 
 /// Writes a JSON file, atomically, with an indentation of one space and a line break at the end.

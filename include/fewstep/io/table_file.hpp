@@ -11,7 +11,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <exception>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -20,26 +19,27 @@
 
 namespace fewstep::io {
 
-/// A table and what is needed to run it (read_table_sampler reads both).
+/// The content of a table file. read_table_sampler() reads everything that it needs to run.
 struct TableFile {
   Table table;
   /// Whether it was fitted with an analytic first step.
   bool analytic_first_step = false;
-  /// How it was made, for people: "command", "held_out_rms", ...
+  /// How it was made; informative only: "command", "held_out_rms", ...
   std::map<std::string, std::string> made = {};
   /// The name of a file in the table's folder, with the GaussianStart of its analytic first step
   /// (io/gaussian_start_file.hpp); empty: N(0, 1), or no analytic first step.
   std::string gaussian_start = {};
 };
 
-/// Version 1, which is read too, has `clock` in place of `sigma_scale`.
+/// The format that is written. Version 1, which is read too, has `clock` in place of `sigma_scale`.
 inline constexpr const char* table_format = "fewstep solver table 2";
 
 namespace detail {
 
 inline constexpr const char* afs_allowed = "true, false, or the name of a file beside the table's";
 
-/// Returns `name` unless it names another folder.
+/// Returns `name`.
+/// @throws std::invalid_argument if it is empty or names another folder.
 inline std::string require_file_name(const std::string& name) {
   require(!name.empty() && std::filesystem::path(name).filename() == name && name != "." && name != "..", "afs", name,
           afs_allowed);
@@ -84,7 +84,7 @@ inline nlohmann::ordered_json to_json(const TableFile& file) {
 
 /// Reads the content of a table file, in any version of the format.
 ///
-/// @throws std::exception naming the row and value at fault.
+/// @throws std::exception naming the row and the value at fault.
 inline TableFile table_from_json(const nlohmann::json& json) {
   const auto format = json.is_object() ? json.find("format") : json.end();
   const bool has_format = format != json.end() && format->is_string();
@@ -107,7 +107,7 @@ inline TableFile table_from_json(const nlohmann::json& json) {
 
 /// Writes a table file, atomically (atomic_write).
 ///
-/// @throws std::invalid_argument as Table::validate, or for a gaussian_start in another folder; std::runtime_error when
+/// @throws std::invalid_argument as Table::validate, or for a gaussian_start in another folder; std::runtime_error if
 ///         the file cannot be written.
 inline void write_table(const std::filesystem::path& path, const TableFile& file) {
   file.table.validate();
@@ -117,14 +117,10 @@ inline void write_table(const std::filesystem::path& path, const TableFile& file
 
 /// Reads a table file, in any version of the format.
 ///
-/// @throws std::runtime_error "PATH: WHAT" when the file cannot be read or is malformed.
+/// @throws std::runtime_error "PATH: WHAT" if the file cannot be read or is malformed.
 inline TableFile read_table(const std::filesystem::path& path) {
   const nlohmann::json json = read_json(path);
-  try {
-    return table_from_json(json);
-  } catch (const std::exception& error) {
-    throw file_error(path, error.what());
-  }
+  return detail::naming_file(path, [&] { return table_from_json(json); });
 }
 
 }  // namespace fewstep::io

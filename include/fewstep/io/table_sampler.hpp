@@ -18,7 +18,7 @@ struct TableSampler {
   Table table;
   Schedule schedule;
   Options options;
-  /// The start of the analytic first step; empty: N(0, 1), which needs no setup, or no analytic first step.
+  /// The Gaussian start of the analytic first step; empty: N(0, 1), or no analytic first step.
   std::optional<GaussianStart> gaussian_start;
 };
 

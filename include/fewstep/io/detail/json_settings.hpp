@@ -45,6 +45,7 @@ class JsonSettings {
     return has(name) ? get<T>(name) : otherwise;
   }
 
+  /// Returns a setting that has one of the allowed values.
   /// @throws std::invalid_argument listing the allowed values.
   std::string choice(const char* name, const char* otherwise, const std::vector<std::string>& allowed) const {
     const auto value = get<std::string>(name, otherwise);

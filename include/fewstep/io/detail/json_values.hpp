@@ -18,7 +18,7 @@ namespace fewstep::io::detail {
 class JsonObject {
  public:
   /// @param known  the keys that it may have
-  /// @throws std::invalid_argument for another key, or a value that is no object.
+  /// @throws std::invalid_argument for another key, or a value that is not an object.
   JsonObject(const nlohmann::json& json, std::string place, const std::vector<std::string>& known)
       : json_(json), place_(std::move(place)) {
     const std::string what = place_.empty() ? "the table" : place_;

@@ -1,4 +1,4 @@
-// What the schedulers of diffusers read from their configurations alike. Defaults are those of diffusers 0.40.
+// Settings that several schedulers of diffusers share. Defaults are those of diffusers 0.40.
 #pragma once
 
 #include "../../enum_names.hpp"
@@ -12,8 +12,8 @@
 
 namespace fewstep::io {
 
-/// What the network predicts (diffusers' prediction_type), by the adaptor that makes it a denoiser: from_epsilon,
-/// from_v, from_x0, from_flow.
+/// What the network predicts (diffusers' prediction_type). The adaptors, in this order: from_epsilon, from_v, from_x0,
+/// from_flow.
 enum class Predicts { epsilon, v, sample, flow };
 
 namespace detail {

@@ -15,13 +15,13 @@
 
 namespace fewstep::io::detail {
 
-/// The levels that the network sees in a run, and the level after the last of them.
+/// The levels at which the network is evaluated in a run, and the level after the last of them.
 struct DiffusersLevels {
   std::vector<double> levels;
   double end = 0;
 };
 
-/// Returns `steps` levels, evenly in log sigma or by Karras's rule, both ends included.
+/// Returns `steps` levels, evenly spaced in log(sigma) or by Karras's rule, both ends included.
 inline std::vector<double> level_range(bool exponential, int steps, double low, double high, double rho = 7) {
   if (steps == 1) return {high};
   return exponential ? log_uniform({.steps = steps - 1, .sigma_min = low, .sigma_max = high}).levels()
@@ -39,7 +39,7 @@ inline DiffusersLevels edm_levels(const JsonSettings& c, int steps) {
   return {levels, ends_at_zero(c) ? 0 : levels.back()};
 }
 
-/// Levels of a flow, t/(1 - t), for solvers of sigma.
+/// Returns the levels t/(1 - t) of a flow's times t, for solvers that work on sigma.
 inline DiffusersLevels flow_sigma_levels(const JsonSettings& c, int steps) {
   const double count = c.get("num_train_timesteps", 1000.), shift = c.get("flow_shift", 1.);
   DiffusersLevels made;
@@ -52,7 +52,7 @@ inline DiffusersLevels flow_sigma_levels(const JsonSettings& c, int steps) {
 
 /// How schedulers with a table of noise levels differ.
 struct DiscreteRules {
-  bool multistep = false;         // of diffusers' multistep schedulers
+  bool multistep = false;         // the scheduler is one of diffusers' multistep schedulers
   bool ends_at_smallest = false;  // at the table's smallest level, or at the last of Karras's
 };
 
@@ -61,8 +61,8 @@ inline DiffusersLevels discrete_levels(const JsonSettings& c, const NoiseTable& 
   const double low = table.sigma_min(), high = table.sigma_max();
   require(!c.get("use_beta_sigmas", false), "use_beta_sigmas", true, "false (beta_quantiles makes such levels)");
   if (c.get("use_flow_sigmas", false)) return flow_sigma_levels(c, steps);
-  const bool karras_levels = c.get("use_karras_sigmas", false),
-             exponential = c.get("use_exponential_sigmas", false) || c.get("use_lu_lambdas", false);
+  const bool karras_levels = c.get("use_karras_sigmas", false);
+  const bool exponential = c.get("use_exponential_sigmas", false) || c.get("use_lu_lambdas", false);
   DiffusersLevels made;
   if (c.choice("interpolation_type", "linear", {"linear", "log_linear"}) == "log_linear") {
     made.levels = log_uniform({.steps = steps, .sigma_min = low, .sigma_max = high}).levels();
@@ -77,9 +77,9 @@ inline DiffusersLevels discrete_levels(const JsonSettings& c, const NoiseTable& 
                                      .spare_last = rules.multistep};
   for (const double step : training_steps(table.size(), options)) made.levels.push_back(level_at(table, step));
   if (karras_levels || exponential) {
-    // Multistep schedulers span the table, the others the levels chosen so far.
-    const double first = rules.multistep ? high : made.levels.front(),
-                 last = rules.multistep ? low : made.levels.back();
+    // Multistep schedulers span the whole table, single-step ones the levels chosen so far.
+    const double first = rules.multistep ? high : made.levels.front();
+    const double last = rules.multistep ? low : made.levels.back();
     made.levels = level_range(exponential, steps, last, first);
   }
   if (rules.ends_at_smallest) made.end = karras_levels ? made.levels.back() : low;
@@ -87,10 +87,11 @@ inline DiffusersLevels discrete_levels(const JsonSettings& c, const NoiseTable& 
   return made;
 }
 
-/// `reached`: the levels that diffusers steps to, which differ from the next levels where `steps` does not divide the
-/// number of training steps.
+/// The levels of DDIMScheduler.
 struct DdimLevels {
   DiffusersLevels run;
+  /// The levels that diffusers steps to, which differ from the next levels of the run where `steps` does not divide the
+  /// number of training steps.
   std::vector<double> reached;
 };
 
@@ -110,7 +111,8 @@ inline DdimLevels ddim_levels(const JsonSettings& c, const NoiseTable& table, in
   return made;
 }
 
-/// Returns the levels cot(pi/2 u), u from 1 to 0. At the first, diffusers takes the noise as the slope.
+/// Returns the levels of IPNDMScheduler: beta/sqrt(1 - beta^2), beta = sin^2(pi/2 u), for `steps` values of u evenly
+/// spaced from 1 to above 0. At the first, diffusers takes the noise as the slope.
 inline DiffusersLevels ipndm_levels(int steps) {
   constexpr double no_signal = 1e8;  // a level in place of infinity; golden_check allows an error of 1e-7 for it
   DiffusersLevels made;
@@ -124,20 +126,20 @@ inline DiffusersLevels ipndm_levels(int steps) {
 /// Returns the times of FlowMatchEulerDiscreteScheduler, from 1 to 0.
 inline std::vector<double> flow_match_times(const JsonSettings& c, int steps, double mu,
                                             const std::vector<double>& sigmas) {
-  const double count = c.get("num_train_timesteps", 1000.), shift = c.get("shift", 1.),
-               terminal = c.get("shift_terminal", 0.);
+  const double count = c.get("num_train_timesteps", 1000.), shift = c.get("shift", 1.);
+  const double terminal = c.get("shift_terminal", 0.);
   require_off(c, {"invert_sigmas", "stochastic_sampling", "use_beta_sigmas", "use_exponential_sigmas"});
   const bool dynamic = c.get("use_dynamic_shifting", false);
   if (dynamic) c.choice("time_shift_type", "exponential", {"exponential"});
-  const double again = dynamic ? std::exp(mu) : shift;
+  const double time_shift = dynamic ? std::exp(mu) : shift;
   // Diffusers shifts the range of times before it shifts the times.
   const double last = dynamic ? 1 / count : shifted(1 / count, shift);
   std::vector<double> times;
   if (sigmas.empty()) {
-    times = flow_times({.steps = steps, .shift = again, .terminal = terminal, .last = last}).levels();
+    times = flow_times({.steps = steps, .shift = time_shift, .terminal = terminal, .last = last}).levels();
     times.pop_back();
   } else {
-    for (const double sigma : sigmas) times.push_back(shifted(sigma, again));
+    for (const double sigma : sigmas) times.push_back(shifted(sigma, time_shift));
   }
   if (c.get("use_karras_sigmas", false)) times = level_range(false, steps, times.back(), times.front());
   times.push_back(0);

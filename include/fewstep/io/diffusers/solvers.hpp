@@ -14,7 +14,7 @@
 
 namespace fewstep::io::detail {
 
-/// Diffusers lowers the order of the last steps (lower_order_final) in runs of fewer steps than this.
+/// Diffusers lowers the order of the last steps (lower_order_final) only in runs with fewer steps than this.
 inline constexpr int many_steps = 15;
 
 inline bool lowers_order(const JsonSettings& c, int steps) {

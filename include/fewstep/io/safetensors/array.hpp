@@ -24,7 +24,7 @@ constexpr std::array<std::string_view, 13> names_of(Dtype) {
   return {"BOOL", "U8", "I8", "U16", "I16", "F16", "BF16", "U32", "I32", "F32", "U64", "I64", "F64"};
 }
 
-/// Returns the bytes of one element.
+/// Returns the number of bytes of one element.
 constexpr std::uint64_t item_size(Dtype dtype) {
   constexpr std::array<std::uint64_t, 13> sizes{1, 1, 1, 2, 2, 2, 2, 4, 4, 4, 8, 8, 8};
   return sizes[static_cast<std::size_t>(dtype)];
@@ -57,7 +57,7 @@ struct Safetensors {
 
 namespace detail {
 
-/// Returns the bytes that an array of this type and shape holds.
+/// Returns the number of bytes that an array of this type and shape holds.
 /// @throws std::runtime_error for a negative extent, or a product that overflows.
 inline std::uint64_t byte_count(Dtype dtype, const std::vector<std::int64_t>& shape) {
   std::uint64_t count = item_size(dtype);

@@ -26,14 +26,15 @@ namespace fewstep::io {
 
 namespace detail {
 
-/// Where the bytes of a tensor lie, counted from the end of the header.
+/// The position of a tensor's bytes, counted from the end of the header.
 struct ByteRange {
   std::uint64_t begin = 0, end = 0;
 };
 
 inline bool is_count(const nlohmann::json& json) { return json.is_number_unsigned(); }
 
-/// Returns an entry of the header: the array without its bytes, and their place.
+/// Parses an entry of the header.
+/// @return the array without its bytes, and their position
 /// @throws std::exception naming the value at fault.
 inline std::pair<Array, ByteRange> parse_entry(const nlohmann::json& entry) {
   if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") || !entry.contains("shape") ||
@@ -62,8 +63,8 @@ inline std::map<std::string, std::string> parse_metadata(const nlohmann::json& j
   return json.get<std::map<std::string, std::string>>();
 }
 
-/// Stricter than nlohmann::json::parse, which keeps the last of several values of one key and recurses as deep as the
-/// text nests.
+/// Parses the header. Stricter than nlohmann::json::parse, which keeps the last of several values of one key and
+/// recurses as deep as the text nests.
 inline nlohmann::json parse_header(const std::string& text) {
   constexpr int depth_limit = 3;  // header, entry, shape
   using Event = nlohmann::json::parse_event_t;
@@ -83,7 +84,7 @@ inline nlohmann::json parse_header(const std::string& text) {
   return header;
 }
 
-/// Sorted by their beginning, the ranges must tile the data: this finds overlaps, gaps and trailing bytes at once.
+/// Checks that the ranges, sorted by their beginning, tile the data: without overlaps, gaps or trailing bytes.
 inline void require_tiling(std::vector<ByteRange> ranges, std::uint64_t data_size) {
   std::sort(ranges.begin(), ranges.end(), [](const ByteRange& a, const ByteRange& b) {
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
@@ -165,7 +166,7 @@ class SafetensorsReader {
 
 }  // namespace detail
 
-/// Reads a whole file. Every claim of the header is checked against the file before data are used.
+/// Reads a whole file. The header is checked against the file's size before data are read.
 ///
 /// @throws std::runtime_error "PATH: WHAT", naming the tensor where one is at fault.
 inline Safetensors read_safetensors(const std::filesystem::path& path) {

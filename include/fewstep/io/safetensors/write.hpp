@@ -61,7 +61,7 @@ inline std::string header_text(const Safetensors& file, const std::vector<Tensor
 /// Writes a whole file, atomically (atomic_write). Every tensor is aligned to its element type.
 ///
 /// @throws std::invalid_argument for a tensor whose bytes do not match its dtype and shape, or whose name is
-///         "__metadata__"; std::runtime_error when the file cannot be written.
+///         "__metadata__"; std::runtime_error if the file cannot be written.
 inline void write_safetensors(const std::filesystem::path& path, const Safetensors& file) {
   const std::vector<detail::TensorEntry> order = detail::file_order(file);
   const std::string header = detail::header_text(file, order);
