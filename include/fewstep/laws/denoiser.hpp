@@ -16,8 +16,9 @@ namespace fewstep::laws {
 ///   purity            two calls with the same input give the same result
 ///   batch             a sample's result depends on that sample and its level alone
 ///
-/// @param slack  how far a sample's result may move with the rest of the batch; above 0 for networks whose kernels
-///               depend on the batch size
+/// @param slack  largest change of a sample's result with the rest of the batch, 0 or more; above 0 for networks whose
+///               kernels depend on the batch size
+/// @return one verdict per law
 template <State X, PerSampleDenoiser<X> D>
 std::vector<Verdict> check_denoiser(const D& denoise, double slack = 0) {
   const Rows rows = detail::some_rows<X>(2);

@@ -12,7 +12,7 @@
 
 namespace fewstep::laws {
 
-/// A kind of grid: for every n, levels of n steps from `high` to `low`, and `margin` more levels beyond either end.
+/// A kind of grid: for every n, n steps from `high` to `low`, and `margin` more levels beyond either end.
 struct Grid {
   std::string_view name;
   double (*place)(int i, int n, std::uint64_t seed);  ///< position of level i, -margin to n + margin: 0 at 0, 1 at n
@@ -22,7 +22,7 @@ struct Grid {
 
 /// The range of levels of a grid. The noisy data of TwoPeaks have one peak at `high` and two at `low`.
 inline constexpr double high = 5, low = 0.2;
-/// How many levels a grid has beyond either end: more than any solver has past outputs.
+/// Number of levels of a grid beyond either end: more than the past outputs of any solver.
 inline constexpr int margin = 6;
 
 namespace detail {
@@ -35,10 +35,11 @@ inline double alternating(int i, int n, std::uint64_t) {
   return (3. * pairs + (i - 2 * pairs)) / (1.5 * n);
 }
 
-/// Steps between 2/3 and 4/3, before scaling, by a hash (as in SplitMix64) of the seed and their index.
+/// Steps between 2/3 and 4/3, before they are scaled, from a hash (as in SplitMix64) of the seed and the step's index.
 inline double random_steps(int i, int n, std::uint64_t seed) {
+  constexpr int positive = 100;  // makes indices beyond the left end positive
   const auto step = [&](int k) {
-    std::uint64_t z = seed * 0x9e3779b97f4a7c15u + static_cast<std::uint64_t>(k + 100) * 0xbf58476d1ce4e5b9u;
+    std::uint64_t z = seed * 0x9e3779b97f4a7c15u + static_cast<std::uint64_t>(k + positive) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return 2. / 3 * (1 + static_cast<double>((z ^ (z >> 31)) >> 11) * 0x1p-53);
@@ -52,8 +53,9 @@ inline double random_steps(int i, int n, std::uint64_t seed) {
 
 inline double geometric_level(double u) { return fewstep::detail::geometric(u, high, low); }
 inline double karras_level(double u) {
-  const double first = std::pow(high, 1. / 7), last = std::pow(low, 1. / 7);
-  return std::pow(first + u * (last - first), 7);
+  constexpr double rho = 7;
+  const double first = std::pow(high, 1 / rho), last = std::pow(low, 1 / rho);
+  return std::pow(first + u * (last - first), rho);
 }
 
 }  // namespace detail
@@ -73,15 +75,16 @@ inline const std::vector<Grid>& grids() {
 ///   shipped   as every user's run does: with lower orders at first and, where the solver lowers them, at the end
 enum class Start { exact, shipped };
 
-/// RMS error over nine trajectories, exact at `high`, and over all levels down to `low`. At a single level, errors
-/// might cancel by chance.
-/// @param n  steps from `high` to `low`
+/// The RMS error of a solver over nine trajectories that are exact at `high`, and over all levels down to `low`, since
+/// errors at a single level may cancel by chance.
+/// @param n     steps from `high` to `low`
+/// @param seed  of the grid
 template <Solver<double> S>
 double error(const S& solver, const TwoPeaks& problem, const Grid& grid, Start start, int n, std::uint64_t seed = 0) {
   constexpr int trajectories = 9;
-  const int before = start == Start::exact ? margin : 0;
+  const int extra = start == Start::exact ? margin : 0;  // steps beyond either end
   std::vector<double> list;
-  for (int i = -before; i <= n + before; ++i) list.push_back(grid.level(grid.place(i, n, seed)));
+  for (int i = -extra; i <= n + extra; ++i) list.push_back(grid.level(grid.place(i, n, seed)));
   const Schedule schedule(list);
   const auto denoise = [&](double x, double sigma) { return problem(x, sigma); };
   double sum = 0;
@@ -89,11 +92,11 @@ double error(const S& solver, const TwoPeaks& problem, const Grid& grid, Start s
     const double x_high = (0.3 + k) / 2.5 * std::hypot(high, 1);  // within about 1.7 standard deviations
     const auto exact = [&](double level) { return problem.flow(x_high, high, level); };
     Run run(solver, denoise, schedule, exact(schedule[0]));
-    while (static_cast<int>(run.index()) < before) {
+    while (static_cast<int>(run.index()) < extra) {
       run.advance();
       run.x = exact(schedule[run.index()]);
     }
-    while (static_cast<int>(run.index()) < before + n) {
+    while (static_cast<int>(run.index()) < extra + n) {
       run.advance();
       const double e = run.x - exact(schedule[run.index()]);
       sum += e * e;
@@ -102,7 +105,8 @@ double error(const S& solver, const TwoPeaks& problem, const Grid& grid, Start s
   return std::sqrt(sum / (trajectories * n));
 }
 
-/// The measured order: minus the slope of log(error) over log(steps), by least squares over 32, 64, 128 and 256 steps.
+/// The measured order: minus the slope of log(error) against log(steps), by least squares over 32, 64, 128 and 256
+/// steps.
 template <Solver<double> S>
 double order(const S& solver, const TwoPeaks& problem, const Grid& grid, Start start) {
   constexpr int fewest_steps = 32, doublings = 4;

@@ -1,4 +1,4 @@
-// What the laws must be able to do with a state type: make states, read them, and make noise levels for them.
+// The operations that the laws need for a state type: making and reading states, and making noise levels.
 #pragma once
 
 #include "../scalar.hpp"
@@ -22,7 +22,7 @@ using Rows = std::vector<std::vector<double>>;
 ///   make(rows) -> X, read(x) -> Rows
 ///   levels(values) -> Level<X>   noise levels, one per sample
 ///   level(t, b) -> double        the noise level of sample b
-///   samples, numbers             size of the batch that the laws use: the only one that make() accepts, or any
+///   samples, numbers             size of the batches that the laws make
 ///   epsilon                      relative rounding error of the state's numbers, e.g. 2.2e-16
 ///   bitwise                      true: a sample's result must not depend, in any bit, on the rest of the batch
 ///
@@ -30,7 +30,7 @@ using Rows = std::vector<std::vector<double>>;
 ///
 ///   resizable = true             make() accepts any number of samples
 ///   features(rows) -> Features<X>
-///   track(x), tracked(x)         makes x record gradients; whether it does
+///   track(x), tracked(x)         makes x record gradients; returns whether x does
 template <class X>
 struct probe;
 
@@ -62,7 +62,7 @@ std::string text(const T&... parts) {
   return out.str();
 }
 
-/// Numbers for a state, about `scale` in size and the same in every run.
+/// Returns numbers for a state, about `scale` in size and the same on every call.
 template <class X>
 Rows some_rows(double scale) {
   Rows rows(probe<X>::samples, std::vector<double>(probe<X>::numbers));

@@ -1,4 +1,4 @@
-// Problems whose probability flow is known exactly, to measure solvers on.
+// Problems with a known exact solution, on which solvers are measured.
 #pragma once
 
 #include "probe.hpp"
@@ -22,15 +22,15 @@ struct TwoPeaks {
   }
 
   /// The exact solution of the ODE: the state at level `to` of the trajectory through x at level `from`. In one
-  /// dimension a trajectory keeps its quantile, so the result is the y with beyond(y, to) = beyond(x, from).
+  /// dimension a trajectory keeps its quantile, so the result is the y with upper_tail(y, to) = upper_tail(x, from).
   double flow(double x, double from, double to) const {
     constexpr int max_iterations = 100;
     constexpr double tolerance = 1e-15;
     if (x < 0) return -flow(-x, from, to);
-    const double share = beyond(x, from);
+    const double probability = upper_tail(x, from);
     double low = 0, high = 10 * (peak + std::hypot(deviation, to)), y = high / 2;
-    for (int i = 0; i < max_iterations; ++i) {  // Newton's method; halves the interval where it would leave it
-      const double excess = beyond(y, to) - share;
+    for (int i = 0; i < max_iterations; ++i) {  // Newton's method, or bisection where it would leave the interval
+      const double excess = upper_tail(y, to) - probability;
       (excess > 0 ? low : high) = y;
       const double next = y + excess / density(y, to);
       const double last = std::exchange(y, next > low && next < high ? next : low + (high - low) / 2);
@@ -40,8 +40,8 @@ struct TwoPeaks {
   }
 
  private:
-  /// The probability of states above x at a noise level.
-  double beyond(double x, double sigma) const {
+  /// The probability that a state at level sigma is above x.
+  double upper_tail(double x, double sigma) const {
     const double width = std::numbers::sqrt2 * std::hypot(deviation, sigma);
     return std::erfc((x - peak) / width) / 2 + std::erfc((x + peak) / width) / 2;
   }
@@ -53,7 +53,7 @@ struct TwoPeaks {
 };
 
 /// A denoiser of states X that applies f(x, sigma) -> double to each number. Its features, where the probe can make
-/// them, are half the denoised numbers. Slow, for tests.
+/// them, are half the denoised numbers. Slow: for tests only.
 template <State X, class F>
 struct Elementwise {
   F f;
@@ -73,6 +73,7 @@ struct Elementwise {
   }
 };
 
+/// Returns the denoiser that applies f(x, sigma) to each number.
 template <State X, class F>
 Elementwise<X, F> elementwise(F f) {
   return {f};

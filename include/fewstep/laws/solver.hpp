@@ -10,7 +10,7 @@
 
 namespace fewstep::laws {
 
-/// Checks all laws of a solver but backends() and allocation(), which need another argument.
+/// Checks all laws of a solver except backends() and allocation(), which need another argument.
 /// @return one verdict per law
 template <State X, Solver<X> S>
 std::vector<Verdict> check(const S& solver) {

@@ -12,8 +12,8 @@
 
 namespace fewstep::laws {
 
-/// A step evaluates the model as often as declared and does not repeat the evaluation at its left end, which Run
-/// made. The evaluations of a run are those counted beforehand.
+/// A step evaluates the model as often as declared and does not repeat the evaluation at its left end, which Run has
+/// made. A run makes as many evaluations as evaluations() computes without running it.
 template <State X, Solver<X> S>
 std::string count(const S& solver) {
   std::vector<std::pair<Rows, double>> calls;
@@ -48,7 +48,7 @@ std::string count(const S& solver) {
   return {};
 }
 
-/// Runs that take turns give the results of runs one after the other: a solver keeps nothing outside a run's memory.
+/// Interleaved runs give the same results as separate ones: a solver keeps nothing outside a run's memory.
 template <State X, Solver<X> S>
 std::string purity(const S& solver) {
   const auto denoise = elementwise<X>(TwoPeaks{});
@@ -135,13 +135,14 @@ std::string allocation(const S& solver, Counter allocations) {
   const auto denoise = [](const X& x, const Level<X>& sigma, X& out) {
     combine(out, levels(sigma), [](const auto& s) { return std::tuple{1. / (1. + s * s)}; }, x);
   };
-  Run run(solver, denoise, karras({.steps = 12}), probe<X>::make(detail::some_rows<X>(10)));
+  constexpr int steps = 12;
+  Run run(solver, denoise, karras({.steps = steps}), probe<X>::make(detail::some_rows<X>(10)));
   run.advance();
-  const auto before = allocations();
+  const auto count_at_first = allocations();
   while (run.advance()) {
   }
-  const auto after = allocations();
-  return after == before ? "" : detail::text(after - before, " allocations in 11 steps");
+  const auto made = allocations() - count_at_first;
+  return made == 0 ? "" : detail::text(made, " allocations in ", steps - 1, " steps");
 }
 
 }  // namespace fewstep::laws

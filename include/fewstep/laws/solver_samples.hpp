@@ -1,4 +1,5 @@
-// Laws of a solver's samples: each goes its own way, whatever the batch, the levels of others and the state type.
+// Laws of a solver's samples: a result depends neither on the rest of the batch nor on the levels of other samples nor
+// on the state type.
 #pragma once
 
 #include "solver_support.hpp"
@@ -26,7 +27,7 @@ std::string batch(const S& solver) {
   return {};
 }
 
-/// With a level per sample, each sample has the result of a run whose shared levels are its own.
+/// With one level per sample, each sample has the result of a run on its own levels.
 template <State X, Solver<X> S>
 std::string per_sample_levels(const S& solver) {
   const Rows x0 = detail::some_rows<X>(10);
@@ -55,7 +56,7 @@ std::string per_sample_levels(const S& solver) {
   return {};
 }
 
-/// Each number of a state has the result that it has as a state of one number.
+/// Each number of a state has the same result as a state of one number.
 /// @param scalar  the same solver, for states of type double
 template <State X, Solver<X> S, Solver<double> R>
 std::string backends(const S& solver, const R& scalar) {

@@ -28,8 +28,8 @@ double slack_of_batches(double scale) {
   return probe<X>::bitwise ? 0 : slack<X>(scale);
 }
 
-/// Runs a solver over given levels, which may differ per sample, as those of Run may not.
-/// @param model  callable as (x, level, out) and (x, fed level, level, out), as fewstep::Model
+/// Runs a solver over levels that may differ per sample, unlike those of Run.
+/// @param model  callable as (x, level, out) and (x, network level, level, out), as fewstep::Model
 /// @return the last state
 template <State X, class S, class M>
 Rows run_over_levels(const S& solver, M& model, const std::vector<Level<X>>& levels, X x) {
@@ -42,7 +42,7 @@ Rows run_over_levels(const S& solver, M& model, const std::vector<Level<X>>& lev
   return probe<X>::read(x);
 }
 
-/// The last state of a run from x0, denoised number by number by f(x, sigma).
+/// Returns the last state of a run from x0, whose denoiser applies f(x, sigma) to each number.
 template <State X, class S, class F>
 Rows solve(const S& solver, F f, const Schedule& schedule, const Rows& x0, const Options& options = {}) {
   return probe<X>::read(integrate(solver, elementwise<X>(f), schedule, probe<X>::make(x0), options).x);

@@ -1,5 +1,5 @@
-// Laws of a solver's weights: what they are exact for, that they depend on levels alone, and how the plugin refines
-// them.
+// Laws of a solver's weights: they are exact for constants, depend on levels alone, and refine correctly in the
+// plugin.
 #pragma once
 
 #include "../plugin/amed.hpp"
@@ -12,7 +12,7 @@
 
 namespace fewstep::laws {
 
-/// A run is exact for a constant denoised image; that of a solver of slopes is exact for a constant slope too. A
+/// A run is exact for a constant denoised image and, if the solver extrapolates slopes, for a constant slope. A
 /// predictor whose direction_scale or sigma_scale is not 1 breaks this law on purpose.
 template <State X, Solver<X> S>
 std::string exactness(const S& solver) {
@@ -39,7 +39,8 @@ std::string exactness(const S& solver) {
   return failure.empty() ? failure : "constant slope: " + failure;
 }
 
-/// The weights of model outputs depend on levels alone: for a sum of outputs, a run ends at the sum of the ends.
+/// The weights of model outputs depend on levels alone: for the sum of two sequences of outputs, a run ends at the sum
+/// of their ends.
 template <State X, Solver<X> S>
 std::string weights_alone(const S& solver) {
   std::vector<Level<X>> list;
@@ -64,7 +65,7 @@ std::string weights_alone(const S& solver) {
   return detail::compare(end(sum, x0), add(end(a, x0), end(b, zero)), detail::slack<X>(100));
 }
 
-/// The AMED-Plugin with a constant ratio is the solver on the grid with the inserted levels.
+/// The AMED-Plugin with a constant ratio gives the result of the solver on the schedule with the inserted levels.
 template <State X, Solver<X> S>
 std::string wrapping(const S& solver) {
   const Rows x0 = detail::some_rows<X>(10);

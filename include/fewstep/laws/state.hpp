@@ -14,6 +14,14 @@
 
 namespace fewstep::laws {
 
+namespace detail {
+
+/// The tolerance for sums of a few numbers of size 1.
+template <class X>
+inline constexpr double few_roundings = 20 * probe<X>::epsilon;
+
+}  // namespace detail
+
 /// combine() adds weighted terms correctly, with shared levels and levels per sample, also where the result is one of
 /// the terms.
 template <State X>
@@ -34,7 +42,7 @@ std::string combination() {
     combine(as_first, levels(t, s), weights, as_first, y, as_first);
     combine(as_second, levels(t, s), weights, x, as_second, x);
     for (const X* out : {&separate, &as_first, &as_second}) {
-      const std::string failure = detail::compare(probe<X>::read(*out), want, 20 * probe<X>::epsilon);
+      const std::string failure = detail::compare(probe<X>::read(*out), want, detail::few_roundings<X>);
       if (!failure.empty()) return detail::text(per_sample ? "a level per sample: " : "a shared level: ", failure);
     }
     if (!detail::compare(probe<X>::read(x), probe<X>::read(probe<X>::make(a)), 0).empty()) return "a term has changed";
@@ -45,6 +53,7 @@ std::string combination() {
 /// Levels are stored and mapped as doubles.
 template <State X>
 std::string mapping() {
+  constexpr double tolerance = 1e-15;  // relative
   std::vector<double> values;
   for (std::size_t k = 0; k < probe<X>::samples; ++k) values.push_back(0.1 + static_cast<double>(k));
   const Level<X> each = probe<X>::levels(values), shared(0.3);
@@ -57,12 +66,12 @@ std::string mapping() {
   if (probe<X>::level(out, 0) != 1) return "0.3 / 0.3 is not 1";
   map_level<X>(out, ratio, each, shared);
   for (std::size_t k = 0; k < values.size(); ++k)
-    if (std::abs(probe<X>::level(out, k) - values[k] / 0.3) > 1e-15 * values[k] / 0.3)
+    if (std::abs(probe<X>::level(out, k) - values[k] / 0.3) > tolerance * values[k] / 0.3)
       return detail::text("level ", k, " is ", probe<X>::level(out, k), " instead of ", values[k] / 0.3);
   return {};
 }
 
-/// finite() finds a NaN and an infinity at every place.
+/// finite() finds a NaN or an infinity at every position.
 template <State X>
 std::string finiteness() {
   const Rows good = detail::some_rows<X>(1e30);
@@ -96,13 +105,14 @@ std::string thresholds() {
       const double s = std::clamp(sorted[at] + (place - below) * (sorted[next] - sorted[at]), 1., ceiling);
       for (double& v : row) v = std::clamp(v, -s, s) / s;
     }
-    const std::string failure = detail::compare(probe<X>::read(x), want, 20 * probe<X>::epsilon);
+    const std::string failure = detail::compare(probe<X>::read(x), want, detail::few_roundings<X>);
     if (!failure.empty()) return detail::text("quantile ", quantile, ": ", failure);
   }
   return {};
 }
 
 /// Checks all laws of an algebra.
+/// @return one verdict per law
 template <State X>
 std::vector<Verdict> check_state() {
   return {{"combination", combination<X>()},
