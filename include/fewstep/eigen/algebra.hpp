@@ -30,7 +30,7 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
     explicit inference(bool) {}
   };
 
-  /// One level for the batch, or one per sample. Allocates in fit(), or in each() for a larger batch.
+  /// One level for the batch, or one per sample. Allocates only in fit(), or in each() for another batch size.
   class level {
    public:
     using Each = Eigen::Array<double, Cols, 1, 0, MaxCols, 1>;
@@ -56,7 +56,8 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
       value_ = v;
       per_sample_ = false;
     }
-    /// Makes it one level per sample, to be written into the result.
+    /// Switches to one level per sample.
+    /// @return the levels, to be written
     Each& each(Eigen::Index batch) {
       fit(batch);
       per_sample_ = true;
@@ -164,7 +165,7 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
     return both;
   }
   template <class A>
-  static A half(const A& both, Eigen::Index i) {  // of states and of features
+  static A half(const A& both, Eigen::Index i) {  // A: a state or features
     return both.middleCols(i * (both.cols() / 2), both.cols() / 2);
   }
 
@@ -204,8 +205,8 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
   static constexpr Scalar factor(unit_t) { return 1; }  // multiplying by 1 is exact
   static constexpr Scalar factor(double w) { return static_cast<Scalar>(w); }
 
-  /// out takes the shape of the terms.
-  /// @throws std::invalid_argument for terms of different shapes, as where a denoiser returns another shape than x's.
+  /// Gives out the shape of the terms.
+  /// @throws std::invalid_argument for terms of different shapes, for example if a denoiser changes the shape of x.
   static void match_shapes(X& out, const X* const* terms, std::size_t count) {
     const Eigen::Index rows = terms[0]->rows(), columns = terms[0]->cols();
     for (std::size_t k = 1; k < count; ++k)
@@ -215,7 +216,7 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
     if (out.rows() != rows || out.cols() != columns) out.resize(rows, columns);
   }
 
-  /// Written with index sequences, since std::apply and nested lambdas make several functions of each sum.
+  /// Written with index sequences: std::apply and nested lambdas would compile several functions per sum.
   template <class At, class W, std::size_t n, std::size_t... T, std::size_t... K>
   static void add_terms(X& out, const At& at, W& weights, const X* const (&terms)[n], std::index_sequence<T...>,
                         std::index_sequence<K...>) {

@@ -13,8 +13,8 @@
 
 namespace fewstep {
 
-/// AMED's time predictor for Eigen states, computed in double, sample by sample. Features: an array
-/// [network.features(), batch]. Immutable: may be shared between threads.
+/// AMED's predictor (AmedNetwork has the formulas) for Eigen states, computed in double, sample by sample. Immutable:
+/// threads may share it.
 class AmedPredictor {
  public:
   static constexpr bool per_sample = true;
@@ -24,9 +24,9 @@ class AmedPredictor {
 
   const AmedNetwork& network() const { return network_; }
 
-  /// out <- the predictions for a step, one per sample; shared by the batch where neither features nor levels differ.
-  /// @param features  of the left end of the step, or null: counts as zeros
-  /// @throws std::invalid_argument for features of another size.
+  /// out <- the predictions for a step: one per sample, or shared by the batch without features and levels per sample.
+  /// @param features  [network.features(), batch], those of the left end of the step; null: all are 0
+  /// @throws std::invalid_argument for another number of features.
   template <State X>
   void operator()(const Step<X>& n, const Features<X>* features, Prediction<X>& out) const {
     if (features)
@@ -55,8 +55,8 @@ class AmedPredictor {
   struct Workspace {
     double *feature, *hidden, *waves, *outputs;
   };
-  /// Memory per thread, which grows to the largest network used: a step must not allocate, and this object is shared
-  /// between threads.
+  /// Returns memory of the calling thread, which grows to the largest network used: a step must not allocate, and
+  /// threads may share this object.
   Workspace workspace() const {
     thread_local std::vector<double> numbers;
     const std::size_t f = network_.features(), h = network_.hidden(), w = 2 * network_.frequencies.size();
@@ -74,19 +74,20 @@ class AmedPredictor {
     linear(network_.encode_1, w.hidden, w.outputs);
     embed(t, w.waves, w.outputs + code);
     embed(s, w.waves, w.outputs + code + embedding);
-    constexpr double least = AmedNetwork::least_ratio;
+    constexpr double smallest = AmedNetwork::least_ratio;
     const double ratio = network_.ratio ? sigmoid(*network_.ratio, w.outputs) : 0.5;
-    return {std::clamp(ratio, least, 1 - least),
+    return {std::clamp(ratio, smallest, 1 - smallest),
             scale(network_.direction_scale, network_.direction_scale_range, w.outputs),
             scale(network_.sigma_scale, network_.sigma_scale_range, w.outputs)};
   }
 
-  /// Four sums at a time, since the additions of one sum wait for each other.
+  /// Adds four sums in parallel, since the additions of a single sum wait for each other.
   static double dot(const double* a, const double* b, std::size_t size) {
-    double sum[4] = {};
+    constexpr std::size_t lanes = 4;
+    double sum[lanes] = {};
     std::size_t i = 0;
-    for (; i + 4 <= size; i += 4)
-      for (std::size_t k = 0; k < 4; ++k) sum[k] += a[i + k] * b[i + k];
+    for (; i + lanes <= size; i += lanes)
+      for (std::size_t k = 0; k < lanes; ++k) sum[k] += a[i + k] * b[i + k];
     for (; i < size; ++i) sum[0] += a[i] * b[i];
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
   }

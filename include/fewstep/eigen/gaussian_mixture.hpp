@@ -13,12 +13,14 @@
 
 namespace fewstep {
 
-/// The exact denoiser of a Gaussian mixture. With the variances v_k = s_k^2 + sigma^2 of the noisy components,
-///   D(x, sigma) = sum_k g_k (s_k^2 x + sigma^2 mu_k) / v_k,
-///   g = softmax_k(log w_k - sum log v_k / 2 - |x - mu_k|^2 / (2 v_k)).
-/// For full covariances, the same along their principal axes, s_k^2 being the eigenvalues: construction takes O(d^3)
-/// per component of d numbers, a second for d = 200.
-/// Computes in double. Immutable: may be shared between threads.
+/// The exact denoiser of a Gaussian mixture.
+///
+///   D(x, sigma) = sum_k g_k (s_k^2 x + sigma^2 mu_k)/v_k,   v_k = s_k^2 + sigma^2,
+///   g = softmax_k(log w_k - sum log v_k/2 - |x - mu_k|^2/(2 v_k))
+///
+/// w_k, mu_k, s_k: weight, mean and deviation of component k. With full covariances the formula holds along their
+/// principal axes, s_k^2 being the eigenvalues; construction then takes O(d^3) per component of d numbers, about a
+/// second for d = 200. Computes in double. Immutable: threads may share it.
 class MixtureDenoiser {
  public:
   /// @throws std::invalid_argument as GaussianMixture::validate(), and for a covariance that is not positive
@@ -39,7 +41,8 @@ class MixtureDenoiser {
 
   /// out <- D(x, sigma)
   /// @param x  an Eigen array [dimension, batch], a column per sample
-  /// @param sigma  Level<X>, or anything that gives the noise level of sample b as sigma[b]
+  /// @param sigma  Level<X>, or any type whose sigma[b] is the noise level of sample b
+  /// @param out    an array of x's shape
   template <class X, class Sigma>
   void operator()(const X& x, const Sigma& sigma, X& out) const {
     Workspace w(means_[0].size());
@@ -72,7 +75,7 @@ class MixtureDenoiser {
     axes_[k] = std::move(eigen.vectors);
   }
 
-  /// w.sum <- D(w.x, sigma), by a running softmax that rescales what was summed whenever the largest logit grows.
+  /// w.sum <- D(w.x, sigma), by a running softmax, which rescales the sum whenever the largest logit grows.
   void denoise(double sigma, Workspace& w) const {
     const std::size_t d = w.x.size();
     for (double& s : w.sum) s = 0;

@@ -13,15 +13,15 @@
 
 namespace fewstep {
 
-/// The exact denoiser of a GaussianStart (formula there) for a batch of samples with a class each. Computes in double.
-/// No member changes after construction: may be shared between threads.
+/// The exact denoiser of a GaussianStart, which has the formula, for a batch with one class per sample. Computes in
+/// double. Immutable: threads may share it.
 ///
 ///   sample(table, with_analytic_first_step(denoise, GaussianStartDenoiser(start, {3, 3, 7})), schedule, noise,
 ///          {.analytic_first_step = true});
 class GaussianStartDenoiser {
  public:
   /// @param classes         one per sample, 0 to start.classes() - 1 or GaussianStart::unconditional; a single entry
-  ///                        serves all samples
+  ///                        holds for all samples
   /// @param guidance_scale  classifier-free guidance; 1: none. Unconditional samples ignore it.
   /// @throws std::invalid_argument as GaussianStart::validate, or for a class that the start lacks.
   explicit GaussianStartDenoiser(const GaussianStart& start, std::vector<int> classes = {GaussianStart::unconditional},
@@ -40,9 +40,11 @@ class GaussianStartDenoiser {
                           Eigen::Map<const Eigen::VectorXd>(start.variances[k].data(), rank)});
   }
 
-  /// @param x      `dimension()` rows, a column per sample
-  /// @param sigma  anything with sigma[b], the noise level of sample b
-  /// @throws std::invalid_argument for x of another size.
+  /// out <- D(x, sigma)
+  /// @param x      an Eigen array with `dimension()` rows, one column per sample
+  /// @param sigma  Level<X>, or any type whose sigma[b] is the noise level of sample b
+  /// @param out    an array of x's shape
+  /// @throws std::invalid_argument for another number of rows or samples.
   template <class X, class Sigma>
   void operator()(const X& x, const Sigma& sigma, X& out) const {
     require(x.rows() == entries_[0].mean.size(), "the number of rows of x", x.rows(), entries_[0].mean.size());

@@ -9,22 +9,23 @@ namespace fewstep::detail {
 
 /// Eigenvalues and eigenvectors of a symmetric matrix.
 struct SymmetricEigen {
-  std::vector<double> values;   ///< d of them, in no order
-  std::vector<double> vectors;  ///< d x d; vector k is numbers k d to k d + d - 1, of length 1
+  std::vector<double> values;   ///< d numbers, unsorted
+  std::vector<double> vectors;  ///< d x d, row-major; row k is the unit eigenvector of values[k]
 };
 
-/// By Jacobi's cyclic rotations: small eigenvalues come out accurate relative to the matrix's largest entry.
-/// Takes O(d^3) per sweep and about 6 to 10 sweeps: a second for d = 200.
+/// Returns the eigenvalues and eigenvectors of a symmetric matrix, by Jacobi's cyclic rotations. Errors are of the
+/// order of rounding relative to the matrix's largest entry. Takes O(d^3) per sweep and 6 to 10 sweeps: about a second
+/// for d = 200.
 /// @param matrix  d x d, symmetric; only its upper triangle (row <= column) is read
 inline SymmetricEigen symmetric_eigen(std::vector<double> matrix, std::size_t d) {
-  constexpr int most_sweeps = 60;
+  constexpr int max_sweeps = 60;
   const auto at = [&](std::size_t i, std::size_t j) -> double& {
     return i < j ? matrix[i * d + j] : matrix[j * d + i];
   };
   SymmetricEigen made{std::vector<double>(d), std::vector<double>(d * d)};
   for (std::size_t k = 0; k < d; ++k) made.vectors[k * d + k] = 1;
 
-  for (int sweep = 0; sweep < most_sweeps; ++sweep) {
+  for (int sweep = 0; sweep < max_sweeps; ++sweep) {
     bool rotated = false;
     for (std::size_t p = 0; p < d; ++p)
       for (std::size_t q = p + 1; q < d; ++q) {

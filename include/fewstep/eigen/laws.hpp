@@ -1,13 +1,16 @@
+// The probe of the laws for Eigen arrays.
 #pragma once
 
 #include "../laws/probe.hpp"
 #include "algebra.hpp"
 
+#include <cstddef>
 #include <limits>
 #include <vector>
 
 namespace fewstep::laws {
 
+/// Batches of 3 samples with 4 numbers each, except where the array has fixed sizes.
 template <class Scalar, int N, int Batch, int Layout, int MaxN, int MaxBatch>
 struct probe<Eigen::Array<Scalar, N, Batch, Layout, MaxN, MaxBatch>> {
   using X = Eigen::Array<Scalar, N, Batch, Layout, MaxN, MaxBatch>;

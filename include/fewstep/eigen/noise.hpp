@@ -12,9 +12,11 @@
 
 namespace fewstep {
 
-/// Philox-4x32, 10 rounds (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+/// The random number generator Philox-4x32-10: 128 random bits per counter and key.
+/// Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
 inline std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
-  for (int round = 0; round < 10; ++round) {
+  constexpr int rounds = 10;
+  for (int round = 0; round < rounds; ++round) {
     const std::uint64_t a = std::uint64_t{0xD2511F53u} * counter[0], b = std::uint64_t{0xCD9E8D57u} * counter[2];
     counter = {static_cast<std::uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(b),
                static_cast<std::uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(a)};
@@ -24,8 +26,10 @@ inline std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
   return counter;
 }
 
-/// @return rows x seeds.size() independent standard normals; column b is a function of seeds[b] alone (Box-Muller on
-/// 53-bit uniforms, computed in double).
+/// Unit Gaussian noise, one column per sample, by the Box-Muller method on 53-bit uniform numbers, in double.
+/// @param seeds  one per sample; column b is a function of seeds[b] alone
+/// @param rows   numbers per sample
+/// @return [rows, seeds.size()]
 template <class Scalar = double>
 Eigen::Array<Scalar, Eigen::Dynamic, Eigen::Dynamic> noise(const std::vector<std::uint64_t>& seeds, Eigen::Index rows) {
   Eigen::Array<Scalar, Eigen::Dynamic, Eigen::Dynamic> x(rows, static_cast<Eigen::Index>(seeds.size()));

@@ -1,5 +1,5 @@
-// The arithmetic behind combine() on arrays, free of expression templates: compiled once per scalar type and number of
-// terms, whatever the solvers.
+// The arithmetic of combine() on arrays, without expression templates: compiled once per scalar type and number of
+// terms, not once per solver.
 #pragma once
 
 #include <Eigen/Core>
@@ -16,8 +16,8 @@ inline Packet packet_sum(Eigen::Index i, const Scalar* const (&v)[terms], const 
   else return Eigen::internal::padd(term, packet_sum<k + 1>(i, v, w));
 }
 
-/// out[i] <- w[0] v[0][i] + (w[1] v[1][i] + (...)) for `size` numbers that lie `stride` apart, added from the last term
-/// on. out may be one of the terms.
+/// out[i] <- w[0] v[0][i] + (w[1] v[1][i] + (...)) for `size` numbers that lie `stride` apart. The last terms are added
+/// first. out may be one of the terms.
 template <class Scalar, std::size_t terms>
 void weighted_sum(Scalar* out, Eigen::Index size, Eigen::Index stride, const Scalar* const (&v)[terms],
                   const Scalar (&w)[terms]) {
