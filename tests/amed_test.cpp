@@ -7,6 +7,7 @@
 #include "support/tensors.hpp"
 
 #include <fewstep/fitting/tabulate.hpp>
+#include <fewstep/fitting/teacher.hpp>
 #include <fewstep/io/amed_file.hpp>
 #include <fewstep/laws/solver.hpp>
 #include <fewstep/torch.hpp>

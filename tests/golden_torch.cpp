@@ -1,6 +1,7 @@
 // The recorded vectors of AMED on tensors in float64: predictors, samples (group C) and training (group D).
 #include "support/golden.hpp"
 
+#include <fewstep/fitting/teacher.hpp>
 #include <fewstep/torch.hpp>
 #include <fewstep/torch/amed_predictor.hpp>
 #include <fewstep/torch/training.hpp>

@@ -37,7 +37,7 @@ struct algebra<torch::Tensor> {
     std::optional<c10::InferenceMode> guard_;
   };
 
-  /// One double for the batch, or a tensor [batch] on the state's device. Predictors may return a tensor [1]: one value
+  /// One double for the batch, or a tensor [batch] on the state's device. Predictors may give a tensor [1]: one value
   /// for all samples, with gradients.
   class level {
    public:
@@ -55,13 +55,13 @@ struct algebra<torch::Tensor> {
     X each_;
   };
 
-  /// Device and type of the levels of a state: float64, on Apple's GPUs (MPS), which lack it, float32.
+  /// Device and type of the levels of a state: float64, or float32 on Apple's GPUs (MPS), which have no float64.
   static torch::TensorOptions level_options(const X& x) {
     const bool narrow = x.device().type() == torch::kMPS;
     return torch::TensorOptions().device(x.device()).dtype(narrow ? torch::kFloat32 : torch::kFloat64);
   }
-  /// A level as a tensor on x's device, for denoisers that take one: [] for the batch (filled on the device, so that
-  /// nothing waits for a copy), or [batch].
+  /// Returns a level as a tensor on x's device: [] for the batch (filled on the device, so that nothing waits for a
+  /// copy), or [batch].
   static X native(const level& t, const X& x) {
     return t.per_sample() ? t.each() : torch::full({}, t.value(), level_options(x));
   }
@@ -79,7 +79,7 @@ struct algebra<torch::Tensor> {
              "types with arithmetic on device " + x.device().str() + " in this LibTorch, e.g. Float or BFloat16");
     }
   }
-  /// Undefined: the first combine() allocates, from LibTorch's pool.
+  /// Returns an undefined tensor: the first combine() allocates, from LibTorch's pool.
   static X like(const X&) { return {}; }
   static void fit(level& t, const X& x) {
     if (t.per_sample() && t.each().size(0) != x.size(0)) t = level(t.each().expand({x.size(0)}));
@@ -129,8 +129,9 @@ struct algebra<torch::Tensor> {
   static level twice(const level& t) { return t.per_sample() ? level(torch::cat({t.each(), t.each()})) : t; }
   static X half(const X& both, std::int64_t i) { return both.narrow(0, i * (both.size(0) / 2), both.size(0) / 2); }
 
-  /// Numbers along a new first dimension, [n, 1, ..., 1], so that formulas of weights are evaluated at all of them at
-  /// once.
+  /// Returns numbers along a new first dimension, [n, 1, ..., 1], so that formulas of weights are evaluated at all of
+  /// them at once.
+  /// @param weight  gives the type, the device and the number of the other dimensions
   static X along_new_axis(const std::vector<double>& values, const X& weight) {
     std::vector<std::int64_t> shape(static_cast<std::size_t>(weight.dim()) + 1, 1);
     shape[0] = static_cast<std::int64_t>(values.size());
@@ -164,16 +165,16 @@ struct algebra<torch::Tensor> {
   }
 
  private:
-  /// Sums over each sample, on the host.
+  /// Returns the sum over each sample, on the host.
   static std::vector<double> sample_sums(const X& x) {
     const X sums = x.reshape({x.size(0), -1}).sum(1).to(torch::kCPU).contiguous();
     return {sums.data_ptr<double>(), sums.data_ptr<double>() + sums.numel()};
   }
-  /// A level as a tensor: [batch], or [] with the given options.
+  /// Returns a level as a tensor: [batch], or [] with the given options.
   static X each_or(const level& t, torch::TensorOptions shared) {
     return t.per_sample() ? t.each() : torch::full({}, t.value(), shared);
   }
-  /// A level as a tensor that multiplies x: [1, 1, ..., 1] or [batch, 1, ..., 1].
+  /// Returns a level as a tensor that multiplies x: [1, 1, ..., 1] or [batch, 1, ..., 1].
   static X broadcast(const level& t, const X& x) {
     const X each = native(t, x);
     std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
@@ -181,7 +182,7 @@ struct algebra<torch::Tensor> {
     return each.view(shape);
   }
 
-  /// Applies a function that takes only doubles, e.g. a look-up in a noise table: one number per sample is copied to
+  /// Applies a function that accepts only doubles, e.g. a look-up in a noise table: one number per sample is copied to
   /// the host and back, without gradients.
   template <class F, class... V>
   static X on_host(F f, const V&... shared) {

@@ -1,4 +1,4 @@
-// AMED's time predictor on tensors, for runs and for training.
+// AMED's predictor on tensors, for runs and for training.
 #pragma once
 
 #include "../plugin/amed_network.hpp"
@@ -15,7 +15,7 @@
 
 namespace fewstep {
 
-/// AMED's time predictor (AmedNetwork has the formulas) on tensors, with gradients. Copies share their parameters.
+/// AMED's predictor (AmedNetwork has the formulas) on tensors, with gradients. Copies share their parameters.
 class TensorAmedPredictor {
  public:
   static constexpr bool per_sample = true;
@@ -33,14 +33,14 @@ class TensorAmedPredictor {
     frequencies_ = torch::tensor(network.frequencies, torch::kFloat64).to(options);
   }
 
-  /// Weight and bias of each layer, in the order of AmedNetwork::for_each_layer.
+  /// Returns weight and bias of each layer, in the order of AmedNetwork::for_each_layer.
   std::vector<torch::Tensor> parameters() const {
     std::vector<torch::Tensor> all;
     for (const auto& [weight, bias] : layers_) all.insert(all.end(), {weight, bias});
     return all;
   }
 
-  /// The present parameters as plain numbers, e.g. for a file.
+  /// Returns the current parameters as plain numbers, e.g. for a file.
   AmedNetwork network() const {
     AmedNetwork copy = network_;
     const auto numbers = [](const torch::Tensor& t) {
@@ -55,10 +55,11 @@ class TensorAmedPredictor {
     return copy;
   }
 
+  /// out <- the predictions for a step, one per sample; values whose head the network lacks keep their defaults.
   /// @param n         the step: one level for the batch, or one per sample
-  /// @param features  [B, ...] with network().features() numbers per sample; null where there are none, as in an
-  ///                  analytic first step: then all are 0
-  /// @param out       receives one ratio and scale per sample, those whose head the network has
+  /// @param features  [B, ...] with network().features() numbers per sample, those of the left end of the step; null:
+  /// all
+  ///                  are 0
   /// @throws std::invalid_argument for another number of features.
   void operator()(const Step<torch::Tensor>& n, const torch::Tensor* features, Prediction<torch::Tensor>& out) const {
     torch::Tensor f = torch::zeros({1, static_cast<std::int64_t>(network_.features())}, frequencies_.options());
@@ -94,7 +95,7 @@ class TensorAmedPredictor {
     return torch::linear(x, layers_[k].weight, layers_[k].bias);
   }
 
-  /// The embedding of a level: [1, n] for the batch, [B, n] for one per sample.
+  /// Returns the embedding of a level: [1, n] for the batch, [B, n] for one per sample.
   torch::Tensor embedding(const Level<torch::Tensor>& t) const {
     const torch::Tensor level = t.per_sample() ? t.each().to(frequencies_.options()).unsqueeze(1)
                                                : torch::full({1, 1}, t.value(), frequencies_.options());

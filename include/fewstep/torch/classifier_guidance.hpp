@@ -15,7 +15,7 @@
 
 namespace fewstep {
 
-/// The rule behind classifier_guided().
+/// The rule of classifier_guided().
 template <class P>
 struct ClassifierGuidance {
   P log_probability;
@@ -32,10 +32,10 @@ struct ClassifierGuidance {
   }
 
  private:
-  /// The gradient of log p(y | x, sigma) with respect to x; differentiable itself where the run records gradients.
+  /// Returns the gradient of log p(y | x, sigma) with respect to x, itself differentiable if the run records gradients.
   torch::Tensor gradient(torch::Tensor x, torch::Tensor sigma) const {
     const bool recorded = torch::GradMode::is_enabled() && !c10::InferenceMode::is_enabled();
-    // Runs are in inference mode, whose tensors autograd rejects: ordinary copies in ordinary mode are differentiated.
+    // Autograd rejects tensors of inference mode, in which runs are: copies are differentiated outside that mode.
     const c10::InferenceMode ordinary(false);
     const torch::AutoGradMode on(true);
     if (x.is_inference()) x = x.clone();
@@ -50,14 +50,17 @@ struct ClassifierGuidance {
   }
 };
 
-/// A denoiser of tensors with classifier guidance, D' = D + scale sigma^2 grad_x log p(y | x, sigma). At scale 1, with
-/// an exact classifier, it is the denoiser for data with label y.
+/// A denoiser of tensors with classifier guidance.
+///
+///   D' = D + scale sigma^2 grad_x log p(y | x, sigma)
+///
+/// At scale 1, with an exact classifier, D' is the denoiser of data with label y.
 /// @param denoise          any denoiser
 /// @param log_probability  (x, sigma) -> log p(y | x, sigma), [B], by differentiable operations; x: x0 + sigma noise,
 ///                         [B, ...]; sigma: [] or [B]
 /// @param scale            guidance scale; 0: none, 1 to 10 are useful
 /// @throws std::invalid_argument unless scale is finite.
-/// NFE: those of `denoise`; each takes one forward and backward pass of the classifier.
+/// NFE per call: that of `denoise`, with one forward and backward pass of the classifier in addition.
 /// Source: Dhariwal & Nichol 2021, arXiv 2105.05233, section 4.2.
 template <class D, class P>
 auto classifier_guided(D denoise, P log_probability, double scale = 1) {

@@ -2,10 +2,12 @@
 #pragma once
 
 #include "../denoisers/gaussian_mixture.hpp"
+#include "../errors.hpp"
 
 #include <torch/types.h>
 
 #include <cstdint>
+#include <tuple>
 #include <vector>
 
 namespace fewstep {
@@ -31,13 +33,15 @@ class TensorMixtureDenoiser {
       variances_ = torch::tensor(mixture.deviations, torch::kFloat64).square().view({n, 1}).expand({n, d});
     } else {
       std::tie(variances_, axes_) = torch::linalg_eigh(table(mixture.covariances).view({n, d, d}), "L");
-      constexpr double rounding = 1e-12;
-      const double least = (variances_.min)().item<double>(), most = (variances_.max)().item<double>();
-      require(least > -rounding * most, "the smallest eigenvalue of GaussianMixture::covariances", least, "0 or more");
+      constexpr double rounding = 1e-12;  // eigenvalues this far below 0, relative to the largest, count as 0
+      const double smallest = (variances_.min)().item<double>(), largest = (variances_.max)().item<double>();
+      require(smallest > -rounding * largest, "the smallest eigenvalue of GaussianMixture::covariances", smallest,
+              "0 or more");
       variances_ = variances_.clamp_min(0);
     }
   }
 
+  /// Evaluates the denoiser.
   /// @param x      [B, ...] with GaussianMixture::dimension() numbers per sample
   /// @param sigma  [] or [B]
   /// @return D(x, sigma), of x's shape

@@ -19,7 +19,7 @@ struct TensorGaussianStart {
   torch::Tensor variances;   // [classes + 1, rank], float64
   double variance = 0;       // along all other directions
 
-  /// Copies a start to a device. C, H, W stand for GaussianStart::shape, which may have any number of extents.
+  /// Copies a start to a device. C, H, W stand for GaussianStart::shape, whatever its number of extents.
   ///
   /// @throws std::invalid_argument as GaussianStart::validate.
   static TensorGaussianStart from(const GaussianStart& start, torch::Device device = torch::kCPU) {
@@ -56,7 +56,7 @@ struct TensorGaussianStart {
   }
 
   /// Returns the denoiser D(x, sigma) of GaussianStart for a batch: x [B, C, H, W]; sigma [] or [B]. Computes in the
-  /// type of x, the means that guidance combines in float32, the shares v / (v + sigma^2) in float64.
+  /// type of x, except the combination of means by guidance (float32) and the shares v/(v + sigma^2) (float64).
   ///
   /// @param labels          [N, classes], N >= B, one row per sample as a network takes them: one-hot, zeros for
   ///                        unconditional samples; undefined: all samples are unconditional

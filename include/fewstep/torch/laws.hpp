@@ -1,9 +1,11 @@
-// What the laws need to know about tensors.
+// The probe of the laws for tensors.
 #pragma once
 
 #include "../laws/probe.hpp"
 #include "algebra.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <vector>
 
@@ -15,8 +17,8 @@ struct probe<torch::Tensor> {
   static constexpr bool resizable = true;
   static constexpr std::size_t samples = 3, numbers = 4;
   static constexpr double epsilon = std::numeric_limits<double>::epsilon();
-  static constexpr bool bitwise =
-      false;  // vectorised kernels use fused operations, the loop over remaining elements none
+  // Vectorised kernels use fused operations, their loops over the remaining elements do not.
+  static constexpr bool bitwise = false;
 
   static torch::Tensor make(const Rows& rows) {
     std::vector<torch::Tensor> tensors;

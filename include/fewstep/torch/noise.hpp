@@ -10,6 +10,7 @@ namespace fewstep {
 
 /// Unit Gaussian noise that does not depend on the batch: sample b is a function of seeds[b] alone, equal to
 /// torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seeds[b])) in Python.
+/// @param seeds    one per sample
 /// @param shape    of one sample
 /// @param options  device and type of the result; drawn on the CPU in float32, then converted
 /// @return [seeds.size(), shape...]

@@ -1,10 +1,11 @@
 // Tensors from and to safetensors files.
 #pragma once
 
-#include <fewstep/io/safetensors.hpp>
+#include "../io/safetensors.hpp"
 
 #include <torch/types.h>
 
+#include <cstddef>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -14,13 +15,13 @@
 
 namespace fewstep::io {
 
-/// Contents of a safetensors file: tensors and text by name.
+/// The content of a safetensors file: tensors and text by name.
 struct TensorFile {
   std::map<std::string, torch::Tensor> tensors;
   std::map<std::string, std::string> metadata;
 };
 
-/// LibTorch's element type for one of the format.
+/// Returns LibTorch's type for an element type of the format.
 /// @throws std::runtime_error for types that LibTorch 1.13 lacks: unsigned integers of 16 bits or more.
 inline torch::ScalarType scalar_type(Dtype dtype) {
   switch (dtype) {
@@ -38,7 +39,7 @@ inline torch::ScalarType scalar_type(Dtype dtype) {
   }
 }
 
-/// The inverse of scalar_type().
+/// Returns the format's element type for one of LibTorch: the inverse of scalar_type().
 /// @throws std::invalid_argument for types that the format lacks: complex and quantised ones.
 inline Dtype dtype_of(torch::ScalarType type) {
   switch (type) {
@@ -56,7 +57,7 @@ inline Dtype dtype_of(torch::ScalarType type) {
   }
 }
 
-/// Reads a file; tensors are on the CPU, with the stored types.
+/// Reads a safetensors file; tensors are on the CPU, with the stored types.
 /// @throws std::runtime_error as read_safetensors(), or naming a tensor whose type LibTorch lacks.
 inline TensorFile load_tensors(const std::filesystem::path& path) {
   Safetensors raw = read_safetensors(path);
@@ -74,8 +75,8 @@ inline TensorFile load_tensors(const std::filesystem::path& path) {
   return file;
 }
 
-/// Writes tensors of any device and layout; the file appears complete or not at all.
-/// @throws std::invalid_argument for a type that the format lacks; std::runtime_error if writing fails.
+/// Writes a safetensors file, atomically (atomic_write), from tensors on any device.
+/// @throws std::invalid_argument for a type that the format lacks; std::runtime_error if the file cannot be written.
 inline void save_tensors(const std::filesystem::path& path, const TensorFile& file) {
   Safetensors raw;
   raw.metadata = file.metadata;

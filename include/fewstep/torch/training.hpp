@@ -1,10 +1,11 @@
-// Training a time predictor against a teacher with more steps.
+// Training of a predictor against a teacher with more steps.
 // Source: Zhou et al. 2024, arXiv 2312.00094; diff-sampler, training/loss.py.
 #pragma once
 
-#include "../fitting/teacher.hpp"
+#include "../errors.hpp"
 #include "../plugin/amed_network.hpp"
 #include "../run.hpp"
+#include "../schedule.hpp"
 #include "algebra.hpp"
 
 #include <torch/optim/adam.h>
@@ -20,24 +21,27 @@
 
 namespace fewstep {
 
-/// Where each step of a student starts in training: at the student's own state, or at the teacher's. The published code
-/// uses the teacher's for one-step solvers and the student's for multistep ones, whose history must fit their state.
+/// The state from which each step of a student starts in training: the student's own, or the teacher's. The published
+/// code uses the teacher's for one-step solvers and the student's for multistep ones, whose history must fit the state.
 enum class Restart { student, teacher };
 
-/// One step of greedy_pass(). References are valid during the call only.
+/// One step of greedy_pass(). References are valid only during the call.
 struct GreedyStep {
-  std::size_t index;
+  std::size_t index;            ///< of the step, from 0
   const torch::Tensor& before;  ///< the student's state at the left end
-  const torch::Tensor& after;   ///< and at the right end
-  const torch::Tensor& loss;  ///< squared difference between `after` and the teacher's state, divided by the batch size
+  const torch::Tensor& after;   ///< the student's state at the right end
+  const torch::Tensor& loss;    ///< [], sum of squares of `after` minus the teacher's state, divided by the batch size
 };
 
-/// The published training loop over one batch. After each step of the student, `update` receives the loss to the
-/// teacher's state, and is to call backward() and to move the parameters. Steps are trained one by one: no gradient
+/// The published training loop over one batch. After each step of the student, `update` receives the loss relative to
+/// the teacher's state; it should call backward() and update the parameters. Steps are trained one by one: no gradient
 /// reaches an earlier step.
 /// @param student   a solver whose predictor's parameters require gradients
+/// @param denoise   any denoiser
 /// @param schedule  the student's
+/// @param options   of the student's run; `gradients` has no effect, since Run leaves them to the caller
 /// @param teacher   the teacher's states at the levels of `schedule`: record_teacher(...).states
+/// @param restart   the state from which each step starts
 /// @param update    called with a GreedyStep after each step
 /// @throws std::invalid_argument for another number of teacher states.
 template <class S, class D, class Update>
@@ -57,20 +61,25 @@ void greedy_pass(const S& student, D&& denoise, const Schedule& schedule, const 
   }
 }
 
-/// How end_to_end_loss() compares the ends of two trajectories.
+/// The distance by which end_to_end_loss() compares the ends of two trajectories.
 struct EndLoss {
-  /// Scale c of the pseudo-Huber loss 2 c^2 (sqrt(1 + d^2 / c^2) - 1) of a difference d (Charbonnier et al. 1997):
-  /// larger differences count linearly, so that a displaced edge does not outweigh noise all over the image. 0: squares
-  /// d^2.
+  /// Scale c of the pseudo-Huber loss 2 c^2 (sqrt(1 + d^2/c^2) - 1) of a difference d (Charbonnier et al. 1997), in the
+  /// unit of the data. Differences above c count linearly, so that a displaced edge does not outweigh noise all over
+  /// the image. 0: squares d^2.
   double huber = 0;
-  /// Both ends are clamped to [-shown, shown] before they are compared, as when an image is displayed. 0: not clamped.
+  /// Both ends are clamped to [-shown, shown] for the comparison, as when an image is displayed. 0: not clamped.
   double shown = 0;
 };
 
-/// The loss at the end of a student's trajectory, with gradients through all of its steps: the sum over all numbers
-/// divided by the batch size.
-/// @param x        the batch at the schedule's first level
-/// @param teacher  the teacher's end, of the same shape
+/// Returns the loss at the end of a student's trajectory, with gradients through all of its steps: the sum over all
+/// numbers divided by the batch size.
+/// @param student   a solver whose predictor's parameters require gradients
+/// @param denoise   any denoiser, differentiable
+/// @param schedule  the student's
+/// @param options   of the student's run; `gradients` has no effect, since Run leaves them to the caller
+/// @param x         the batch at the schedule's first level
+/// @param teacher   the teacher's last state, of x's shape
+/// @param loss      the distance
 /// @return a tensor [] with gradients
 template <class S, class D>
 torch::Tensor end_to_end_loss(const S& student, D&& denoise, const Schedule& schedule, const Options& options,
@@ -86,10 +95,10 @@ torch::Tensor end_to_end_loss(const S& student, D&& denoise, const Schedule& sch
   return (scale > 0 ? 2 * scale * ((squares / scale + 1).sqrt() - 1) : squares).sum() / static_cast<double>(x.size(0));
 }
 
-/// An untrained time predictor with the published sizes and initialisation: ratios near 1/2, scales near 1. It has a
-/// head for ratios; reset its `ratio` to keep all ratios at 1/2 and train the other heads only.
-/// @param features               numbers per sample
-/// @param scale_dir, scale_time  ranges of direction_scale and sigma_scale, 0 to 1, exclusive; 0: without that head
+/// Returns an untrained predictor with the published sizes and initialisation: ratios near 1/2, scales near 1. Reset
+/// its `ratio` to keep all ratios at 1/2 and train only the other heads.
+/// @param features               numbers per sample in a feature, 1 or more
+/// @param scale_dir, scale_time  ranges of direction_scale and sigma_scale, in [0, 1); 0: without that head
 /// @param seed                   of the initial weights
 inline AmedNetwork initial_amed_network(std::int64_t features, double scale_dir, double scale_time,
                                         std::uint64_t seed) {
@@ -117,16 +126,17 @@ inline AmedNetwork initial_amed_network(std::int64_t features, double scale_dir,
   return n;
 }
 
-/// Adam as in the published code: without weight decay; in gradients, NaN becomes 0 and infinities +-1e5.
+/// Adam as in the published code: without weight decay; NaN in a gradient becomes 0, infinities become +-1e5.
 class PublishedAdam {
  public:
-  /// @param parameters  made to require gradients
+  /// @param parameters     made to require gradients
+  /// @param learning_rate  above 0
   explicit PublishedAdam(std::vector<torch::Tensor> parameters, double learning_rate = 5e-3)
       : parameters_(std::move(parameters)), adam_(parameters_, torch::optim::AdamOptions(learning_rate)) {
     for (torch::Tensor& p : parameters_) p.requires_grad_();
   }
 
-  /// Computes the gradients of `loss` and moves the parameters.
+  /// Computes the gradients of `loss` and updates the parameters.
   void step(const torch::Tensor& loss) {
     adam_.zero_grad();
     loss.backward();
