@@ -1,3 +1,4 @@
+// The k-th smallest of several numbers.
 #pragma once
 
 #include <cstddef>
