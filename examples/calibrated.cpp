@@ -1,5 +1,5 @@
-// A solver fitted to a model, and how far it and the solver it started from end from the exact solution on unseen
-// noise.
+// A solver fitted to a model: its distance to the exact solution on unseen noise, and that of the solver it started
+// from.
 #include <fewstep/eigen.hpp>
 #include <fewstep/fitting/calibrate.hpp>
 
