@@ -66,7 +66,7 @@ void add_start_options(CommandLine& line, Settings& s) {
               "noise levels in place of schedule and steps, such as 80,9.7,0.47,0.002")
       .comma_separated()
       .excludes({"--steps", "--schedule", "--rho"});
-  line.flag("--without-afs{false}", s.options.analytic_first_step, "evaluate the first slope");
+  line.flag("--without-afs{false}", s.options.analytic_first_step, "evaluate the network for the first slope too");
   line.option("--gaussian-start", s.gaussian_start,
               "file of gaussian_start in the folder of --out: the analytic first step starts from its Gaussians");
   line.option("--start", s.start, "table (.json) to start from in place of a solver, with its levels and first step")
@@ -87,7 +87,8 @@ void add_fit_options(CommandLine& line, Settings& s) {
   line.option("--ridge", s.options.ridge, "ridge of the least squares").not_negative();
   s.ends.add_shown(line);
   line.option("--classifier", s.classifiers,
-              "weights of one or several train_classifier: last states are compared in their features too")
+              "weights of train_classifier (.safetensors), one or several: final states are also compared in their "
+              "features")
       .comma_separated()
       .existing_files();
   s.ends.add_weights(line);
@@ -141,8 +142,8 @@ class Meter {
   double drawn_ = 0;
 };
 
-/// The tables's solver, or the table of --start, and its analytic first step. A Gaussian start of that table is used
-/// unless --gaussian-start is given.
+/// Returns the table of --start, or that of the solver. Takes the analytic first step of --start, and its Gaussian
+/// start unless --gaussian-start is given.
 Table starting_table(Settings& s) {
   if (!s.start.empty()) {
     const StoredTable file = read_stored_table(s.start);
@@ -246,8 +247,8 @@ void write_result(const Settings& s, const Problem& problem, const Calibration& 
               s.classifiers.empty() ? "" : ", features included", rms, median, problem.meter->nfe(),
               problem.meter->seconds(), s.out.c_str());
   for (const std::string& note : made.notes) std::printf("note: %s\n", note.c_str());
-  constexpr double precise = 1. / 3;  // of the fitted table's distance
-  if (teacher_error > precise * made.best_median / scale)
+  constexpr double tolerable = 1. / 3;  // relative to the fitted table's distance
+  if (teacher_error > tolerable * made.best_median / scale)
     std::printf("note: the teacher's own median error is about %.4f; more --teacher-steps may improve the fit\n",
                 teacher_error);
 }

@@ -28,7 +28,7 @@ using State = Eigen::ArrayXXf;  // one column per sample
 
 constexpr int batch_size = 40;
 
-/// A network in a shared library. It is never closed: the program ends with it.
+/// A network in a shared library, which stays loaded until the program ends.
 class Network {
  public:
   /// @throws std::runtime_error if the library or the model cannot be loaded.
@@ -109,7 +109,7 @@ std::vector<State> noise_batches(int samples, int numbers) {
 
 void run(const Settings& s) {
   const Network denoise(s.library, s.model);
-  const double root = std::sqrt(denoise.numbers());  // distances are printed per number
+  const double root = std::sqrt(denoise.numbers());  // distances are printed per number of a sample
   const CalibrationOptions options{.iterations = s.iterations,
                                    .tries = s.tries,
                                    .teacher_steps = s.teacher_steps,

@@ -52,7 +52,7 @@ void add_options(CommandLine& line, Settings& s) {
 
 /// The reference comes first.
 std::vector<Candidate> candidates_of(const Settings& s, const UnetConfig& config) {
-  constexpr int few_steps = 5, reference_steps = 50;  // of Heun, with two evaluations a step
+  constexpr int few_steps = 5, reference_steps = 50;  // of Heun's method: two evaluations each
   const Schedule few = karras({.steps = few_steps});
   std::vector<Candidate> all{{"Reference (Heun)", {tensor_solver("heun"), karras({.steps = reference_steps})}},
                              {"Euler (DDIM)", {tensor_solver("euler"), few}},
@@ -74,7 +74,7 @@ std::string text_of(const char* format, double value) {
 }
 
 void write_picture(const std::filesystem::path& path, const std::vector<Candidate>& candidates) {
-  constexpr int shown_columns = 6;  // of images in a panel: more would be too small to see
+  constexpr int shown_columns = 6;  // of images in a panel; with more, images are too small to see
   constexpr int rows = 2, scale = 2, text_scale = 3;
   std::vector<Panel> panels;
   for (const Candidate& c : candidates) {

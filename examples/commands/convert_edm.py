@@ -5,7 +5,7 @@
 
 A pickle is a program; the published ones even carry the source code of their classes. None of it runs here: every object
 becomes an inert record, the only functions that a file may call are those below that rebuild a tensor from its bytes, and
-anything else is refused. Needs PyTorch >= 1.13, and nothing of EDM's own code.
+anything else is rejected. Needs PyTorch >= 1.13, and none of EDM's own code.
 """
 
 import argparse
@@ -29,11 +29,11 @@ DTYPES = {
 
 
 class Refused(Exception):
-    """The file is not what it should be; the message says why, in one line."""
+    """The file is rejected, for the reason in the one-line message."""
 
 
 class Inert:
-    """Stands in for an object of any other class: keeps what it was made of and does nothing."""
+    """Stands in for an object of any other class: keeps its arguments and state and does nothing."""
 
     def __init__(self, *args, **kwargs):
         self.args = args
@@ -54,7 +54,7 @@ class Inert:
 
 
 class Dictionary(dict):
-    """EDM's dictionary with attribute access, without the access."""
+    """Stands in for EDM's dictionary with attribute access, which is not needed here."""
 
 
 class PersistentObject(Inert):
@@ -119,7 +119,7 @@ def read_pickle(path):
         raise Refused(error.strerror or "not readable") from None
     except Refused:
         raise
-    except Exception as error:  # whatever a damaged stream makes of the stack machine
+    except Exception as error:  # a damaged stream can raise any exception
         raise Refused(f"not an EDM pickle, or damaged ({type(error).__name__})") from None
     network = content.get("ema") if isinstance(content, dict) else None
     if not isinstance(network, PersistentObject) or not isinstance(network.state, dict):
@@ -140,7 +140,7 @@ def named_tensors(module, prefix=""):
 
 
 def metadata_of(network):
-    """What the C++ side needs to build the network, from the arguments it was once constructed with."""
+    """What the C++ side needs to build the network, from the arguments that it was constructed with."""
     if network.class_name != "EDMPrecond":
         raise Refused(f"the network is a {network.class_name}, allowed: EDMPrecond")
     outer = dict(network.state.get("_init_kwargs") or {})
@@ -153,7 +153,7 @@ def metadata_of(network):
     arch = {"model_type": model.class_name, **arch}
     missing = [key for key in ("img_resolution", "img_channels") if key not in outer]
     if missing:
-        raise Refused(f"the network does not say its {missing[0]}")
+        raise Refused(f"the network has no {missing[0]}")
     try:
         return {
             "arch": json.dumps(arch),

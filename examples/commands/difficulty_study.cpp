@@ -39,10 +39,9 @@ struct Settings {
 
 void add_options(CommandLine& line, Settings& s) {
   s.store.network.add_model(line);
-  line.option(
-          "--predictors", s.predictors,
-          "three files of train_amed and calibrate with increasing NFE; a fourth, a predictor trained as the second "
-          "was but with another seed, shows where predictors disagree")
+  line.option("--predictors", s.predictors,
+              "three files of train_amed and calibrate with increasing NFE; a fourth, a predictor trained like the "
+              "second but with another seed, shows where predictors disagree")
       .required()
       .comma_separated()
       .existing_files();
@@ -84,11 +83,11 @@ Tensor first_features(const Method& method, std::int64_t set, const SampleStore&
   return torch::cat(all);
 }
 
-/// A predictor that runs several and keeps what they return. The first one decides.
+/// A predictor that calls several predictors and records their outputs. The solver gets those of the first.
 /// @param outputs  for each predictor, [B, 3] (ratio, direction scale, sigma scale) per prediction with features
 TensorPredictor recording(const std::vector<TensorPredictor>& predictors, std::vector<std::vector<Tensor>>& outputs) {
   return {[predictors, &outputs](const Step<Tensor>& n, const Tensor* features, Prediction<Tensor>& out) {
-    for (std::size_t k = predictors.size(); k-- > 0;) {  // the first one last: its output stays in `out`
+    for (std::size_t k = predictors.size(); k-- > 0;) {  // the first one last, so that its output stays in `out`
       predictors[k](n, features, out);
       if (!features) continue;
       std::vector<Tensor> numbers;
@@ -100,7 +99,7 @@ TensorPredictor recording(const std::vector<TensorPredictor>& predictors, std::v
   }};
 }
 
-/// The outputs of predictors for all samples, in runs that the first one decides: [N, numbers] for each file.
+/// The outputs of predictors for all samples, in runs with the first predictor: [N, numbers] per file.
 std::vector<Tensor> predictor_outputs(const std::vector<fs::path>& files, const SampleStore& store) {
   std::string text = "answers by predictors";
   std::vector<std::vector<Tensor>> outputs(files.size()), all(files.size());
@@ -131,7 +130,7 @@ std::vector<Tensor> predictor_outputs(const std::vector<fs::path>& files, const 
   return whole;
 }
 
-/// First features and classes of all samples.
+/// What is known of all samples after the first evaluation.
 struct KnownBefore {
   Tensor features;  // [N, features]
   Tensor classes;   // [N, classes]; undefined for a network without classes

@@ -73,7 +73,7 @@ void check(const Settings& s, const UnetConfig& config) {
           "networks of 32x32 grey images, as the classifier needs");
 }
 
-/// Measures the reference, then for each NFE the solvers and the predictors that take it.
+/// Measures the reference, then for each NFE the solvers and the predictors with this NFE.
 std::vector<Row> measured(const Settings& s, SampleStore& store, SettingChoice& choice, ImageFeatures& features) {
   Measurement measure(store, features, s.resamples);
   const Method reference = store.reference();
@@ -87,8 +87,8 @@ std::vector<Row> measured(const Settings& s, SampleStore& store, SettingChoice& 
   return rows;
 }
 
-/// A picture of the samples that the first predictor moves farthest from the reference, and of the same noise by the
-/// classic solvers.
+/// Writes a picture of the samples in which the first predictor ends farthest from the reference, beside the classic
+/// solvers' samples from the same noise.
 void write_worst(const Settings& s, const std::vector<Row>& rows, SampleStore& store, SettingChoice& choice) {
   constexpr std::int64_t shown = 16, set = 1;
   constexpr int columns = 4, scale = 2, text_scale = 2;

@@ -138,7 +138,7 @@ void add_options(CommandLine& line, Settings& s) {
   add_training_options(line, s);
 }
 
-/// Settles what the options leave open: enums by name, a table's solver and levels.
+/// Completes the settings: parses the names of enums, and takes solver and levels from --table.
 void complete(Settings& s, const UnetConfig& config) {
   io::AmedFile& file = s.file;
   if (!s.target.empty()) {
@@ -179,11 +179,11 @@ Teacher teacher_of(const Settings& s, const Schedule& student) {
 AmedNetwork initial_network(const Settings& s, const UnetConfig& config) {
   AmedNetwork network =
       initial_amed_network(feature_size(config), s.scale_dir, s.scale_time, static_cast<std::uint64_t>(s.seed));
-  if (s.file.table) {  // the table is not corrected at first
+  if (s.file.table) {  // heads of 0 leave the table uncorrected at first
     for (auto* head : {&network.ratio, &network.direction_scale, &network.sigma_scale})
       if (*head) std::fill((*head)->weight.begin(), (*head)->weight.end(), 0.);
   }
-  // Weights of 0 have gradients of 0: features stay without effect.
+  // Weights of 0 have gradients of 0, so features have no effect during training either.
   if (s.constants) std::fill(network.encode_0.weight.begin(), network.encode_0.weight.end(), 0.);
   return network;
 }
@@ -448,7 +448,7 @@ class Trainer {
   TrainedPredictor predictor_;
   std::vector<double> ratios_;  // mean ratio of each prediction since it was cleared
   TensorSolver student_;
-  std::vector<Batch> held_out_;  // for validation; of the teacher only the last states
+  std::vector<Batch> held_out_;  // for validation, with only the last of the teacher's states
   std::int64_t done_ = 0;
 };
 

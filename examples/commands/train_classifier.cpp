@@ -1,5 +1,5 @@
-// Trains the classifier whose features `evaluate` compares sets of images in, on the first 50,000 training images of
-// Fashion-MNIST. The last 10,000 serve to choose settings, the test images to measure.
+// Trains the classifier whose features `evaluate` uses to compare sets of images, on the first 50,000 training images
+// of Fashion-MNIST. The last 10,000 are reserved for choosing settings, the test images for measuring.
 #include "support/classifier.hpp"
 #include "support/command_line.hpp"
 #include "support/fashion_mnist.hpp"
@@ -103,7 +103,7 @@ void run(const Settings& s, const std::string& command) {
 
 int main(int argc, char** argv) {
   Settings s;
-  CommandLine line("train_classifier", "Trains the classifier whose features `evaluate` compares images in.");
+  CommandLine line("train_classifier", "Trains the classifier whose features `evaluate` uses to compare images.");
   add_options(line, s);
   return line.run(argc, argv, [&] { run(s, line.text()); });
 }

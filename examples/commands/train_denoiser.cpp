@@ -33,7 +33,11 @@ using torch::Tensor;
 namespace fs = std::filesystem;
 
 constexpr double p_mean = -1.2, p_std = 1.2;  // of ln(sigma)
+constexpr double ema_rampup = 0.05;           // longest half-life of the average, relative to the images seen
+constexpr double loss_smoothing = 0.005;      // weight of a new loss in the mean that is shown
 constexpr std::int64_t test_count = 10'000;   // images of the test split
+constexpr std::uint64_t test_seed = 20'231;   // of the noise on the test split
+constexpr std::int64_t epoch_seeds_apart = 1'000'003, step_seeds_apart = 1'000'000'007;
 
 struct Settings {
   std::string data = fashion_mnist_folder, out = "fashion_mnist.safetensors", evaluate;
@@ -101,14 +105,14 @@ double split_loss(EdmDenoiser& net, const LabelledImages& split, std::int64_t co
   const bool was_training = net.is_training();
   net.eval();
   constexpr std::int64_t batch = 250;
-  torch::manual_seed(20231);
+  torch::manual_seed(test_seed);
   double sum = 0;
   std::int64_t batches = 0;
   for (int repeat = 0; repeat < repeats; ++repeat)
     for (std::int64_t at = 0; at + batch <= count; at += batch, ++batches) {
       const Tensor labels =
           with_labels ? class_rows(split.labels.narrow(0, at, batch), net.config().label_dim) : Tensor();
-      // Shuffled, so that noise levels do not depend on an image's place in the file.
+      // Shuffled, so that noise levels do not depend on the position of an image in the file.
       const Tensor sigma = stratified_sigmas(batch).index_select(0, torch::randperm(batch));
       sum += edm_loss(net, split.images.narrow(0, at, batch), labels, sigma).item<double>();
     }
@@ -165,7 +169,7 @@ class Trainer {
     auto saved = Clock::now(), tested = saved;
     while (seen_ < s_.images) {
       const double loss = step();
-      mean_loss_ += std::max(0.005, 1. / static_cast<double>(seen_ / s_.batch)) * (loss - mean_loss_);
+      mean_loss_ += std::max(loss_smoothing, 1. / static_cast<double>(seen_ / s_.batch)) * (loss - mean_loss_);
       char note[64];
       std::snprintf(note, sizeof note, "loss %.4f", mean_loss_);
       bar.update(static_cast<double>(seen_), note);
@@ -187,10 +191,10 @@ class Trainer {
     const std::int64_t k = seen_ / s_.batch, per_epoch = train_.images.size(0) / s_.batch;
     if (k / per_epoch != epoch_) {
       epoch_ = k / per_epoch;
-      torch::manual_seed(static_cast<std::uint64_t>(s_.seed * 1'000'003 + epoch_));
+      torch::manual_seed(static_cast<std::uint64_t>(s_.seed * epoch_seeds_apart + epoch_));
       order_ = torch::randperm(train_.images.size(0));
     }
-    torch::manual_seed(static_cast<std::uint64_t>((s_.seed + 1) * 1'000'000'007 + k));
+    torch::manual_seed(static_cast<std::uint64_t>((s_.seed + 1) * step_seeds_apart + k));
     const Tensor rows = order_.narrow(0, k % per_epoch * s_.batch, s_.batch);
 
     const double done = static_cast<double>(seen_) / static_cast<double>(s_.images);
@@ -207,7 +211,7 @@ class Trainer {
 
     // The half-life grows at first, so that the average forgets the initial weights (EDM, appendix F).
     const torch::NoGradGuard no_grad;
-    const double half_life = std::min(s_.ema, 0.05 * static_cast<double>(seen_));
+    const double half_life = std::min(s_.ema, ema_rampup * static_cast<double>(seen_));
     const double keep = std::exp2(-static_cast<double>(s_.batch) / half_life);
     const auto fresh = net_.parameters();
     auto average = ema_.parameters();

@@ -8,13 +8,14 @@ namespace fewstep::examples {
 
 namespace {
 
-/// The set whose reference images those of this set are compared with. It has other noise. The sets form a circle, so
-/// that differences between the references of two sets cancel in the mean over all sets.
+/// The set with whose reference images the images of this set are compared: one of other noise. The sets form a circle,
+/// so that differences between the references of two sets cancel in the mean over all sets.
 std::int64_t other(std::int64_t set, std::int64_t seeds) { return set % (std::max)(seeds, std::int64_t{2}) + 1; }
 
-/// The bootstrap's random numbers: two resamples for each set and index.
+/// Numbers the bootstrap's resamples: two for each set and r, one of its images and one of the reference's.
 std::uint64_t resample_index(std::int64_t set, std::int64_t r) {
-  return r == 0 ? 0 : static_cast<std::uint64_t>(2 * (set * 100'000 + r));
+  constexpr std::int64_t most_resamples = 100'000;  // of one set
+  return r == 0 ? 0 : static_cast<std::uint64_t>(2 * (set * most_resamples + r));
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace fewstep::examples {
 
 class Measurement {
  public:
-  /// @param resamples  of the bootstrap
+  /// @param resamples  number of resamples of the bootstrap
   Measurement(SampleStore& store, ImageFeatures& features, int resamples)
       : store_(&store), features_(&features), resamples_(resamples) {}
 

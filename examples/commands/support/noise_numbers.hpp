@@ -10,8 +10,8 @@
 
 namespace fewstep::examples {
 
-/// Every seed of a command has `seeds_apart` numbers: the first `numbers_of_one` to train on, as many from
-/// `validation_begins` on to validate on. Of seed 0's numbers, the others serve as sets to measure on.
+/// Every seed of a command has `seeds_apart` numbers: the first `numbers_of_one` for training, and as many from
+/// `validation_begins` on for validation. The other numbers of seed 0 are the sets for measurements.
 inline constexpr std::int64_t numbers_of_one = 1'000'000, validation_begins = 500'000'000, seeds_apart = 1'000'000'000;
 
 /// Returns first, first + 1, ... of a seed's numbers, for training, calibration and the like.

@@ -17,8 +17,8 @@ namespace fewstep::examples {
 
 namespace {
 
-/// Two rows of the same NFE and noise: differences of the fitted one to the other, and the ratio of their Frechet
-/// distances above the reference's own.
+/// Two rows of the same NFE and noise: differences between the fitted one and the other, and the ratio of their Frechet
+/// distances in excess of the reference's own.
 struct Difference {
   const Row *fitted, *other;
   Figure rms, frechet, ratio;
@@ -58,7 +58,7 @@ Line best_distances(const std::vector<const Row*>& rows) {
   return line;
 }
 
-/// The part of gnuplot's `plot` command for one line, of `column` of its data.
+/// The part of gnuplot's `plot` command for one line: `column` of its data.
 std::string line_command(int number, int column, bool fitted, std::string title) {
   constexpr int point_types = 15;
   std::replace(title.begin(), title.end(), '_', ' ');

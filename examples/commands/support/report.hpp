@@ -39,8 +39,8 @@ inline constexpr std::pair<const char*, Figure Row::*> figures[] = {{"rms", &Row
 void print_table(const std::vector<Row>& rows, std::int64_t images, std::int64_t seeds);
 /// Differences between a fitted sampler and each row of the same NFE before it, or each classic solver.
 void print_differences(const std::vector<Row>& rows);
-/// Distances of fitted samplers relative to the best classic solver's. Of Frechet distances, the part above the
-/// reference's own counts.
+/// Distances of fitted samplers relative to those of the best classic solver. Frechet distances are taken in excess of
+/// the reference's own.
 void print_ratios(const std::vector<Row>& rows);
 /// RMS distances by class, for samples whose classes take turns.
 void print_classes(const std::vector<Row>& rows);

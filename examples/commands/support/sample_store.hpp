@@ -30,8 +30,9 @@ struct StoreOptions {
   void add_options(CommandLine& line);
 };
 
-/// Draws samples by methods and keeps them in the cache. Samples are numbered by set (1, 2, ...: see noise_numbers.hpp)
-/// and by index in the set; both methods and sets share noise and classes by these numbers.
+/// Draws samples with methods and keeps them in the cache. Samples are numbered by set (1, 2, ...: see
+/// noise_numbers.hpp) and by index in the set. Samples of different methods with the same numbers have the same noise
+/// and class.
 class SampleStore {
  public:
   /// @throws as NetworkOptions::load() and Condition::check().
@@ -57,7 +58,7 @@ class SampleStore {
 
   struct Samples {
     torch::Tensor images;  // [count, C, H, W], CPU
-    double seconds;        // that sampling took when it was done
+    double seconds;        // of sampling, measured when the images were drawn
   };
   /// The first `count` samples of a set, from the cache where they are stored. They are stored in parts, so that a
   /// killed run can be resumed and a larger count extends a smaller one.
@@ -73,7 +74,7 @@ class SampleStore {
   /// @throws as load_sampler().
   Method load(const std::filesystem::path& path) const;
 
-  /// Describes samples [first, end) of a set: a part of the cache's keys.
+  /// Describes the samples [first, end) of a set, as part of the cache's keys.
   std::string description(const Method& method, std::int64_t set, std::int64_t first, std::int64_t end) const;
 
  private:

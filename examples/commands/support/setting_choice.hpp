@@ -28,8 +28,8 @@ struct ChoiceOptions {
 
 class SettingChoice {
  public:
-  /// @param all_nfe  the NFE of all rows: a text in ChoiceOptions::settings that equals one setting's at any of them
-  ///                 means only that setting
+  /// @param all_nfe  the NFE of all rows: a text in ChoiceOptions::settings that is the whole text of a setting at any
+  ///                 of them selects only that setting
   SettingChoice(const ChoiceOptions& options, const std::vector<int>& all_nfe, SampleStore& store,
                 ImageFeatures& features);
 
