@@ -1,5 +1,5 @@
-// After its first step a run on Eigen arrays allocates no memory. Counted at malloc, because Eigen does not use
-// operator new.
+// A run on Eigen arrays allocates no memory after its first step. Allocations are counted at malloc, because Eigen does
+// not use operator new.
 #include "support/catch.hpp"
 #include "support/types.hpp"
 
@@ -37,7 +37,7 @@ struct OnePerSample {
 
 }  // namespace
 
-TEST_CASE("the predictor allocates its result once and nothing afterwards") {
+TEST_CASE("AmedPredictor allocates memory in its first call only") {
   using X = Eigen::ArrayXXd;
   const auto layer = [](std::size_t out, std::size_t in) {
     return AmedNetwork::Layer{std::vector<double>(out * in, 0.1), std::vector<double>(out)};
@@ -53,7 +53,7 @@ TEST_CASE("the predictor allocates its result once and nothing afterwards") {
   CHECK(allocations == before);
 }
 
-TEMPLATE_TEST_CASE("no allocation after the first step", "", test::Array, Eigen::ArrayXXf, test::FixedArray) {
+TEMPLATE_TEST_CASE("runs allocate no memory after the first step", "", test::Array, Eigen::ArrayXXf, test::FixedArray) {
   using X = TestType;
   const auto count = [] { return allocations; };
   const auto check = [&](const std::string& label, const AnySolver<X>& solver) {

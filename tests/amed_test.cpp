@@ -1,5 +1,4 @@
-// The time predictor: one file for both backends, its laws inside solvers, gradients, training, and the command that
-// trains.
+// The time predictor on both backends: its file, laws of solvers with it, gradients, training, and train_amed.
 #include "../examples/commands/support/loaded_sampler.hpp"
 #include "../examples/commands/support/noise_numbers.hpp"
 #include "../examples/commands/support/unet.hpp"
@@ -46,7 +45,7 @@ struct TemporaryFile {
   ~TemporaryFile() { fs::remove(path); }
 };
 
-/// A network with each set of heads that there is.
+/// Networks with every combination of heads.
 std::vector<AmedNetwork> every_set_of_heads(std::int64_t features) {
   std::vector<AmedNetwork> all;
   for (const double scale_dir : {0., 0.01})
@@ -58,9 +57,9 @@ std::vector<AmedNetwork> every_set_of_heads(std::int64_t features) {
   return all;
 }
 
-/// What a predictor answers: a row each for ratio, direction and sigma_scale, a column for each sample.
-Array answers(const AmedPredictor& predict, const Array* features, Eigen::Index batch, double from = 9.7,
-              double to = 0.47) {
+/// A predictor's output: rows ratio, direction scale and sigma scale, one column per sample.
+Array predictions(const AmedPredictor& predict, const Array* features, Eigen::Index batch, double from = 9.7,
+                  double to = 0.47) {
   const Level<Array> t(from), s(to);
   Prediction<Array> out;
   predict(Step<Array>{t, s, 0, 1}, features, out);
@@ -68,8 +67,8 @@ Array answers(const AmedPredictor& predict, const Array* features, Eigen::Index 
   for (Eigen::Index b = 0; b < batch; ++b) all.col(b) << out.ratio[b], out.direction_scale[b], out.sigma_scale[b];
   return all;
 }
-Array answers(const TensorAmedPredictor& predict, const Array* features, Eigen::Index batch, double from = 9.7,
-              double to = 0.47) {
+Array predictions(const TensorAmedPredictor& predict, const Array* features, Eigen::Index batch, double from = 9.7,
+                  double to = 0.47) {
   const Level<Tensor> t(from), s(to);
   Prediction<Tensor> out;
   const Tensor same = features ? tensor(*features) : torch::zeros({batch, 1}, torch::kFloat64);
@@ -86,7 +85,7 @@ Array answers(const TensorAmedPredictor& predict, const Array* features, Eigen::
 
 }  // namespace
 
-TEST_CASE("a file holds all there is to know, to the bit") {
+TEST_CASE("a predictor's file is read as it was written, and malformed files are rejected") {
   const TemporaryFile file;
   io::AmedFile written;
   written.network = initial_amed_network(64, 0.01, 0.2, 3);
@@ -142,7 +141,9 @@ TEST_CASE("a file holds all there is to know, to the bit") {
   CHECK_THAT(message_of([&] { io::read_amed(file.path); }), Catch::Contains("not a time predictor"));
 }
 
-TEST_CASE("both backends predict the same, with every set of heads, with and without features, from a file too") {
+TEST_CASE(
+    "both backends predict the same for every set of heads, with and without features, and after a round trip through "
+    "a file") {
   const Array features = noise({1, 2, 3}, 16);
   for (const AmedNetwork& network : every_set_of_heads(16)) {
     INFO((network.ratio ? "ratio " : "") << (network.direction_scale ? "direction " : "")
@@ -153,10 +154,10 @@ TEST_CASE("both backends predict the same, with every set of heads, with and wit
     io::write_amed(file.path, written);
     const AmedNetwork read = io::read_amed(file.path).network;
     for (const Array* given : {&features, static_cast<const Array*>(nullptr)}) {
-      const Array eigen = answers(AmedPredictor(read), given, 3),
-                  tensors = answers(TensorAmedPredictor(read, torch::kFloat64), given, 3);
+      const Array eigen = predictions(AmedPredictor(read), given, 3),
+                  tensors = predictions(TensorAmedPredictor(read, torch::kFloat64), given, 3);
       CHECK((eigen - tensors).abs().maxCoeff() < 1e-14);
-      CHECK((eigen == answers(AmedPredictor(network), given, 3)).all());
+      CHECK((eigen == predictions(AmedPredictor(network), given, 3)).all());
       CHECK((eigen.row(0) == 0.5).all() == !network.ratio);
       CHECK((eigen.row(1) == 1).all() == !network.direction_scale);
       CHECK((eigen.row(2) == 1).all() == !network.sigma_scale);
@@ -164,23 +165,23 @@ TEST_CASE("both backends predict the same, with every set of heads, with and wit
   }
 }
 
-TEST_CASE("a shipped file, and a network wider than any, predict the same on both backends") {
+TEST_CASE("both backends predict the same with a shipped predictor and with a very wide one") {
   const io::AmedFile shipped = io::read_amed(models / "amed_5.safetensors");
   const Schedule schedule = make_schedule(shipped.schedule, shipped.schedule_settings);
   for (const AmedNetwork& network : {shipped.network, initial_amed_network(3'000, 0.05, 0.2, 3)}) {
     const Array features = noise({1, 2, 3, 4, 5}, static_cast<Eigen::Index>(network.features()));
     for (std::size_t i = 0; i < schedule.steps(); ++i) {
-      const Array eigen = answers(AmedPredictor(network), &features, 5, schedule[i], schedule[i + 1]);
+      const Array eigen = predictions(AmedPredictor(network), &features, 5, schedule[i], schedule[i + 1]);
       const Array tensors =
-          answers(TensorAmedPredictor(network, torch::kFloat64), &features, 5, schedule[i], schedule[i + 1]);
+          predictions(TensorAmedPredictor(network, torch::kFloat64), &features, 5, schedule[i], schedule[i + 1]);
       CHECK(((eigen - tensors) / tensors).abs().maxCoeff() < 1e-12);
       for (Eigen::Index head = 0; head < 3; ++head)
-        CHECK(eigen.row(head).maxCoeff() > eigen.row(head).minCoeff());  // they do see the features
+        CHECK(eigen.row(head).maxCoeff() > eigen.row(head).minCoeff());  // depends on the features
     }
   }
 }
 
-TEST_CASE("batches of one to four equal runs of one, with every set of heads") {
+TEST_CASE("batches of one to four samples equal runs of single samples, for every set of heads") {
   const MixtureDenoiser exact(test::mixture());
   const TensorMixtureDenoiser exact_tensors(test::mixture());
   const auto denoise = [&](const Array& x, const Level<Array>& sigma, Array& out, Array& features) {
@@ -214,7 +215,7 @@ TEST_CASE("batches of one to four equal runs of one, with every set of heads") {
   }
 }
 
-TEST_CASE("a saturated head leaves levels apart") {
+TEST_CASE("a saturated ratio head keeps levels distinct") {
   AmedNetwork network = initial_amed_network(4, 0, 0, 1);
   network.ratio->bias[0] = 1e6;
   CHECK(sample(Amed{Dpmpp{.order = 3}, AmedPredictor(network)}, MixtureDenoiser(test::mixture()), karras({.steps = 4}),
@@ -225,18 +226,18 @@ TEST_CASE("a saturated head leaves levels apart") {
   CHECK(tensors.status == Status::complete);
 }
 
-TEST_CASE("laws of every solver with the predictor in it") {
+TEST_CASE("every solver with a TensorAmedPredictor obeys the laws") {
   const TensorAmedPredictor predictor(initial_amed_network(4, 0, 0, 7), torch::kFloat64);
   for (const auto& [label, solver] : test::configurations<Tensor>()) {
-    if (label.ends_with("plugged")) continue;  // torch_test has predictors inside predictors
+    if (label.ends_with("plugged")) continue;  // torch_test covers predictors inside predictors
     for (const auto& [law, failure] : test::verdicts<Tensor>(Amed{solver, predictor})) {
       INFO(label << ": " << law);
-      if (law != "exactness") CHECK(failure == "");  // ratios far from 1/2 bring levels together, where weights cancel
+      if (law != "exactness") CHECK(failure == "");  // for ratios far from 1/2 levels are close, and weights cancel
     }
   }
 }
 
-TEST_CASE("a plugin over a plugin: directions and clocks, step by step") {
+TEST_CASE("Amed inside Amed applies direction and sigma scales as computed step by step") {
   const auto network = [](double x, double sigma) { return std::tanh(x) / (1 + sigma); };
   using Rows = std::vector<TablePredictor::Row>;
   const Rows outer{{0.4, 1.1, 0.9}, {0.6, 0.95, 1.2}},
@@ -245,8 +246,8 @@ TEST_CASE("a plugin over a plugin: directions and clocks, step by step") {
   const auto check = [&](const auto& solver, bool data) {
     const auto kept = [&](double x, double t, double s) { return data ? s / t * x : x; };
     const auto between = [](double t, double s, double ratio) { return std::pow(t, 1 - ratio) * std::pow(s, ratio); };
-    const auto euler = [&](double x, double t, double s, double told) {
-      return x + (s - t) * (x - network(x, told)) / t;
+    const auto euler = [&](double x, double t, double s, double fed_level) {
+      return x + (s - t) * (x - network(x, fed_level)) / t;
     };
     const auto plugged = [&](double x, double t, double s, const TablePredictor::Row& row, double sigma_scale) {
       const double m = between(t, s, row.ratio), y = euler(x, t, m, sigma_scale * t);
@@ -266,9 +267,7 @@ TEST_CASE("a plugin over a plugin: directions and clocks, step by step") {
   check(Dpmpp{.order = 1}, true);
 }
 
-TEST_CASE(
-    "gradients through plugged steps of every solver equal central differences, along a random direction of the "
-    "parameters") {
+TEST_CASE("gradients through plugged steps of every solver equal central differences along a random direction") {
   const TensorMixtureDenoiser exact(test::mixture());
   const auto denoise = [&](const Tensor& x, const Tensor& sigma) { return std::pair(exact(x, sigma), x / 80); };
   const Tensor x = tensor(noise({1, 2}, 4)) * 80;
@@ -311,7 +310,7 @@ TEST_CASE(
       every_second_level(table));
 }
 
-TEST_CASE("a gradient of NaN moves nothing, an infinite one as a large one does") {
+TEST_CASE("PublishedAdam ignores NaN gradients and bounds infinite ones") {
   const double infinity = std::numeric_limits<double>::infinity();
   const auto numbers = [](double a, double b, double c, double d) {
     return torch::tensor({a, b, c, d}, torch::kFloat64);
@@ -322,11 +321,11 @@ TEST_CASE("a gradient of NaN moves nothing, an infinite one as a large one does"
   CHECK(torch::equal(p.grad(), numbers(0, 1e5, -1e5, 2)));
   CHECK(test::distance(p, numbers(0, -0.1, 0.1, -0.1)) < 1e-8);  // Adam's first step is as long as the learning rate
   adam.step(p.sum());
-  CHECK(torch::isfinite(p).all().item<bool>());  // nor has it left anything in Adam's averages
+  CHECK(torch::isfinite(p).all().item<bool>());  // Adam's averages are finite too
   CHECK(p[0].item<double>() < 0);
 }
 
-TEST_CASE("training brings the student to its teacher") {
+TEST_CASE("training reduces the student's distance to its teacher") {
   const TensorMixtureDenoiser exact(test::mixture());
   const auto denoise = [&](const Tensor& x, const Tensor& sigma) {
     return std::pair(exact(x, sigma), x.detach() / 80);
@@ -377,7 +376,7 @@ TEST_CASE("a prediction takes less than a hundredth of an evaluation of the ship
   Tensor features;
   Prediction<Tensor> out;
   double evaluation = std::numeric_limits<double>::infinity(), prediction = evaluation;
-  for (int k = 0; k < 3; ++k) {  // the best of some, in turns: others may be at work on this machine
+  for (int k = 0; k < 3; ++k) {  // the best of several, interleaved, because other programs may be running
     evaluation = (std::min)(evaluation, seconds([&] { features = unet->forward(x, sigma).feature; }));
     for (int j = 0; j < 10; ++j)
       prediction = (std::min)(prediction, seconds([&] { predict(Step<Tensor>{from, to, 0, 1}, &features, out); }));
@@ -386,7 +385,7 @@ TEST_CASE("a prediction takes less than a hundredth of an evaluation of the ship
   CHECK(prediction < 0.01 * evaluation);
 }
 
-TEST_CASE("a predictor of other features is refused before anything is sampled") {
+TEST_CASE("a predictor for another number of features is rejected") {
   for (const auto& entry : fs::directory_iterator(networks)) {
     if (entry.path().extension() != ".safetensors") continue;
     const auto unet = examples::load_unet(entry.path());
@@ -404,7 +403,7 @@ TEST_CASE("a predictor of other features is refused before anything is sampled")
         "predictor is " + file.path.string() + " for 100 features; allowed: predictors for this model's 64");
 }
 
-TEST_CASE("train_amed goes on from a checkpoint of the same settings alone") {
+TEST_CASE("train_amed resumes only a checkpoint of the same settings") {
   const Scratch scratch("amed_checkpoint");
   const std::string common = "--model '" + (networks / "ddpmpp_uncond.safetensors").string() +
                              "' --steps 2 --afs --batch 3 --out p.safetensors --trajectories 3 ";
@@ -429,13 +428,14 @@ TEST_CASE("train_amed goes on from a checkpoint of the same settings alone") {
   refused("--forget-analytic", "other settings (forget-analytic false, not true)");
 
   const auto more = scratch.run(
-      "train_amed", common + "--validation 2 --cache cache --checkpoint-interval 7");  // these decide nothing
+      "train_amed",
+      common + "--validation 2 --cache cache --checkpoint-interval 7");  // options that do not change the weights
   INFO(more.text);
   CHECK(more.code == 0);
   CHECK(more.text.find("resuming at trajectory 3") != std::string::npos);
 }
 
-TEST_CASE("train_amed refuses a checkpoint that does not say its settings") {
+TEST_CASE("train_amed rejects a checkpoint without settings") {
   const Scratch scratch("amed_old_checkpoint");
   torch::serialize::OutputArchive archive;
   archive.write("done", torch::tensor(3));
@@ -447,7 +447,8 @@ TEST_CASE("train_amed refuses a checkpoint that does not say its settings") {
         "error: p.safetensors.checkpoint has no settings: an old version wrote it; remove it to start over\n");
 }
 
-TEST_CASE("train_amed measures at each checkpoint, which changes nothing, and writes what it was told") {
+TEST_CASE(
+    "train_amed: validation does not change the weights, and the file has the settings and the measured distance") {
   const Scratch scratch("amed_validation");
   const auto unet = examples::load_unet(networks / "ddpmpp_uncond.safetensors");
   const std::string common = "--model '" + (networks / "ddpmpp_uncond.safetensors").string() +
@@ -460,7 +461,7 @@ TEST_CASE("train_amed measures at each checkpoint, which changes nothing, and wr
     INFO(done.text);
     REQUIRE(done.code == 0);
     std::istringstream log(scratch.bytes(name + ".log"));
-    std::vector<double> measured;  // at each batch; 0: not then
+    std::vector<double> measured;  // after each batch; 0: not measured
     for (std::string line; std::getline(log, line);) {
       const auto at = line.find("  validation ");
       if (line.starts_with("trajectories")) measured.push_back(at == line.npos ? 0 : std::stod(line.substr(at + 13)));
@@ -484,7 +485,7 @@ TEST_CASE("train_amed measures at each checkpoint, which changes nothing, and wr
   const Schedule schedule = make_schedule(file.schedule, file.schedule_settings);
   CHECK(schedule.levels() == karras({.steps = 2, .sigma_min = 0.01, .sigma_max = 40}).levels());
 
-  // The figure is that of the weights in the file, against a teacher on the same range, on noise that is kept for it.
+  // The distance is that of the weights in the file to a teacher on the same range, on noise for validation.
   const Tensor x = 40 * examples::noise_of(examples::training_numbers(0, examples::validation_begins, 4),
                                            unet->config(), torch::kCPU);
   const auto denoise = examples::bind_labels(unet);

@@ -68,7 +68,7 @@ struct Problem {
 
 }  // namespace
 
-TEST_CASE("calibration: closer to the exact solution on unseen noise, and reproducible") {
+TEST_CASE("calibration: the fitted table is closer to the exact solution on unseen noise, reproducibly") {
   const Problem p;
   const Array unseen = cloud(5'000, 600);
   const Array exact = sample(Heun{}, mixture, karras({.steps = 200}), unseen).x;
@@ -118,7 +118,7 @@ TEST_CASE("calibration: closer to the exact solution on unseen noise, and reprod
   }
 }
 
-TEST_CASE("calibration: stopped at any stage and resumed, it ends at the same numbers") {
+TEST_CASE("calibration: a fit stopped at any stage and resumed gives the same table") {
   const Problem p;
   const Calibration all = p.fit({.iterations = 6}), steps = p.fit({.iterations = 0});
   for (const int stage : {0, 1, 3}) {
@@ -170,7 +170,7 @@ TEST_CASE("calibration: stopped at any stage and resumed, it ends at the same nu
   CHECK(levels.size() == 1);
 }
 
-TEST_CASE("calibration: ends are compared by the features of the caller's choice") {
+TEST_CASE("calibration: final states are compared in the caller's features") {
   const Problem p;
   const auto clamped_twice = [](const Array& x) -> Array {  // and the first row counts more
     Array y(x.rows() + 1, x.cols());
@@ -210,7 +210,7 @@ TEST_CASE("calibration: non-finite samples are ignored") {
   CHECK(made.best_rms <= made.steps_rms);
 }
 
-TEST_CASE("calibration: a sample counts in all sums of a step or in none") {
+TEST_CASE("calibration: a non-finite sample is left out of all sums of a step") {
   // The second sixty samples repeat the first sixty until the model returns NaN for them: each step is fitted as to the
   // first sixty alone.
   const Table start = tabulate(Euler{}, karras({.steps = 5}));
@@ -239,7 +239,7 @@ TEST_CASE("calibration: a sample counts in all sums of a step or in none") {
   CHECK(without.notes.empty());
 }
 
-TEST_CASE("calibration: slopes that are all the same, for which the Gram matrix has rank one") {
+TEST_CASE("calibration: equal slopes, whose Gram matrix has rank one, can be fitted") {
   const auto zero = [](const Array& x, const Level<Array>&, Array& out) { out = Array::Zero(x.rows(), x.cols()); };
   const Calibration made = calibrate(zero, tabulate(Euler{}, karras({.steps = 4})), Batches{cloud(0, 20)},
                                      {.iterations = 2, .analytic_first_step = false});
@@ -297,7 +297,7 @@ TEST_CASE("calibration: wrong input is rejected before the teacher runs") {
         "the starting table's samples are not finite");
 }
 
-TEST_CASE("calibration: what cannot be resumed is rejected") {
+TEST_CASE("calibration: a state that does not fit the table is not resumed") {
   const Table start = tabulate(Euler{}, karras({.steps = 4})), five = tabulate(Euler{}, karras({.steps = 5})),
               lower = tabulate(Euler{}, karras({.steps = 4, .sigma_max = 20})),
               higher = tabulate(Euler{}, karras({.steps = 4, .sigma_min = 0.1}));
@@ -375,7 +375,7 @@ TEST_CASE("calibration: statistics of distances") {
   CHECK(teacher_error<Array>(Array::Zero(2, 5), 6, Array::Constant(2, 5, 3 / std::sqrt(2.)), 3) == Approx(1));
 }
 
-TEST_CASE("calibration: the parameters of a table are all its numbers but the given ones") {
+TEST_CASE("calibration: all numbers of a table but the given ones are parameters") {
   using detail::TableParameter;
   const Table table = four_rows();
   for (const bool analytic : {true, false}) {
@@ -392,7 +392,7 @@ TEST_CASE("calibration: the parameters of a table are all its numbers but the gi
   }
 }
 
-TEST_CASE("calibration: derivatives of the ends, their normal equations and Broyden's update") {
+TEST_CASE("calibration: derivatives of final states, their normal equations and Broyden's update") {
   using Runs = std::vector<detail::TableRun<Array>>;
   Table table = four_rows();
   table.rows[1].sigma_scale = 1.1;
@@ -459,7 +459,7 @@ TEST_CASE("calibration: derivatives of the ends, their normal equations and Broy
   }
 }
 
-TEST_CASE("calibration: steps without slopes become Euler steps, the smallest slopes are fitted to") {
+TEST_CASE("calibration: steps with slopes of 0 become Euler steps, tiny slopes are fitted") {
   for (const double slope : {0., 1e-6}) {
     const auto nearly_still = [&](const Array& x, const Level<Array>&, Array& out) { out = (1 - slope) * x; };
     Table table = tabulate(Euler{}, karras({.steps = 3}));
@@ -476,7 +476,7 @@ TEST_CASE("calibration: steps without slopes become Euler steps, the smallest sl
   }
 }
 
-TEST_CASE("calibration: evaluations are as many as documented") {
+TEST_CASE("calibration: the number of evaluations is as documented") {
   const Table start = six_rows();
   std::ptrdiff_t evaluated = 0;  // samples
   const auto counted = [&](const Array& x, const Level<Array>& sigma, Array& out) {
@@ -503,7 +503,7 @@ TEST_CASE("calibration: evaluations are as many as documented") {
   CHECK(evaluated == teaching + 40 * 2 * 3 * 6 + student);  // the first batch with half the steps: the teacher's error
 }
 
-TEST_CASE("calibration: notes report what did not go as it should") {
+TEST_CASE("calibration: notes report problems of a fit") {
   const Table start = four_rows();
   const Array z = cloud(0, 60);
   const Trajectories teacher{taught(mixture, start.schedule(), z)};

@@ -1,4 +1,5 @@
-// The mistakes of published code in compat/: each reproduces the published formula and differs from the correct method.
+// compat/, the errors of published code: each solver reproduces the published formula and differs from the correct
+// method.
 #include "support/catch.hpp"
 #include "support/message.hpp"
 
@@ -49,7 +50,7 @@ double weighted_outputs(const V& weights, std::size_t i) {
 
 }  // namespace
 
-TEST_CASE("evaluations, defaults and allowed options") {
+TEST_CASE("compat: evaluations, defaults and allowed options") {
   CHECK(compat::IpndmV::evaluations() == 1);
   CHECK(compat::DeisTime::evaluations() == 1);
   CHECK(compat::DeisStale::evaluations() == 1);
@@ -72,7 +73,7 @@ TEST_CASE("evaluations, defaults and allowed options") {
   CHECK(message_of([] { compat::ClippedDdim{0}.validate(); }) == "ClippedDdim::limit is 0; allowed: positive numbers");
 }
 
-TEST_CASE("iPNDM_v with the published coefficients") {
+TEST_CASE("compat::IpndmV has the published coefficients") {
   const auto published = [](const V& t, std::size_t i, int order) -> V {
     const double h = t[i + 1] - t[i], h1 = t[i] - t[i - 1], h2 = t[i - 1] - t[i - 2];
     const double a = (1 - h / (3 * (h + h1)) * (h * (h + h1)) / (h1 * (h1 + h2))) / 2;
@@ -102,7 +103,7 @@ TEST_CASE("iPNDM_v with the published coefficients") {
         Approx(weighted_outputs({-57. / 24, 65. / 24, -43. / 24, 11. / 24}, 3)).epsilon(1e-12));
 }
 
-TEST_CASE("tAB-DEIS by a sum of 10,000 points") {
+TEST_CASE("compat::DeisTime integrates by a sum of 10,000 points") {
   const VpLinear process = VpLinear::through(0.002, 80);
   for (std::size_t i = 0; i < 5; ++i)
     for (const int order : {1, 2, 3, 4}) {
@@ -130,7 +131,7 @@ TEST_CASE("tAB-DEIS by a sum of 10,000 points") {
     }
 }
 
-TEST_CASE("rhoAB-DEIS of order 4 keeps the weights of its fourth step") {
+TEST_CASE("compat::DeisStale keeps the weights of its fourth step") {
   const Deis correct{.order = 4, .variable = Variable::sigma};
   for (std::size_t i = 0; i < 4; ++i)
     CHECK(added(compat::DeisStale{}, grid, i) == Approx(added(correct, grid, i)).epsilon(1e-12));
@@ -142,7 +143,7 @@ TEST_CASE("rhoAB-DEIS of order 4 keeps the weights of its fourth step") {
   }
 }
 
-TEST_CASE("DPM-Solver++ with the published third order") {
+TEST_CASE("compat::Dpmpp has the published third order") {
   const double m2 = outputs[0], m1 = outputs[1], m0 = outputs[2], q = grid[0], p = grid[1], t = grid[2], s = grid[3];
   for (const Target target : {Target::denoised, Target::slope}) {
     const fewstep::Dpmpp correct{.order = 3, .target = target, .lower_order_final = false};
@@ -163,11 +164,11 @@ TEST_CASE("DPM-Solver++ with the published third order") {
   }
 }
 
-TEST_CASE("DDIM with diffusers' clipping, and on its linspace timesteps") {
+TEST_CASE("compat::ClippedDdim and compat::StridedDdim follow diffusers' formulas") {
   const double t = grid[0], s = grid[1], noise = outputs[0];
   for (const double limit : {0.5, 1., 30.})
     CHECK(end(compat::ClippedDdim{limit}, grid, 2) == Approx(std::clamp(1.3 - t * noise, -limit, limit) + s * noise));
-  // A step to level 12, whose alpha x is then taken for that of level s.
+  // A step to level 12, whose alpha x is then treated as that of level s.
   const double image = outputs[0], reached = 12, there = image + reached / t * (1.3 - image);
   CHECK(end(compat::StridedDdim{{reached}}, grid, 2) ==
         Approx(there / std::sqrt(1 + reached * reached) * std::sqrt(1 + s * s)).epsilon(1e-12));
@@ -175,7 +176,7 @@ TEST_CASE("DDIM with diffusers' clipping, and on its linspace timesteps") {
         Approx(end(fewstep::Dpmpp{.order = 1}, grid, 3)).epsilon(1e-12));
 }
 
-TEST_CASE("UniPC that corrects the last state of a run shorter than its order") {
+TEST_CASE("compat::UniPc corrects the last state of a run shorter than its order") {
   const laws::TwoPeaks f;
   const auto denoise = laws::elementwise<double>(f);
   const auto run = [&](const auto& solver, const Schedule& schedule) { return sample(solver, denoise, schedule, 0.4); };
@@ -198,7 +199,7 @@ TEST_CASE("UniPC that corrects the last state of a run shorter than its order") 
   }
 }
 
-TEST_CASE("the discrete schedule without the power 1/rho of its first time") {
+TEST_CASE("compat::discrete omits the power 1/rho of the first time") {
   const NoiseTable table = NoiseTable::linear(0.0001, 0.02, 100);
   const DiscreteOptions options{.steps = 4, .rho = 2, .sigma_min = table.sigma(0.05), .sigma_max = table.sigma(0.8)};
   const Schedule published = compat::discrete(table, options);

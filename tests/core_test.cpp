@@ -1,4 +1,4 @@
-// The core's promises beside the laws (laws_test.cpp) and properties (property_test.cpp) of solvers.
+// The core, apart from the laws (laws_test.cpp) and properties (property_test.cpp) of solvers.
 #include "support/catch.hpp"
 #include "support/types.hpp"
 
@@ -41,7 +41,7 @@ bool equal(const Array& a, const Array& b) { return a.rows() == b.rows() && a.co
 
 }  // namespace
 
-TEST_CASE("forms of denoiser") {
+TEST_CASE("all forms of a denoiser give the same samples") {
   const Schedule s = karras({.steps = 4});
   const Array x0 = noise({1}, 3) * 80;
   const auto shrink = [](double sigma) { return 0.25 / (0.25 + sigma * sigma); };
@@ -73,7 +73,7 @@ TEST_CASE("forms of denoiser") {
   CHECK(model.features() == nullptr);
 }
 
-TEST_CASE("a predictor that answers per sample equals runs of one with its ratio") {
+TEST_CASE("a per-sample predictor gives the samples of single runs with each sample's ratio") {
   const MixtureDenoiser denoise(test::mixture());
   const Schedule s = karras({.steps = 5});
   const auto both = sample(DpmSolver2{PerSample{}}, denoise, s, noise({1, 2}, 4));
@@ -83,7 +83,7 @@ TEST_CASE("a predictor that answers per sample equals runs of one with its ratio
   static_assert(Denoiser<decltype(shared_only), Array> && !PerSampleDenoiser<decltype(shared_only), Array>);
 }
 
-TEST_CASE("a table of predictions, row by row; predictors that do not fit are one clear line") {
+TEST_CASE("TablePredictor applies its rows in order; predictors that do not fit are rejected") {
   const MixtureDenoiser denoise(test::mixture());
   const Schedule s = karras({.steps = 2});
   const Array z = noise({1, 2}, 4);
@@ -155,7 +155,7 @@ TEST_CASE("stopping between evaluations returns the last completed step") {
   }
 }
 
-TEST_CASE("what the denoiser throws passes through and leaves everything reusable") {
+TEST_CASE("exceptions of the denoiser pass through, and the solver can be used again") {
   int calls = 0;
   const auto failing = [&](const Array& x, double) -> Array {
     if (++calls == 3) throw std::domain_error("network on fire");
@@ -166,7 +166,7 @@ TEST_CASE("what the denoiser throws passes through and leaves everything reusabl
   CHECK(sample(Ipndm{}, failing, s, noise({1}, 3)).status == Status::complete);
 }
 
-TEST_CASE("values that are not finite are found, and the step named when asked") {
+TEST_CASE("non-finite samples are detected, with the step if every step is checked") {
   int calls = 0;
   const auto broken = [&](const Array& x, double) -> Array {
     return ++calls == 3 ? Array::Constant(x.rows(), x.cols(), std::numeric_limits<double>::quiet_NaN()) : x;
@@ -182,7 +182,7 @@ TEST_CASE("values that are not finite are found, and the step named when asked")
   CHECK(sample(Euler{}, broken, s, z, {.check = Check::off}).status == Status::complete);
 }
 
-TEST_CASE("thresholding reaches data-prediction solvers, the analytic start too, but not the final denoise") {
+TEST_CASE("thresholding applies to denoised images of steps, not to slopes or the final denoise") {
   const auto large = [](const Array& x, double) -> Array { return Array::Constant(x.rows(), x.cols(), 7); };
   const Schedule s = karras({.steps = 3});
   const Options on{.thresholding = Thresholding{}};
@@ -202,7 +202,7 @@ TEST_CASE("fixed-size and float states keep their type") {
   CHECK((r.x - 0.5f).abs().maxCoeff() < 0.01f);
 }
 
-TEST_CASE("bad configuration: one line that names the argument, the value and what is allowed") {
+TEST_CASE("errors name the argument, its value and what is allowed") {
   const Array z = noise({1}, 3);
   const Schedule s = karras({.steps = 3});
   using Catch::Contains;
@@ -253,7 +253,7 @@ TEST_CASE("defaults are those of the papers") {
   CHECK(std::tuple(Thresholding{}.quantile, Thresholding{}.floor) == std::tuple(0.995, 1.));
 }
 
-TEST_CASE("Philox noise: the published known-answer vectors, per-sample seeds, unit variance") {
+TEST_CASE("noise: published Philox vectors, one seed per sample, unit variance") {
   CHECK(philox({0, 0, 0, 0}, {0, 0}) ==
         std::array<std::uint32_t, 4>{0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u});
   CHECK(philox({0xffffffffu, 0xffffffffu, 0xffffffffu, 0xffffffffu}, {0xffffffffu, 0xffffffffu}) ==
@@ -265,7 +265,7 @@ TEST_CASE("Philox noise: the published known-answer vectors, per-sample seeds, u
   CHECK(std::abs(many.square().mean() - 1) < 0.02);
 }
 
-TEST_CASE("mixtures: full covariances equal deviations where both apply, and a Gaussian has its closed form") {
+TEST_CASE("MixtureDenoiser: diagonal covariances equal deviations, and a Gaussian has its closed form") {
   GaussianMixture plain = test::mixture(), full = plain;
   for (const double d : full.deviations) {
     std::vector<double> c(16, 0.);
@@ -292,7 +292,7 @@ TEST_CASE("mixtures: full covariances equal deviations where both apply, and a G
   CHECK_THROWS_AS(MixtureDenoiser({{1}, {{0, 0}}, {}, {{1, 2, 2, 1}}}), std::invalid_argument);
 }
 
-TEST_CASE("EDM preconditioning: the raw network of an exact Gaussian gives its denoiser") {
+TEST_CASE("edm_preconditioned: networks with known outputs give the denoisers of the formula") {
   // D = x sd^2/(sd^2 + sigma^2) is c_skip x, so F = 0; and F = input gives c_skip x + c_out c_in x.
   const Array x = noise({1, 2}, 3);
   const auto run = [&](auto network) {

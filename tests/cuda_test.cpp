@@ -1,5 +1,5 @@
-// On a GPU: the samples, gradients and fits of the CPU, and nothing that waits for the GPU between the steps. Skipped
-// where LibTorch sees none.
+// On a GPU: samples, gradients and fits are those of the CPU, and sampling does not wait for the GPU. Skipped if
+// LibTorch sees no GPU.
 #include "support/catch.hpp"
 #include "support/configurations.hpp"
 #include "support/tensors.hpp"
@@ -42,7 +42,7 @@ Tensor unit_noise(std::uint64_t count) {
   return tensor_noise(seeds, {4}, torch::kFloat64);
 }
 
-/// A ratio, a direction and a sigma_scale for each sample, from its features or the levels.
+/// Ratio, direction scale and sigma scale of each sample from its features.
 struct PerSample {
   [[maybe_unused]] static constexpr bool per_sample = true;
   void operator()(const Step<Tensor>&, const Tensor* features, Prediction<Tensor>& out) const {
@@ -52,7 +52,7 @@ struct PerSample {
   }
 };
 
-/// A denoiser of nothing but arithmetic, with features.
+/// A denoiser of plain arithmetic, with features.
 struct Bent {
   std::pair<Tensor, Tensor> operator()(const Tensor& x, const Tensor& sigma) const {
     const Tensor s = sigma.reshape({-1, 1}).to(x.scalar_type());
@@ -60,27 +60,27 @@ struct Bent {
   }
 };
 
-/// What LibTorch says when something in there waits for the GPU; empty: nothing did, or it cannot say.
+/// LibTorch's error if something in f waits for the GPU. Empty: nothing does, or LibTorch cannot detect it.
 template <class F>
 std::string waiting(F f) {
-  std::string said;
+  std::string message;
 #ifdef FEWSTEP_CUDA_HEADERS
   c10::cuda::warning_state().set_sync_debug_mode(c10::cuda::SyncDebugMode::L_ERROR);
 #endif
   try {
     f();
   } catch (const std::exception& error) {
-    said = error.what();
+    message = error.what();
   }
 #ifdef FEWSTEP_CUDA_HEADERS
   c10::cuda::warning_state().set_sync_debug_mode(c10::cuda::SyncDebugMode::L_DISABLED);
 #endif
-  return said;
+  return message;
 }
 
 }  // namespace
 
-TEST_CASE("every solver, plain and plugged, gives the samples of the CPU") {
+TEST_CASE("GPU: every solver, plain and plugged, gives the samples of the CPU") {
   if (without_gpu()) return;
   const TensorMixtureDenoiser exact(test::mixture());
   const Tensor z = unit_noise(3);
@@ -97,7 +97,7 @@ TEST_CASE("every solver, plain and plugged, gives the samples of the CPU") {
     }
 }
 
-TEST_CASE("the same with levels of each sample, for which some weights are computed here and sent there") {
+TEST_CASE("GPU: every solver with levels per sample gives the samples of the CPU") {
   if (without_gpu()) return;
   const Tensor z = unit_noise(3);
   for (const auto& [label, solver] : test::configurations<Tensor>()) {
@@ -108,14 +108,13 @@ TEST_CASE("the same with levels of each sample, for which some weights are compu
   }
 }
 
-TEST_CASE(
-    "nothing waits for the GPU from the noise to the samples: every solver on levels for all, predictors over some") {
+TEST_CASE("GPU: sampling does not wait for the GPU") {
   if (without_gpu()) return;
   const Tensor z = unit_noise(3).to(torch::kCUDA);
   const Options unchecked{.check = Check::off};
   for (const auto& [label, solver] : test::configurations<Tensor>()) {
     INFO(label);
-    // clang 14 captures no structured binding, so the solver is named anew.
+    // clang 14 cannot capture structured bindings, so the capture renames the solver.
     CHECK(waiting([&, &solver = solver] { sample(solver, Bent{}, karras({.steps = 6}), z, unchecked); }) == "");
   }
   const TensorAmedPredictor predictor(initial_amed_network(4, 0.05, 0.05, 1), torch::TensorOptions(torch::kCUDA));
@@ -126,11 +125,11 @@ TEST_CASE(
 #ifdef FEWSTEP_CUDA_HEADERS
   CHECK(waiting([&] { z.sum().item<double>(); }) != "");
 #else
-  WARN("not seen: LibTorch's word on what waits needs CUDA's headers");
+  WARN("not tested: LibTorch's detection of synchronisation needs CUDA's headers");
 #endif
 }
 
-TEST_CASE("gradients of a predictor are those of the CPU") {
+TEST_CASE("GPU: gradients of a predictor are those of the CPU") {
   if (without_gpu()) return;
   const auto gradients = [](torch::Device device) {
     const TensorAmedPredictor predictor(initial_amed_network(4, 0.05, 0.05, 1),
@@ -149,7 +148,7 @@ TEST_CASE("gradients of a predictor are those of the CPU") {
   CHECK(distance(gradients(torch::kCUDA), here) < 1e-10 * here.abs().max().item<double>());
 }
 
-TEST_CASE("a calibrated table and a path of GITS are those of the CPU") {
+TEST_CASE("GPU: a calibrated table and a path of GITS are those of the CPU") {
   if (without_gpu()) return;
   const TensorMixtureDenoiser exact(test::mixture());
   const Schedule schedule = time_uniform({.steps = 5});

@@ -1,4 +1,4 @@
-// Every form of network gives the same denoiser, and adaptors forward what they do not change.
+// All parametrisations of a network give the same denoiser, and adaptors forward what they do not change.
 #include "support/catch.hpp"
 #include "support/types.hpp"
 
@@ -166,7 +166,7 @@ Array at(const D& denoise, const Array& x, const Sigma& sigma) {
 
 }  // namespace
 
-TEST_CASE("every form of a network gives the same trajectory") {
+TEST_CASE("all parametrisations of a network give the same samples") {
   const GaussianMixture gaussian{{1}, {{0.8, -0.4, 0.3, -0.9}}, {0.6}};
   const Schedule s = karras({.steps = 6, .sigma_min = 0.02});
   const Array z = noise({1, 2}, 4);
@@ -187,7 +187,7 @@ TEST_CASE("every form of a network gives the same trajectory") {
   }
 }
 
-TEST_CASE("from_flow_native: the trajectory of from_flow, also from t = 1") {
+TEST_CASE("from_flow_native gives the trajectory of from_flow, and starts at t = 1") {
   const auto u = network(test::mixture(), flow, velocity_of);
   const std::vector<double> times{0.96, 0.8, 0.5, 0.2, 0.01};
   std::vector<double> levels;
@@ -298,7 +298,7 @@ TEST_CASE("noise tables: published betas, and labels in training steps") {
   CHECK(VpLinear{.label_scale = 999}.label(VpLinear{}.sigma(0.25)) == Approx(999 * 0.25).epsilon(1e-12));
 }
 
-TEST_CASE("networks in every form of call, with and without features") {
+TEST_CASE("networks can be called in every form, with and without features") {
   const Array x = noise({1, 2}, 3);
   const Sigma sigma(2.);
   const Array want = x - 2. * 0.5 * (x / std::sqrt(5.));
@@ -323,20 +323,31 @@ TEST_CASE("networks in every form of call, with and without features") {
   CHECK(largest(at(clamped(shared_pair, -9, 9), x, sigma) - want) < 1e-15);
   CHECK(feature(clamped(shared_pair, -9, 9)) == Approx(1 / std::sqrt(2.)));
   int calls = 0;
-  auto counting =
-      from_epsilon([calls](const Array& z, double) mutable -> Array { return ++calls, 0.5 * z; }, VpLinear{});
+  auto counting = from_epsilon(
+      [calls](const Array& z, double) mutable -> Array {
+        ++calls;
+        return 0.5 * z;
+      },
+      VpLinear{});
   static_assert(Denoiser<decltype(counting), Array> && !Denoiser<const decltype(counting), Array>);
   CHECK(sample(Heun{}, counting, karras({.steps = 3}), x).evaluations == 6);
   // A network without input scaling gets the state itself, not a copy.
   const Array* seen = nullptr;
-  at(from_x0([&](const Array& z, const Sigma&, Array& out) { seen = &z, out = z; }, Ve{}), x, sigma);
+  const auto identity = [&](const Array& z, const Sigma&, Array& out) {
+    seen = &z;
+    out = z;
+  };
+  at(from_x0(identity, Ve{}), x, sigma);
   CHECK(seen == &x);
 }
 
-TEST_CASE("every adaptor forwards features, or their absence") {
+TEST_CASE("every adaptor forwards features if there are any") {
   const auto one = constant(1, 1), two = constant(2, 2);
   const auto none = [](const Array& x, const Sigma&) -> Array { return x; };
-  const auto returns_false = [](const Array&, const Sigma&, Array& out, Array&) { return out = 0, false; };
+  const auto returns_false = [](const Array&, const Sigma&, Array& out, Array&) {
+    out = 0;
+    return false;
+  };
   const Array known = Array::Zero(3, 2);
   const auto every = [&](const auto& d) {
     return std::vector<double>{feature(d),
@@ -368,7 +379,7 @@ TEST_CASE("every adaptor forwards features, or their absence") {
   CHECK(feature(guided_batch(numbered, {.scale = 2})) == 3);
 }
 
-TEST_CASE("guidance: formula, interval, levels per sample, one doubled batch") {
+TEST_CASE("guidance follows its formula and interval, with levels per sample and as one doubled batch") {
   const MixtureDenoiser c({{1}, {{1, -1, 0.5}}, {0.3}}),
       u(GaussianMixture{{0.5, 0.5}, {{1, -1, 0.5}, {-1, 0, 0}}, {0.3, 0.4}});
   const Array x = noise({1, 2}, 3) * 3;
@@ -408,10 +419,16 @@ TEST_CASE("guidance: formula, interval, levels per sample, one doubled batch") {
   }
 }
 
-TEST_CASE("guidance counts every evaluation, beforehand and in the run") {
+TEST_CASE("guidance: evaluations are counted in a run and predicted before it") {
   int c = 0, u = 0;
-  const auto conditional = [&](const Array& x, double) -> Array { return ++c, 0.1 * x; };
-  const auto unconditional = [&](const Array& x, double) -> Array { return ++u, 0.2 * x; };
+  const auto conditional = [&](const Array& x, double) -> Array {
+    ++c;
+    return 0.1 * x;
+  };
+  const auto unconditional = [&](const Array& x, double) -> Array {
+    ++u;
+    return 0.2 * x;
+  };
   const Schedule s = karras({.steps = 8});
   const Array z = noise({1}, 3);
   const auto check = [&](const auto& denoise, bool always_all) {
@@ -432,13 +449,16 @@ TEST_CASE("guidance counts every evaluation, beforehand and in the run") {
   check(clamped(guided(from_v(conditional, VpLinear{}), from_epsilon(unconditional, Ve{}), {.scale = 3}), -1, 1), true);
   // The network of an adaptor may be guided itself. Its levels are the labels, here times from 0 to 1.
   check(from_epsilon(guided(conditional, unconditional, {.scale = 3, .sigma_high = 0.5}), VpLinear{}), false);
-  const auto doubled = [&](const Array& x, double) -> Array { return c += 2, 0.1 * x; };
+  const auto doubled = [&](const Array& x, double) -> Array {
+    c += 2;
+    return 0.1 * x;
+  };
   check(guided_batch(doubled, {.scale = 3, .sigma_high = 5}), true);
   CHECK(guided(conditional, unconditional, {.scale = 1}).evaluations_per_call() == 1);
   CHECK(guided_batch(guided(conditional, unconditional, {.scale = 2}), {.scale = 3}).evaluations_per_call() == 4);
 }
 
-TEST_CASE("clamped, inpainted, conditioned") {
+TEST_CASE("clamped, inpainted and conditioned denoisers") {
   const MixtureDenoiser exact(test::mixture());
   const Array x = noise({1, 2}, 4) * 80;
   const Array low = at(clamped(exact, -0.5, 0.25), x, Sigma(0.1));
@@ -470,12 +490,15 @@ TEST_CASE("clamped, inpainted, conditioned") {
   CHECK((at(shared, x, Sigma(2.)) == x + 6).all());
   static_assert(!PerSampleDenoiser<decltype(shared), Array> && Denoiser<decltype(shared), Array>);
   const auto whole = conditioned(
-      [](const Array& v, const Sigma&, double by, Array& out, Array& f) { out = v, f = Array::Constant(1, 2, by); },
+      [](const Array& v, const Sigma&, double by, Array& out, Array& f) {
+        out = v;
+        f = Array::Constant(1, 2, by);
+      },
       3.);
   CHECK(feature(whole) == 3);
 }
 
-TEST_CASE("adaptors of double, fixed-size and float states") {
+TEST_CASE("adaptors work on doubles, fixed-size and float states") {
   const auto narrow = [](double x, double sigma) { return x * 0.04 / (0.04 + sigma * sigma); };
   const auto wide = [](double x, double sigma) { return x / (1 + sigma * sigma); };
   const auto one = guided(from_x0(narrow, Ve{}), edm_preconditioned(wide), {.scale = 2, .sigma_high = 5});
@@ -524,8 +547,8 @@ TEST_CASE("errors of denoisers name the argument, its value and what is allowed"
              Contains("the shape of `mask` is 2 x 2; allowed: 3 x 2, or one column"));
 }
 
-TEST_CASE("an analytic first step by another denoiser") {
-  // With the denoiser itself as the analytic one: the same run with one evaluation less, also behind adaptors.
+TEST_CASE("with_analytic_first_step takes the first slope from another denoiser") {
+  // With the denoiser itself as the analytic one the run is the same with one evaluation less, also behind adaptors.
   const MixtureDenoiser exact(test::mixture()), other(GaussianMixture{{1}, {{0.5, -0.5, 1, 2}}, {0.3}});
   const Schedule schedule = karras({.steps = 4});
   const Array z = noise({1, 2, 3}, 4);

@@ -1,4 +1,4 @@
-// Training a predictor and measuring it: the figures against closed forms, the commands as their users run them.
+// Training, fitting and measuring: metrics against closed forms, and the commands run as programs.
 #include "../examples/commands/support/cache.hpp"
 #include "../examples/commands/support/condition.hpp"
 #include "../examples/commands/support/difficulty.hpp"
@@ -52,7 +52,7 @@ const std::string labelled =
 const std::string classifier =
     (fs::path(FEWSTEP_SOURCE_DIR) / "examples/models/fashion_mnist_classifier.safetensors").string();
 
-/// Images of noise in the format of Fashion-MNIST.
+/// Writes images with arbitrary pixels in the format of Fashion-MNIST.
 void write_images(const fs::path& folder, const std::string& split, unsigned char count) {
   fs::create_directories(folder);
   std::ofstream images(folder / (split + "-images-idx3-ubyte"), std::ios::binary),
@@ -66,7 +66,7 @@ void write_images(const fs::path& folder, const std::string& split, unsigned cha
   for (int i = 0; i < count; ++i) labels.put(static_cast<char>(i % 10));
 }
 
-/// The last numbers of a file of floats.
+/// The last `count` numbers of a file of floats.
 Tensor last_floats(const std::string& bytes, std::size_t count) {
   std::vector<float> values(count);
   REQUIRE(bytes.size() > 4 * count);
@@ -74,7 +74,7 @@ Tensor last_floats(const std::string& bytes, std::size_t count) {
   return torch::tensor(values);
 }
 
-/// One line that has these words, and no success.
+/// Checks that a program fails with a one-line error that contains these words, and writes no file.
 void refused_by(const Scratch& scratch, const std::string& program, const std::string& arguments,
                 const std::string& words) {
   const auto outcome = scratch.run(program, arguments);
@@ -90,7 +90,7 @@ Tensor weights(std::int64_t count) { return resample(count, 0); }
 
 }  // namespace
 
-TEST_CASE("Frechet distance of samples whose moments are known") {
+TEST_CASE("frechet() of samples with known moments") {
   torch::manual_seed(1);
   const Tensor z = torch::randn({200'000, 3}, torch::kFloat64);
   const Tensor scale = torch::tensor({1., 2., 3.}, torch::kFloat64),
@@ -111,7 +111,7 @@ TEST_CASE("Frechet distance of samples whose moments are known") {
   CHECK(frechet(p, q) == Approx(3 + 4 - 2 * root).epsilon(1e-9));
 }
 
-TEST_CASE("weights stand for copies") {
+TEST_CASE("bootstrap weights equal copies of samples") {
   torch::manual_seed(2);
   const Tensor x = torch::randn({50, 4}, torch::kFloat64), drawn = resample(50, 3);
   CHECK(drawn.sum().item<double>() == 50);
@@ -124,7 +124,7 @@ TEST_CASE("weights stand for copies") {
         Approx(sliced_wasserstein(some, weights(50), other, weights(50))).epsilon(1e-6));
 }
 
-TEST_CASE("sliced Wasserstein distance of a set and its shifted copy") {
+TEST_CASE("sliced_wasserstein() of a set and its shifted copy") {
   torch::manual_seed(3);
   const Tensor x = torch::randn({500, 2, 8}), shift = torch::zeros({2, 8});
   const Slices a(x, 2'000), b(x + 0.3, 2'000);
@@ -133,7 +133,7 @@ TEST_CASE("sliced Wasserstein distance of a set and its shifted copy") {
         Approx(0.3).epsilon(0.05));  // the shift's length / sqrt(16)
 }
 
-TEST_CASE("the margin of a mean is that of theory") {
+TEST_CASE("Figure: the margin of a mean is 1.96 standard errors") {
   torch::manual_seed(4);
   const Tensor x = torch::randn({400}, torch::kFloat64);
   Figure mean, twice;
@@ -149,7 +149,7 @@ TEST_CASE("the margin of a mean is that of theory") {
   CHECK((twice / mean).margin() < 1e-9);
 }
 
-TEST_CASE("no noise that something is fitted to is measured on") {
+TEST_CASE("numbers for training, validation and measurements do not overlap") {
   std::set<std::uint64_t> seen;
   for (const std::int64_t seed : {0, 1, 2, 1'000'000})
     for (const std::int64_t first :
@@ -166,7 +166,7 @@ TEST_CASE("no noise that something is fitted to is measured on") {
   CHECK_THROWS_AS(unseen_numbers(1'000, 0, 3), std::invalid_argument);
 }
 
-TEST_CASE("calibrate compares means and covariances by the Frechet distance") {
+TEST_CASE("EndComparison: differences of moments sum to the Frechet distance") {
   torch::manual_seed(5);
   const auto learned = load_classifier(classifier);
   const Tensor teacher = (0.5 * torch::randn({400, 1, 32, 32})).clamp(-1, 1), student = 0.97 * teacher + 0.02;
@@ -183,19 +183,21 @@ TEST_CASE("calibrate compares means and covariances by the Frechet distance") {
   const auto of = [&](const Tensor& x) { return Moments(learned->forward(x).feature, weights(400)); };
   const double distance = frechet(of(student), of(teacher));
   CHECK(distance > 0);
-  CHECK((moments / 49 / distance - 1).abs().max().item<double>() < 0.1);  // of each picture, as it is of all
+  CHECK((moments / 49 / distance - 1).abs().max().item<double>() < 0.1);  // the same for each picture
 }
 
-TEST_CASE("reallocated evaluations: the hardest samples get more, the easiest pay") {
+TEST_CASE(
+    "reallocated() gives evaluations of the easiest samples to the hardest; cross_validated() predicts held-out "
+    "samples") {
   const auto numbers = [](double factor) { return factor * torch::arange(1, 11, torch::kFloat64); };
   const SamplingBudget cheap{"cheap", 4, numbers(100)}, middle{"middle", 5, numbers(10)}, rich{"rich", 7, numbers(1)};
   const Tensor difficulty = torch::arange(10, torch::kFloat64);
-  // Two samples are hard. Two more evaluations for each are paid by four others, one each.
+  // Two samples are hard. Four easy samples save one evaluation each for their four more evaluations.
   const Tensor out = reallocated(difficulty, 0.2, cheap, middle, rich);
   for (const std::int64_t i : {0, 3}) CHECK(out[i].item<double>() == 100. * static_cast<double>(i + 1));
   for (const std::int64_t i : {4, 7}) CHECK(out[i].item<double>() == 10. * static_cast<double>(i + 1));
   for (const std::int64_t i : {8, 9}) CHECK(out[i].item<double>() == 1. * static_cast<double>(i + 1));
-  // One sample is hard. Two more evaluations are paid by one other, which saves three.
+  // One sample is hard. One easy sample saves three evaluations for its two more.
   const Tensor rounded = reallocated(difficulty, 0.1, SamplingBudget{"cheap", 2, cheap.squares}, middle, rich);
   CHECK(rounded[0].item<double>() == 100.);
   CHECK(rounded[1].item<double>() == 20.);
@@ -205,7 +207,7 @@ TEST_CASE("reallocated evaluations: the hardest samples get more, the easiest pa
   CHECK_THROWS_WITH(reallocated(difficulty, 0.1, middle, cheap, rich),
                     Catch::Contains("NFE of the three samplers is 5, 4, 7; allowed: increasing ones"));
 
-  // What follows from the columns is predicted; noise is not, not even for rows that were fitted to.
+  // A function of the columns is predicted; noise is not, since each row is predicted from others.
   torch::manual_seed(3);
   const Tensor x = torch::randn({800, 20}, torch::kFloat64), y = 5 + x.select(1, 0) - 2 * x.select(1, 7),
                noise = torch::randn({800}, torch::kFloat64);
@@ -217,7 +219,7 @@ TEST_CASE("reallocated evaluations: the hardest samples get more, the easiest pa
   CHECK(std::abs(correlation(cross_validated(x, noise), noise)) < 0.15);
 }
 
-TEST_CASE("a cache returns a result for the same description only") {
+TEST_CASE("Cache returns a stored result for the same description only") {
   const Scratch scratch("cache");
   int made = 0;
   const auto make = [&] { return Cache::Tensors{{"n", torch::tensor({++made})}}; };
@@ -228,10 +230,10 @@ TEST_CASE("a cache returns a result for the same description only") {
   CHECK(Cache(scratch.dir / "cache")("two", make).at("n").item<int>() == 2);
   CHECK(none("one", make).at("n").item<int>() == 3);
   for (const auto& entry : fs::directory_iterator(scratch.dir / "cache")) fs::resize_file(entry.path(), 40);
-  CHECK(cache("two", make).at("n").item<int>() == 4);  // what a killed writer left is made anew
+  CHECK(cache("two", make).at("n").item<int>() == 4);  // a truncated file is replaced
 }
 
-TEST_CASE("a resumed training equals one never stopped, and its teacher may come from the cache") {
+TEST_CASE("train_amed: a resumed training equals an uninterrupted one, with and without cached teacher") {
   const Scratch scratch("train");
   for (const std::string loss : {"greedy", "end-to-end --teacher-steps 4"}) {
     const std::string common = "--model '" + network +
@@ -263,7 +265,7 @@ TEST_CASE("a resumed training equals one never stopped, and its teacher may come
   }
 }
 
-TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and refusals") {
+TEST_CASE("evaluate: figures, cache, choice of settings, errors") {
   const Scratch scratch("evaluate");
   write_images(scratch.dir / "data", "train", 40);
   write_images(scratch.dir / "data", "t10k", 40);
@@ -287,7 +289,7 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
     CHECK(csv.find(words) != std::string::npos);
   CHECK(scratch.bytes("worst.png").substr(1, 3) == "PNG");
   CHECK(first.text.find("| 3 | amed_3 | euler |") != std::string::npos);
-  // What is printed of the best classic solver's distances is what the numbers say.
+  // The printed ratios are those of the figures in the file.
   const auto figure = [&](const std::string& row, int from_right) {
     const std::size_t at = csv.find("\n" + row + ",");
     REQUIRE(at != std::string::npos);
@@ -307,7 +309,7 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   check_share("Frechet to reference above the reference's own", 5, figure("6,reference", 5));
   const auto again = scratch.run("evaluate", common + "--nfe 2,3 --out again");
   REQUIRE(again.code == 0);
-  CHECK(scratch.bytes("again.csv") == csv);  // seconds included: nothing was sampled anew
+  CHECK(scratch.bytes("again.csv") == csv);  // seconds included: all samples came from the cache
 
   const auto asked = scratch.run(
       "evaluate", common + "--nfe 2 --settings 'euler, karras 7, 2 steps' 'ipndm 2, karras 5, 2 steps' --out asked");
@@ -318,16 +320,16 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   for (const char* words : {"2,euler,\"euler, karras 7, 2 steps\"", "2,ipndm,\"ipndm 2, karras 5, 2 steps\""})
     CHECK(asked_csv.find(words) != std::string::npos);
 
-  // Chosen by the distance to the reference solution, which is itself among the settings.
+  // The best setting by distance to the reference solution, which is itself among the settings.
   const auto nearest = scratch.run("evaluate", common + "--nfe 6 --choose images,distance --out nearest");
   INFO(nearest.text);
   CHECK(nearest.code == 0);
   const std::string nearest_csv = scratch.bytes("nearest.csv");
   CHECK(nearest_csv.find("\n6,ipndm,\"ipndm 4, karras 7, 6 steps\",") != std::string::npos);
   CHECK(std::count(nearest_csv.begin(), nearest_csv.end(), '\n') <=
-        6);  // heading, reference, of each solver a row for each choice, if they are two
+        6);  // heading, reference, and one or two rows per solver: the choices may agree
 
-  // Paired differences, as printed: of the same noise, so that of rms they are those of the rows.
+  // Paired differences of RMS equal the differences of the rows.
   const std::string pairs = scratch.bytes("first_differences.csv");
   CHECK(std::count(pairs.begin(), pairs.end(), '\n') == 3);  // heading, the predictor against two classic solvers at 3
   const std::size_t against = pairs.find("\n3,amed_3,euler,\"euler, ");
@@ -335,7 +337,7 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   const std::string numbers_of_pair = pairs.substr(pairs.find("\",", against) + 2);
   CHECK(std::stod(numbers_of_pair) == Approx(figure("3,amed_3", 9) - figure("3,euler", 9)).margin(5e-6));
 
-  // A whole setting's text is that one alone; a part of several is all of them.
+  // The whole text of a setting selects only that setting; a part of several texts selects all of them.
   for (const auto& [text, rows] :
        {std::pair{"ipndm 2, karras 5, 3 steps, AFS", 1}, {"ipndm 2, karras 5, 3 steps", 2}}) {
     const auto some = scratch.run("evaluate", common + "--nfe 2 --settings '" + text + "' --out some");
@@ -345,14 +347,14 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
     CHECK(std::count(some_csv.begin(), some_csv.end(), '\n') == 2 + rows);
   }
 
-  // Also where the whole is a setting of another count.
+  // Also if it is the whole text of a setting at another NFE.
   const auto both = scratch.run("evaluate", common + "--nfe 1,2 --settings 'euler, karras 7, 2 steps' --out both");
   INFO(both.text);
   CHECK(both.code == 0);
   const std::string both_csv = scratch.bytes("both.csv");
   CHECK(std::count(both_csv.begin(), both_csv.end(), '\n') == 3);
 
-  // Both solvers of the reference solution lead to the same one.
+  // The distances do not depend on the solver of a converged reference solution.
   std::vector<double> distances;
   for (const char* reference : {"ipndm", "heun"}) {
     const auto some = scratch.run(
@@ -372,7 +374,7 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   CHECK(distances[0] > 0);
   CHECK(std::abs(distances[0] - distances[1]) < 0.005 * distances[0]);
 
-  // Classic solvers may start elsewhere: another row, of another setting.
+  // A Gaussian start is part of a setting's text.
   REQUIRE(scratch.run("gaussian_start", "--model '" + network + "' --images 2 --rank 1 --out start.safetensors").code ==
           0);
   const auto started = scratch.run(
@@ -382,18 +384,31 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   CHECK(started.code == 0);
   CHECK(scratch.bytes("started.csv").find("3 steps, start ") != std::string::npos);
 
-  // Evaluations reallocated by difficulty: with a table, and with a predictor, whose outputs may indicate difficulty.
+  const auto refused = [&](const std::string& arguments, const std::string& words) {
+    refused_by(scratch, "evaluate", arguments + " --out no", words);
+    CHECK_FALSE(fs::exists(scratch.dir / "no.csv"));
+  };
+  refused(common + "--solvers unipk", "unipk");
+  refused(common + "--predictors absent.safetensors", "absent.safetensors");
+  refused(rest + "--data data --classifier '" + network + "'", "not a classifier of train_classifier");
+  refused(rest + "--reference-steps 6 --data nowhere --nfe 4 --classifier '" + classifier + "'", "nowhere");
+}
+
+TEST_CASE("difficulty_study reallocates evaluations between tables and predictors") {
+  const Scratch scratch("difficulty_study");
+  const auto train = [&](const std::string& more) {
+    const auto trained = scratch.run(
+        "train_amed", "--model '" + network + "' --steps 2 --trajectories 2 --batch 2 --validation 2 " + more);
+    INFO(trained.text);
+    REQUIRE(trained.code == 0);
+  };
+  train("--afs --out amed_3.safetensors");
   for (const int steps : {5, 6}) {
     const std::filesystem::path path = scratch.dir / ("table_" + std::to_string(steps - 1) + ".json");
     io::write_table(path, {tabulate(Ipndm{.order = 2}, karras({.steps = steps})), true});
   }
-  for (const char* seed : {"1", "2"})
-    REQUIRE(scratch
-                .run("train_amed",
-                     "--model '" + network +
-                         "' --solver ipndm --order 2 --steps 2 --trajectories 2 --batch 2 --validation 2 --seed " +
-                         seed + " --out plugin_" + seed + ".safetensors")
-                .code == 0);
+  for (const std::string seed : {"1", "2"})
+    train("--solver ipndm --order 2 --seed " + seed + " --out plugin_" + seed + ".safetensors");
   const std::string study = "--model '" + network +
                             "' --cache cache --images 16 --seeds 1 --resamples 20 --reference-steps 6 --predictors "
                             "amed_3.safetensors,",
@@ -418,23 +433,14 @@ TEST_CASE("evaluate: a table, its numbers, the same again from the cache, and re
   refused_by(scratch, "difficulty_study", study + "table_4.json", "predictors is 2 files; allowed: 3 or more");
   refused_by(scratch, "difficulty_study", study + "table_5.json,table_4.json",
              "NFE of the three samplers is 3, 5, 4; allowed: increasing ones");
-
-  const auto refused = [&](const std::string& arguments, const std::string& words) {
-    refused_by(scratch, "evaluate", arguments + " --out no", words);
-    CHECK_FALSE(fs::exists(scratch.dir / "no.csv"));
-  };
-  refused(common + "--solvers unipk", "unipk");
-  refused(common + "--predictors absent.safetensors", "absent.safetensors");
-  refused(rest + "--data data --classifier '" + network + "'", "not a classifier of train_classifier");
-  refused(rest + "--reference-steps 6 --data nowhere --nfe 4 --classifier '" + classifier + "'", "nowhere");
 }
 
-TEST_CASE("calibrate: ends are compared in a classifier's features too") {
+TEST_CASE("calibrate --classifier compares final states in features too") {
   const Scratch scratch("calibrate_features");
   const std::string plain =
       "--model '" + network + "' --steps 3 --images 12 --teacher-steps 2 --cache kept --shown 1 --iterations 1 ";
   const std::string features = plain + "--classifier '" + classifier + "' ";
-  const auto fitted = [&](const std::string& command) {  // the distance at first, and the levels in the end
+  const auto fitted = [&](const std::string& command) {  // the starting distance, and the fitted levels
     const auto fit = scratch.run("calibrate", command + "--out table.json");
     INFO(fit.text);
     REQUIRE(fit.code == 0);
@@ -452,12 +458,12 @@ TEST_CASE("calibrate: ends are compared in a classifier's features too") {
   CHECK(fitted(features + "--feature-weight 0 ") == without);
   CHECK(fitted(features + "--feature-weight 10 ") == with);
   const auto twice = fitted(plain + "--classifier '" + classifier + "','" + classifier +
-                            "' ");  // features weigh twice as much: 10^2 of each
+                            "' ");  // twice the features: their squares count twice
   CHECK(square(twice.first) - square(with.first) == Approx(square(with.first) - square(without.first)).epsilon(0.01));
   CHECK(scratch.run("calibrate", plain + "--classifier '" + network + "' --out no.json")
             .text.find("not a classifier of train_classifier") != std::string::npos);
   CHECK(scratch.run("calibrate", plain + "--feature-weight 2 --out no.json").code > 0);
-  const std::string halves = features + "--batch 6 --held-out 0.5 ";  // moments are a batch's, so batches are whole
+  const std::string halves = features + "--batch 6 --held-out 0.5 ";  // moments are those of whole batches
   CHECK(fitted(halves + "--moment-weight 5 ").first > fitted(halves).first);
   for (const std::string broken : {"--batch 5 --held-out 0.5 ", "--batch 6 --held-out 0.25 "}) {
     const auto refused = scratch.run("calibrate", features + broken + "--moment-weight 5 --out no.json");
@@ -467,7 +473,7 @@ TEST_CASE("calibrate: ends are compared in a classifier's features too") {
   CHECK_FALSE(fs::exists(scratch.dir / "no.json"));
 }
 
-TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
+TEST_CASE("calibrate: the table can be sampled, a stopped fit resumed, and a fit started from a table") {
   const Scratch scratch("calibrate");
   const auto fitted =
       scratch.run("calibrate", "--model '" + network +
@@ -484,7 +490,7 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   const auto both = scratch.run("sample", "--model '" + network + "' --table table_2.json --steps 4 --npy b.npy");
   CHECK(both.code > 0);
   CHECK_FALSE(fs::exists(scratch.dir / "b.npy"));
-  // What a run that was stopped has reached is gone on from, under the same command alone.
+  // Only the same command resumes a stopped run.
   const std::string command =
       "--model '" + network + "' --steps 3 --images 12 --iterations 2 --teacher-steps 2 --cache kept --out again.json";
   REQUIRE(scratch.run("calibrate", command).code == 0);
@@ -498,7 +504,7 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   CHECK(scratch.run("calibrate", command).code == 0);  // the teacher from the cache
   CHECK(io::read_table(scratch.dir / "again.json").table.levels == whole.levels);
 
-  // From where the steps are fitted it comes to the same end.
+  // Resumed after the steps were fitted, the fit ends with the same table.
   const std::string at_once =
       "--model '" + network + "' --steps 3 --images 12 --teacher-steps 2 --cache kept --iterations 0 --out steps.json";
   REQUIRE(scratch.run("calibrate", at_once).code == 0);
@@ -527,7 +533,7 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   fs::remove(scratch.dir / "again.json");
   std::ofstream(scratch.dir / "again.json.part") << part;
   CHECK(scratch.run("calibrate", command).text.find("or to other files") !=
-        std::string::npos);  // the model is another in the same place
+        std::string::npos);  // another model at the same path
   part["command"] = described(fingerprint(network));
   std::ofstream(scratch.dir / "again.json.part") << part;
   const auto resumed = scratch.run("calibrate", command);
@@ -535,7 +541,7 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   CHECK(resumed.code == 0);
   CHECK(io::read_table(scratch.dir / "again.json").table.levels == whole.levels);
 
-  // It may start at levels of one's own, or at a table.
+  // It may start from given levels, or from a table.
   REQUIRE(scratch
               .run("calibrate",
                    "--model '" + network +
@@ -550,7 +556,16 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   CHECK(io::read_table(scratch.dir / "started.json").table.levels == table.table.levels);
   CHECK(scratch.run("calibrate", "--model '" + network + "' --start table_2.json --steps 4 --out no.json").code > 0);
 
-  // AMED over a table that has not learnt anything is the table.
+  const auto none = scratch.run("calibrate", "--model '" + network + "' --images 12 --teacher-steps 0 --out no.json");
+  CHECK(none.code > 0);
+  CHECK_FALSE(fs::exists(scratch.dir / "no.json"));
+}
+
+TEST_CASE("train_amed --table: an untrained predictor leaves the table as it is") {
+  const Scratch scratch("amed_over_table");
+  const auto unet = load_unet(network);
+  const UnetConfig& c = unet->config();
+  const auto pixels = static_cast<std::size_t>(c.img_channels * c.img_resolution * c.img_resolution);
   io::TableFile even{tabulate(Ipndm{.order = 3}, karras({.steps = 4})), true};
   even.table.rows[3].sigma_scale = 1.1;
   io::write_table(scratch.dir / "even.json", even);
@@ -567,38 +582,40 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   INFO(over.text);
   REQUIRE(over.code == 0);
   CHECK(over.text.find("NFE                  3\n") != std::string::npos);
-  const auto floats = [&](const std::string& name) {
-    return last_floats(scratch.bytes(name), 2 * static_cast<std::size_t>(numbers * numbers));
-  };
+  const auto floats = [&](const std::string& name) { return last_floats(scratch.bytes(name), 2 * pixels); };
   CHECK((floats("plain.npy") - floats("over.npy")).abs().max().item<double>() < 1e-4);
   io::write_table(scratch.dir / "odd.json", {tabulate(Ipndm{.order = 3}, karras({.steps = 3})), true});
   const auto odd = scratch.run("train_amed", "--model '" + network + "' --table odd.json --out no.safetensors");
   CHECK(odd.code > 0);
   CHECK(odd.text.find("number of rows of Table is 3; allowed: even numbers") != std::string::npos);
+}
 
-  // Guided pictures, those of one class or of none, and another teacher's, ask for another table each.
+TEST_CASE("calibrate: each condition and teacher gives another table") {
+  const Scratch scratch("calibrate_conditions");
   std::set<std::vector<double>> weights;
-  for (const char* of : {"", "--unlabelled ", "--guidance 3 ", "--classes 1 ", "--teacher ipndm "}) {
+  for (const char* option : {"", "--unlabelled ", "--guidance 3 ", "--classes 1 ", "--teacher ipndm "}) {
     REQUIRE(scratch
                 .run("calibrate", "--model '" + labelled +
-                                      "' --steps 3 --images 12 --iterations 1 --teacher-steps 2 --out of.json " + of)
+                                      "' --steps 3 --images 12 --iterations 1 --teacher-steps 2 --out of.json " +
+                                      option)
                 .code == 0);
     weights.insert(io::read_table(scratch.dir / "of.json").table.rows[2].weights);
   }
   CHECK(weights.size() == 5);
-  for (const auto& [of, why] : {std::pair{"--classes 0,99", "error: classes is 99; allowed: 0 to "},
-                                {"--classes 1 --unlabelled", "error: classes is given; allowed: without"},
-                                {"--teacher none", "error: --teacher: solver is none; allowed: "}}) {
-    const auto refused = scratch.run("calibrate", "--model '" + labelled + "' --images 12 --out no.json " + of);
+  for (const auto& [options, why] : {std::pair{"--classes 0,99", "error: classes is 99; allowed: 0 to "},
+                                     {"--classes 1 --unlabelled", "error: classes is given; allowed: without"},
+                                     {"--teacher none", "error: --teacher: solver is none; allowed: "}}) {
+    const auto refused = scratch.run("calibrate", "--model '" + labelled + "' --images 12 --out no.json " + options);
     CHECK(refused.code > 0);
     CHECK(refused.text.find(why) == 0);
   }
   const auto unguided = scratch.run("calibrate", "--model '" + labelled + "' --guidance 3 --unlabelled --out no.json");
   CHECK(unguided.code > 0);
   CHECK(unguided.text == "error: guidance is 3; allowed: 1 for unconditional samples\n");
+}
 
-  // A program that knows the network by a C interface alone, and is linked to no LibTorch, comes to the same as one on
-  // tensors.
+TEST_CASE("calibrate_callable, which does not link LibTorch, fits the same table as calibrate() on tensors") {
+  const Scratch scratch("calibrate_callable");
   const auto linked = [](const std::string& program) {
     const std::string path = std::string(std::getenv("FEWSTEP_EXAMPLES_BIN")) + "/" + program;
     std::ifstream in(path, std::ios::binary);
@@ -633,13 +650,9 @@ TEST_CASE("calibrate: a table that sample and evaluate take, as they find it") {
   CHECK(scratch.run("calibrate_callable", "none.so '" + network + "' no.json").code > 0);
   CHECK(scratch.run("calibrate_callable", "\"$FEWSTEP_EXAMPLES_BIN/libnetwork_c.so\" none.safetensors no.json").code >
         0);
-
-  const auto none = scratch.run("calibrate", "--model '" + network + "' --images 12 --teacher-steps 0 --out no.json");
-  CHECK(none.code > 0);
-  CHECK_FALSE(fs::exists(scratch.dir / "no.json"));
 }
 
-TEST_CASE("calibrate: it begins at any solver whose table it can fit, and says beforehand what it cannot") {
+TEST_CASE("calibrate accepts every calibratable solver and rejects wrong options before it starts") {
   const Scratch scratch("calibrate_begins");
   const std::string few = "--model '" + labelled + "' --steps 2 --images 6 --iterations 0 --teacher-steps 2 ";
   for (const char* solver : {"euler", "dpm2", "amed", "deis"}) {
@@ -676,7 +689,7 @@ TEST_CASE("calibrate: it begins at any solver whose table it can fit, and says b
   CHECK_FALSE(fs::exists(scratch.dir / "no.json"));
 }
 
-TEST_CASE("gaussian_start: what a network says where noise hides all, for tables and classic solvers to start from") {
+TEST_CASE("gaussian_start fits Gaussians to the network's outputs at high noise; tables store their file's name") {
   const Scratch scratch("gaussian_start");
   const torch::NoGradGuard no_grad;
   const auto made =
@@ -689,14 +702,15 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   const Tensor noise = 80 * noise_of(training_numbers(2, 0, 6), c, torch::kCPU).narrow(0, 0, 5),
                level = torch::full({5}, 80., torch::kFloat64);
   REQUIRE(start.means.size(0) == c.label_dim + 1);
-  const auto said = [&](const Tensor& row) {
+  const auto mean_output = [&](const Tensor& row) {
     return unet->forward(noise, level, row.expand({5, -1})).denoised.mean(0);
   };
-  const Tensor second = said(class_rows(torch::tensor({1}), c.label_dim)), none = said(torch::zeros({1, c.label_dim}));
+  const Tensor second = mean_output(class_rows(torch::tensor({1}), c.label_dim)),
+               none = mean_output(torch::zeros({1, c.label_dim}));
   CHECK((start.means[1] - second).abs().max().item<double>() < 1e-5);
   CHECK((start.means[c.label_dim] - none).abs().max().item<double>() < 1e-5);
 
-  // It is the denoiser of that Gaussian: with all of the class, with none, and guided beyond it.
+  // Without directions: the denoiser of a round Gaussian, per class, unconditional, and guided.
   const auto round = [&](double variance) {
     return TensorGaussianStart{start.means, start.directions, start.variances, variance};
   };
@@ -706,12 +720,12 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
                  mean = none + guidance * (second - none);
     CHECK((free(x, sigma) - (x + mean) / 2).abs().max().item<double>() < 1e-4);
   }
-  const auto of_none = round(0).denoiser(torch::zeros({2, c.label_dim}), 1);
-  CHECK((of_none(noise.narrow(0, 0, 2), level[0]) - none).abs().max().item<double>() < 1e-5);
+  const auto unconditional = round(0).denoiser(torch::zeros({2, c.label_dim}), 1);
+  CHECK((unconditional(noise.narrow(0, 0, 2), level[0]) - none).abs().max().item<double>() < 1e-5);
   CHECK((round(0).denoiser({}, 1)(noise, level[0]) - none).abs().max().item<double>() < 1e-5);
 
-  // With directions: the denoiser of a Gaussian by its whole covariance C, D(x) = mean + C (C + sigma^2)^-1 (x - mean),
-  // guided as denoisers are.
+  // With directions: the denoiser of a Gaussian with covariance C, D(x) = mean + C (C + sigma^2)^-1 (x - mean), also
+  // guided.
   const auto ranked = scratch.run(
       "gaussian_start", "--model '" + labelled + "' --images 40 --rank 3 --seed 2 --sigma 2 --out ranked.safetensors");
   INFO(ranked.text);
@@ -736,10 +750,10 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
                                         wide.variance};
     const Tensor same = round_one.denoiser(class_rows(torch::tensor({1, 1}), c.label_dim), guidance)(
         at, torch::tensor(2., torch::kFloat64));
-    CHECK((same - got).abs().max().item<double>() > 1e-2);  // which the directions do not leave as it is
+    CHECK((same - got).abs().max().item<double>() > 1e-2);  // the directions change the result
   }
 
-  // A table fitted with it names it, and is sampled with it without being told.
+  // A table fitted with a Gaussian start names its file, and is sampled with it without further options.
   const std::string fit = "--model '" + labelled + "' --steps 3 --images 12 --teacher-steps 2 ";
   const auto fitted =
       scratch.run("calibrate", fit + "--iterations 1 --gaussian-start start.safetensors --out table.json");
@@ -820,7 +834,7 @@ TEST_CASE("gaussian_start: what a network says where noise hides all, for tables
   refused("gaussian_start", "--model none.safetensors --out no.safetensors", "none.safetensors");
 }
 
-TEST_CASE("geometry: figures, their file and their picture") {
+TEST_CASE("geometry writes a table of plausible figures") {
   const Scratch scratch("geometry");
   const auto made = scratch.run("geometry", "--model '" + network + "' --steps 6 --images 4 --out g");
   INFO(made.text);
@@ -842,9 +856,9 @@ TEST_CASE("geometry: figures, their file and their picture") {
   }
   CHECK(rows == 3 + 7 + 5);
   CHECK(least < 0.05);
-  std::set<std::string> shapes;  // those of a class, of none and guided ones are others
-  for (const char* of : {"", " --unlabelled", " --guidance 3"}) {
-    REQUIRE(scratch.run("geometry", "--model '" + labelled + "' --steps 3 --images 2 --out of" + of).code == 0);
+  std::set<std::string> shapes;  // they differ between conditional, unconditional and guided samples
+  for (const std::string option : {"", " --unlabelled", " --guidance 3"}) {
+    REQUIRE(scratch.run("geometry", "--model '" + labelled + "' --steps 3 --images 2 --out of" + option).code == 0);
     shapes.insert(scratch.bytes("of.csv"));
   }
   CHECK(shapes.size() == 3);
@@ -854,7 +868,7 @@ TEST_CASE("geometry: figures, their file and their picture") {
   CHECK_FALSE(fs::exists(scratch.dir / "no.csv"));
 }
 
-TEST_CASE("gits: levels for --levels") {
+TEST_CASE("gits prints levels that train_amed --levels accepts") {
   const Scratch scratch("gits");
   const auto made = scratch.run("gits", "--model '" + network + "' --steps 3 --teacher-steps 8 --images 4");
   INFO(made.text);

@@ -1,4 +1,4 @@
-// The small tools of the examples: what they write is read back by other means, what they refuse gets one line.
+// The small tools of the examples: other code reads what they write, and they reject wrong input in one line.
 #include "../examples/commands/support/image_grid.hpp"
 #include "../examples/commands/support/npy.hpp"
 #include "../examples/commands/support/plot.hpp"
@@ -37,7 +37,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A folder that goes away with its test.
+/// A folder that is removed at the end of its test.
 struct Scratch {
   fs::path dir = fs::path(FEWSTEP_BINARY_DIR) / "scratch_examples_support";
   Scratch() {
@@ -62,7 +62,7 @@ Image decoded(const fs::path& path) {
   return image;
 }
 
-/// What `action` throws; a message for people is one line.
+/// The message of what `action` throws, which must be one line.
 template <class Error, class Action>
 std::string refusal(Action&& action) {
   try {
@@ -81,7 +81,7 @@ std::string seeds_refusal(const char* text) {
 
 }  // namespace
 
-TEST_CASE("seeds: numbers and ranges, in the order given") {
+TEST_CASE("seeds: numbers and ranges keep their order") {
   using Seeds = std::vector<std::uint64_t>;
   CHECK(parse_seeds("7") == Seeds{7});
   CHECK(parse_seeds("3-5,9,0-1") == Seeds{3, 4, 5, 9, 0, 1});
@@ -91,7 +91,7 @@ TEST_CASE("seeds: numbers and ranges, in the order given") {
   CHECK(parse_seeds("0-999999").size() == 1'000'000);
 }
 
-TEST_CASE("seeds: what is refused, and why") {
+TEST_CASE("seeds: malformed lists are rejected with the reason") {
   const std::string allowed = "; allowed: numbers and ranges such as 0-63,70,80-90";
   CHECK(seeds_refusal("") == "seeds '': '' is not a number or a range" + allowed);
   CHECK(seeds_refusal("9-3") == "seeds '9-3': '9-3' is empty: it ends before it starts" + allowed);
@@ -106,7 +106,7 @@ TEST_CASE("seeds: what is refused, and why") {
   }
 }
 
-TEST_CASE("npy: the bytes of format 1.0") {
+TEST_CASE("npy: the bytes are those of format 1.0") {
   const Scratch scratch;
   const auto path = scratch.dir / "a.npy";
   const std::vector<float> data{1.0f, -2.5f, 3e-20f, 4.0f, 5.0f, 6.0f};
@@ -127,7 +127,7 @@ TEST_CASE("npy: the bytes of format 1.0") {
   CHECK(bytes_of(path).find("'shape': (), }") != std::string::npos);
 }
 
-TEST_CASE("npy: a wrong shape or an impossible place leaves no file") {
+TEST_CASE("npy: a wrong shape or folder leaves no file") {
   const Scratch scratch;
   const std::vector<float> data(5);
   CHECK(refusal<std::invalid_argument>([&] { write_npy(scratch.dir / "a.npy", data, {2, 3}); }) ==
@@ -138,7 +138,7 @@ TEST_CASE("npy: a wrong shape or an impossible place leaves no file") {
   CHECK(fs::is_empty(scratch.dir));
 }
 
-TEST_CASE("files: of several that write one path at once each ends, and one whole file stays") {
+TEST_CASE("atomic_write: concurrent writers of one path all succeed and leave one whole file") {
   const Scratch scratch;
   const fs::path path = scratch.dir / "shared.txt";
   std::vector<std::string> texts;
@@ -161,7 +161,7 @@ TEST_CASE("files: of several that write one path at once each ends, and one whol
   CHECK(std::distance(fs::directory_iterator(scratch.dir), {}) == 1);
 }
 
-TEST_CASE("plots: without gnuplot there is none, and the program continues") {
+TEST_CASE("plots: without gnuplot nothing is drawn and the program continues") {
   const Scratch scratch;
   const char* was = std::getenv("PATH");
   const std::string path = was ? was : "";
@@ -171,7 +171,7 @@ TEST_CASE("plots: without gnuplot there is none, and the program continues") {
   CHECK(fs::is_empty(scratch.dir));
 }
 
-TEST_CASE("images: the published conversion to bytes") {
+TEST_CASE("images: bytes are those of the published conversion") {
   CHECK(to_byte(-1.0f) == 0);
   CHECK(to_byte(0.0f) == 128);
   CHECK(to_byte(1.0f) == 255);
@@ -207,7 +207,7 @@ TEST_CASE("images: a grid survives its PNG file") {
   }
 }
 
-TEST_CASE("images: a page of panels in rows") {
+TEST_CASE("images: a page has its panels and titles in rows") {
   const Scratch scratch;
   const std::vector<float> grey(64 * 64, -1.0f), red{1.0f, -1.0f, -1.0f};
   const Image images = grid(grey, {.batch = 64, .channels = 1, .height = 8, .width = 8, .scale = 4});
@@ -241,7 +241,7 @@ TEST_CASE("images: a page of panels in rows") {
   CHECK(back.at(margin, margin + row + title, 1) == 0);
 }
 
-TEST_CASE("images: what is refused") {
+TEST_CASE("images: wrong channels and shapes are rejected") {
   const std::vector<float> data(2 * 2 * 4 * 4);
   CHECK(refusal<std::invalid_argument>([&] { grid(data, {.batch = 2, .channels = 2, .height = 4, .width = 4}); }) ==
         "an image has 2 channels; allowed: 1 (grey) or 3 (RGB)");
@@ -249,10 +249,10 @@ TEST_CASE("images: what is refused") {
         "a grid of shape [3, 1, 4, 4] does not fit 64 numbers");
 }
 
-TEST_CASE("progress: one line, its rate and the time left") {
+TEST_CASE("progress: the line has the rate and the time left") {
   CHECK(progress_line("sampling", 16, 64, "images", 16, 8.0, "") ==
         "sampling [======                  ]  25%  2.00 images/s  0:24 left");
-  // Half was done by an earlier run: only the rest counts into the rate.
+  // An earlier run did 50,000: the rate is that of this run.
   CHECK(progress_line("training", 60000, 100000, "images", 10000, 20.0, "loss 0.18") ==
         "training [==============          ]  60%  500 images/s  1:20 left  loss 0.18");
   CHECK(progress_line("x", 5, 5, "steps", 5, 3725.0, "") ==

@@ -17,7 +17,7 @@ namespace {
 
 constexpr double turn = std::numbers::pi / 2;
 
-/// A batch of two trajectories along a curve in three dimensions, embedded in five: as it is, and rotated, shifted and
+/// Two trajectories along a curve in three dimensions, embedded in five: the curve itself, and a rotated, shifted copy
 /// three times as large.
 template <class Curve>
 std::vector<Array> along(Curve curve, int steps) {
@@ -36,7 +36,7 @@ std::vector<Array> along(Curve curve, int steps) {
 
 }  // namespace
 
-TEST_CASE("a line is straight") {
+TEST_CASE("geometry: a line is straight") {
   const Geometry g = geometry(along([](double u) { return Eigen::Vector3d(u * u, 2 * u * u, 0.5); }, 9));
   for (const double share : g.outside) CHECK(share < 1e-14);
   for (const double d : g.deviation) CHECK(d < 1e-7);
@@ -45,7 +45,7 @@ TEST_CASE("a line is straight") {
   CHECK(g.curvature.size() == 8);
 }
 
-TEST_CASE("an arc lies in a plane; its curvature is one over its radius") {
+TEST_CASE("geometry: an arc lies in a plane and has curvature 1 / radius") {
   const int steps = 40;
   const double radius = 2;
   const Geometry g = geometry(along(
@@ -61,7 +61,7 @@ TEST_CASE("an arc lies in a plane; its curvature is one over its radius") {
     CHECK(c == Approx((turn / steps / segment + turn / steps / segment / 3) / 2));  // the mean of both samples
 }
 
-TEST_CASE("a helix needs three directions; the shares are those of its covariance") {
+TEST_CASE("geometry: a helix needs three directions, with the shares of its covariance") {
   const auto states = along([](double u) { return Eigen::Vector3d(std::cos(4 * u), std::sin(4 * u), u); }, 30);
   const Geometry g = geometry(states);
   Eigen::MatrixXd points(3, 31);
@@ -73,14 +73,14 @@ TEST_CASE("a helix needs three directions; the shares are those of its covarianc
   CHECK(g.outside[2] < 1e-14);
 }
 
-TEST_CASE("too few states, states that do not move, and a trajectory that turns back") {
+TEST_CASE("geometry: too few states, constant states, and a trajectory that returns") {
   CHECK(message_of([] { geometry(std::vector<Array>(2, Array::Zero(2, 1))); }) ==
         "the number of states is 2; allowed: 3 or more");
   const Geometry still = geometry(std::vector<Array>(4, Array::Constant(3, 2, 5)));
   for (const double share : still.outside) CHECK(share == 0);
   for (const double d : still.deviation) CHECK(d == 0);
   for (const double c : still.curvature) CHECK(c == 0);
-  // Back to its start: an angle of pi between the segments.
+  // A trajectory back to its start has an angle of pi between its segments.
   const Geometry back = geometry(std::vector<Array>{Array::Zero(2, 1), Array::Constant(2, 1, 1), Array::Zero(2, 1)});
   CHECK(back.curvature[0] == Approx(std::numbers::pi / std::sqrt(2.)));
 }

@@ -72,7 +72,7 @@ TEST_CASE("GITS: the path is the cheapest of all") {
   CHECK(to_string(GitsCost::deviation) == "deviation");
 }
 
-TEST_CASE("GITS: costs of straight trajectories vanish, and do not depend on the type of state") {
+TEST_CASE("GITS: costs of straight trajectories are 0, and costs do not depend on the state type") {
   const Array x = Array::Random(2, 3) * 80;
   // The trajectories to a constant image are straight.
   const auto straight = record_teacher_with_slopes(
@@ -94,9 +94,9 @@ TEST_CASE("GITS: costs of straight trajectories vanish, and do not depend on the
   }
 }
 
-TEST_CASE("a teacher's trajectory: states, slopes and strides") {
+TEST_CASE("record_teacher: states, slopes and strides") {
   const Array x = Array::Random(2, 3) * 80;
-  // The analytic first step of the denoiser is the teacher's too, and its slope is recorded.
+  // The teacher takes the denoiser's analytic first step, and its slope is recorded.
   const auto analytic = with_analytic_first_step(
       array_peaks, [](const Array& v, const Level<Array>&, Array& out) { out = 0.1 * v + 0.3; });
   const auto own = record_teacher_with_slopes(Heun{}, analytic, fine, x, {.run = afs});
@@ -133,7 +133,7 @@ TEST_CASE("a teacher's trajectory: states, slopes and strides") {
   CHECK(message_of([&] { refined(coarse, 0); }) == "parts is 0; allowed: 1 or more");
 }
 
-TEST_CASE("GITS: schedules of the teacher's levels, and the level inserted for an analytic first step") {
+TEST_CASE("GITS: schedules have the teacher's levels, and the level inserted for AFS is the best") {
   const Array x = Array::Random(2, 3) * 80;
   const Schedule made = gits(Heun{}, array_peaks, fine, x, Ipndm{}, {.steps = 4});
   CHECK(made.steps() == 4);
@@ -142,7 +142,7 @@ TEST_CASE("GITS: schedules of the teacher's levels, and the level inserted for a
   CHECK(with_analytic.steps() >= 4);
   CHECK(with_analytic.steps() <= 5);
 
-  // The inserted level is the one with which the student ends nearest to the teacher.
+  // The inserted level is the one with which the student ends closest to the teacher.
   const auto teacher = record_teacher_with_slopes(Heun{}, array_peaks, fine, x, {.run = afs});
   const auto distance = [&](const Schedule& schedule) {
     const Array change = integrate(Ipndm{}, array_peaks, schedule, Array(x), afs).x - teacher.states.back();

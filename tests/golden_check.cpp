@@ -87,7 +87,7 @@ Outcome grid_case(const json& g, const json& problems) {
   return {difference(computed, recorded, 0), g.at("rtol"), {{"shape", {computed.size()}}, {"data", computed}}, {}};
 }
 
-/// The options, denoiser and comparison that the records of solvers with and without a predictor share.
+/// Compares a run with a record: the part that is common to solvers with and without a predictor.
 Outcome trajectory_case(const json& c, const json& problems, const AnySolver<X>& solver) {
   const MixtureDenoiser exact(mixture(problems, c.at("problem")));
   const Bottleneck bottleneck(problems, c.at("problem"));
@@ -102,8 +102,8 @@ Outcome trajectory_case(const json& c, const json& problems, const AnySolver<X>&
     bottleneck(x, sigma, features);
   };
   const auto keep = [&](const X& x) { states.insert(states.end(), x.data(), x.data() + x.size()); };
-  const bool ends_alone =
-      c.at("solver") == "unipc";  // between them the records have corrected states, a run predicted ones
+  // Between the ends UniPC's records have corrected states, while a run has predicted ones.
+  const bool ends_alone = c.at("solver") == "unipc";
   X x = columns(c.at("latents")) * schedule[0];
   keep(x);
   const auto result = integrate(solver, denoise, schedule, x, options, [&](const Snapshot<X>& s) {
@@ -141,8 +141,7 @@ Outcome trajectory_case(const json& c, const json& problems, const AnySolver<X>&
 
 Outcome solver_case(const json& c, const json& problems) { return trajectory_case(c, problems, solver_of<X>(c)); }
 
-/// A teacher's trajectories, with and without an analytic start, the costs along them, and the schedules chosen by
-/// cost.
+/// A teacher's trajectories, with and without an analytic first step, their costs, and the schedules selected by cost.
 Outcome gits_case(const json& c, const json& problems) {
   const MixtureDenoiser exact(mixture(problems, c.at("problem")));
   const Schedule schedule(c.at("t_steps").get<std::vector<double>>());
@@ -153,7 +152,9 @@ Outcome gits_case(const json& c, const json& problems) {
   o.dump = json::array();
   const auto check = [&](double error, const json& tolerance, const std::string& what) {
     const double relative = error / tolerance.get<double>();
-    if (!(relative <= o.error)) o.error = relative, o.note = what;
+    if (relative <= o.error) return;
+    o.error = relative;  // also if it is NaN
+    o.note = what;
   };
   const std::pair<const char*, GitsCost> costs[] = {
       {"dev", GitsCost::deviation}, {"l1", GitsCost::l1}, {"l2", GitsCost::l2}};
@@ -203,8 +204,8 @@ Outcome gits_case(const json& c, const json& problems) {
   return o;
 }
 
-/// A diffusers scheduler by its configuration. It keeps alpha x where this library keeps x, and Heun's and KDPM2's
-/// entries are half steps.
+/// A diffusers scheduler by its configuration. Its state is alpha x where this library's is x, and the entries of Heun
+/// and KDPM2 are half steps.
 Outcome diffusers_case(const json& c, const json& problems) {
   const MixtureDenoiser exact(mixture(problems, c.at("problem")));
   json config = c.at("config");
@@ -226,8 +227,7 @@ Outcome diffusers_case(const json& c, const json& problems) {
   const auto denoise = [&](const X& x, const Level<X>& sigma, X& out) {
     levels.push_back(sigma.value());
     if (!made.native_flow) return exact(x, sigma, out);
-    const double t =
-        (std::min)(sigma.value(), 1 - 1e-15);  // without signal the image is the mean: nearly so, just before
+    const double t = (std::min)(sigma.value(), 1 - 1e-15);  // at t = 1, x / (1 - t) is not finite
     exact(X(x / (1 - t)), Level<X>(t / (1 - t)), out);
   };
   const auto keep = [&](const X& x, double level) {
@@ -254,18 +254,20 @@ Outcome diffusers_case(const json& c, const json& problems) {
   const auto output = c.at("output").at("data").get<std::vector<double>>();
   Outcome o;
   o.tolerance = c.at("tol");
-  // Infinity, where this scheduler begins, is 1e8 here: what it gives for that is known to 1e-8 times the size of an
-  // image.
+  // This scheduler starts at infinity, which is 1e8 here: its samples are accurate to 1e-8 times the size of an image.
   if (kind == "IPNDMScheduler") o.tolerance = 1e-7;
   o.error = difference(states, recorded, 1);
   o.dump = {{"shape", {result.steps, size}}, {"data", states}};
-  if (!(difference({states.end() - static_cast<std::ptrdiff_t>(size), states.end()}, output, 1) <= o.tolerance))
-    o.error = infinity, o.note = "another end " + std::to_string(difference(states, recorded, 1));
+  if (!(difference({states.end() - static_cast<std::ptrdiff_t>(size), states.end()}, output, 1) <= o.tolerance)) {
+    o.error = infinity;
+    o.note = "another end " + std::to_string(difference(states, recorded, 1));
+  }
   if (result.evaluations + made.idle_evaluations != c.at("nfe").get<int>()) {
     o.error = infinity;
     o.note = "NFE " + std::to_string(result.evaluations) + " and " + std::to_string(made.idle_evaluations) + " idle";
   } else if (!(difference(levels, recorded_levels, 0) <= 1e-9)) {
-    o.error = infinity, o.note = "evaluated at other levels";
+    o.error = infinity;
+    o.note = "evaluated at other levels";
   }
   return o;
 }
@@ -287,7 +289,7 @@ Outcome predictor_case(const json& c, const json& predictors) {
   return {difference(computed, recorded, 1), c.at("tol"), {{"shape", {computed.size()}}, {"data", computed}}, {}};
 }
 
-/// The recorded names are those of the solver inside; direction and sigma_scale are checked by where they lead.
+/// The recorded names are those of the solver inside; direction and sigma scales are checked by the states they give.
 Outcome amed_case(const json& c, const json& problems, const json& predictors) {
   const AmedPredictor p(network_of(predictors, c.at("predictor")));
   const std::string name = c.at("solver");
@@ -297,97 +299,53 @@ Outcome amed_case(const json& c, const json& problems, const json& predictors) {
 }
 
 #ifdef FEWSTEP_TORCH
-/// A case is as good as its worse backend.
+/// The outcome of the backend with the larger error.
 Outcome worse(Outcome eigen, const Outcome& tensor) {
-  if (!(tensor.error <= eigen.error)) eigen.error = tensor.error, eigen.note = "(tensors) " + tensor.note;
+  if (tensor.error <= eigen.error) return eigen;
+  eigen.error = tensor.error;
+  eigen.note = "(tensors) " + tensor.note;
   return eigen;
 }
 #endif
 
-}  // namespace
-
-int main(int argc, char** argv) {
+struct Settings {
   std::string dir, dump_file;
   std::vector<std::string> groups{"A", "B"}, solvers;
   bool require_all = false;
-  CLI::App app{"Compares this library with recorded vectors."};
-  app.add_option("DIR", dir, "folder of the vectors")->required()->check(CLI::ExistingDirectory);
-  app.add_option("--groups", groups, "groups to check")
-      ->delimiter(',')
-      ->check(CLI::IsMember({"A", "B", "C", "D", "E", "F"}));
-  app.add_option("--solvers", solvers, "only these, by their recorded names")->delimiter(',');
-  app.add_flag("--require-all", require_all, "a skipped case is a failure");
-  app.add_option("--dump", dump_file, "write what was computed, as JSON");
-  CLI11_PARSE(app, argc, argv);
+};
 
-  try {
+/// Runs the cases of all groups, prints failures, and counts.
+class Checker {
+ public:
+  explicit Checker(const Settings& s) : s_(s), problems_(read("problems")) {}
+
+  void check(const std::string& group) {
     const std::map<std::string, std::string> files{{"A", "schedules"}, {"B", "solvers"}, {"C", "amed_solvers"},
                                                    {"D", "training"},  {"E", "gits"},    {"F", "diffusers"}};
-    const json problems = read_json(fs::path(dir) / "problems.json");
-    json predictors;
-    std::map<std::string, Tally> tallies;
-    json dump = json::object();
-    for (const std::string& group : groups) {
-      const json records = read_json(fs::path(dir) / (files.at(group) + ".json"));
-      if (group == "C" || group == "D") predictors = read_json(fs::path(dir) / "predictors.json");
-      const auto run = [&](const std::string& row, const std::string& name, auto compute) {
-        Tally& tally = tallies[group + " " + row];
-        ++tally.cases;
-        try {
-          const Outcome o = compute();
-          tally.worst = std::max(tally.worst, o.error);
-          if (!dump_file.empty()) dump[name] = o.dump;
-          if (o.error <= o.tolerance) ++tally.passed;
-          else
-            std::printf("FAIL %s: error %.3g, tolerance %.3g %s\n", name.c_str(), o.error, o.tolerance, o.note.c_str());
-        } catch (const Skip& skip) {
-          ++tally.skipped;
-          tally.reasons.insert(skip.reason);
-        } catch (const std::exception& error) {
-          tally.worst = infinity;
-          std::printf("FAIL %s: %s\n", name.c_str(), error.what());
-        }
-      };
-      for (const json& c : records.at("cases")) {
-        const std::string solver = c.value(group == "D" ? "sampler_stu" : "solver", std::string());
-        if (group == "A") {
-          run(c.at("schedule_type"), c.at("name"), [&] { return schedule_case(c, problems); });
-        } else if (group == "E") {
-          run(c.at("solver_tea"), c.at("name"), [&] { return gits_case(c, problems); });
-        } else if (group == "F") {
-          run(c.at("scheduler"), c.at("name"), [&] { return diffusers_case(c, problems); });
-        } else if (solvers.empty() || std::find(solvers.begin(), solvers.end(), solver) != solvers.end()) {
-          run(solver, c.at("name"), [&] {
-            if (group == "B") return solver_case(c, problems);
-#ifdef FEWSTEP_TORCH
-            if (group == "C")
-              return worse(amed_case(c, problems, predictors), tensor_amed_case(c, problems, predictors));
-            if (group == "D") return training_case(c, problems, predictors);
-#else
-            if (group == "C") return amed_case(c, problems, predictors);
-            if (group == "D") throw Skip{"LibTorch"};
-#endif
-            throw Skip{"group " + group};
-          });
-        }
-      }
-      if (group == "C") {
-        const json outputs = read_json(fs::path(dir) / "predictor_outputs.json");
-        for (const json& c : outputs.at("cases"))
-          run("predictor", c.at("name"), [&] {
-#ifdef FEWSTEP_TORCH
-            return worse(predictor_case(c, predictors), tensor_predictor_case(c, predictors));
-#else
-            return predictor_case(c, predictors);
-#endif
-          });
-      }
-      for (const json& g : records.value("grid_functions", json::array()))
-        run("grid functions", "A-grid-" + g.at("grid").get<std::string>(), [&] { return grid_case(g, problems); });
+    const json records = read(files.at(group));
+    if (group == "C" || group == "D") predictors_ = read("predictors");
+    for (const json& c : records.at("cases")) {
+      const std::string row = row_of(group, c);
+      const bool by_solver = group == "B" || group == "C" || group == "D";
+      const bool wanted =
+          s_.solvers.empty() || std::find(s_.solvers.begin(), s_.solvers.end(), row) != s_.solvers.end();
+      if (!by_solver || wanted) run(group + " " + row, c.at("name"), [&] { return outcome(group, c); });
     }
+    if (group == "C") {
+      const json outputs = read("predictor_outputs");
+      for (const json& c : outputs.at("cases")) run("C predictor", c.at("name"), [&] { return predictor_outcome(c); });
+    }
+    for (const json& g : records.value("grid_functions", json::array()))
+      run(group + " grid functions", "A-grid-" + g.at("grid").get<std::string>(),
+          [&] { return grid_case(g, problems_); });
+  }
+
+  /// Prints a line per row and the totals.
+  /// @return whether no case failed, and there was one
+  bool report() const {
     Tally total;
     std::printf("%-20s %6s %7s %8s %12s\n", "group solver", "cases", "passed", "skipped", "worst error");
-    for (const auto& [name, t] : tallies) {
+    for (const auto& [name, t] : tallies_) {
       std::printf("%-20s %6d %7d %8d %12.2e", name.c_str(), t.cases, t.passed, t.skipped, t.worst);
       for (const std::string& reason : t.reasons) std::printf("  [%s not offered]", reason.c_str());
       std::printf("\n");
@@ -395,10 +353,88 @@ int main(int argc, char** argv) {
       total.passed += t.passed;
       total.skipped += t.skipped;
     }
-    if (!dump_file.empty()) io::atomic_write(dump_file, [&](std::ostream& out) { out << dump; });
-    const int skipped = require_all ? 0 : total.skipped, failed = total.cases - total.passed - skipped;
+    const int skipped = s_.require_all ? 0 : total.skipped, failed = total.cases - total.passed - skipped;
     std::printf("total: %d cases, %d passed, %d skipped, %d failed\n", total.cases, total.passed, skipped, failed);
-    return failed == 0 && total.cases > 0 ? 0 : 1;
+    return failed == 0 && total.cases > 0;
+  }
+
+  /// What was computed, by the name of the case; empty without --dump.
+  const json& dump() const { return dump_; }
+
+ private:
+  json read(const std::string& name) const { return read_json(fs::path(s_.dir) / (name + ".json")); }
+
+  static std::string row_of(const std::string& group, const json& c) {
+    if (group == "A") return c.at("schedule_type");
+    if (group == "E") return c.at("solver_tea");
+    if (group == "F") return c.at("scheduler");
+    return c.value(group == "D" ? "sampler_stu" : "solver", std::string());
+  }
+
+  template <class Compute>
+  void run(const std::string& row, const std::string& name, Compute compute) {
+    Tally& tally = tallies_[row];
+    ++tally.cases;
+    try {
+      const Outcome o = compute();
+      tally.worst = std::max(tally.worst, o.error);
+      if (!s_.dump_file.empty()) dump_[name] = o.dump;
+      if (o.error <= o.tolerance) ++tally.passed;
+      else std::printf("FAIL %s: error %.3g, tolerance %.3g %s\n", name.c_str(), o.error, o.tolerance, o.note.c_str());
+    } catch (const Skip& skip) {
+      ++tally.skipped;
+      tally.reasons.insert(skip.reason);
+    } catch (const std::exception& error) {
+      tally.worst = infinity;
+      std::printf("FAIL %s: %s\n", name.c_str(), error.what());
+    }
+  }
+
+  Outcome outcome(const std::string& group, const json& c) const {
+    if (group == "A") return schedule_case(c, problems_);
+    if (group == "B") return solver_case(c, problems_);
+    if (group == "E") return gits_case(c, problems_);
+    if (group == "F") return diffusers_case(c, problems_);
+#ifdef FEWSTEP_TORCH
+    if (group == "D") return training_case(c, problems_, predictors_);
+    return worse(amed_case(c, problems_, predictors_), tensor_amed_case(c, problems_, predictors_));
+#else
+    if (group == "D") throw Skip{"LibTorch"};
+    return amed_case(c, problems_, predictors_);
+#endif
+  }
+
+  Outcome predictor_outcome(const json& c) const {
+#ifdef FEWSTEP_TORCH
+    return worse(predictor_case(c, predictors_), tensor_predictor_case(c, predictors_));
+#else
+    return predictor_case(c, predictors_);
+#endif
+  }
+
+  Settings s_;
+  json problems_, predictors_, dump_ = json::object();
+  std::map<std::string, Tally> tallies_;  // by group and row
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Settings s;
+  CLI::App app{"Compares this library with recorded vectors."};
+  app.add_option("DIR", s.dir, "folder of the vectors")->required()->check(CLI::ExistingDirectory);
+  app.add_option("--groups", s.groups, "groups to check")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"A", "B", "C", "D", "E", "F"}));
+  app.add_option("--solvers", s.solvers, "only these, by their recorded names")->delimiter(',');
+  app.add_flag("--require-all", s.require_all, "a skipped case is a failure");
+  app.add_option("--dump", s.dump_file, "write what was computed, as JSON");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    Checker checker(s);
+    for (const std::string& group : s.groups) checker.check(group);
+    if (!s.dump_file.empty()) io::atomic_write(s.dump_file, [&](std::ostream& out) { out << checker.dump(); });
+    return checker.report() ? 0 : 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "golden_check: %s\n", error.what());
     return 1;

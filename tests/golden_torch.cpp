@@ -54,11 +54,11 @@ TensorAmedPredictor predictor_of(const json& predictors, const std::string& name
   return TensorAmedPredictor(network_of(predictors, name), torch::kFloat64);
 }
 
-/// A predictor whose answers, one per sample, are kept for their gradients.
+/// A predictor whose outputs, one per sample, are kept with their gradients.
 struct Recorded {
   [[maybe_unused]] static constexpr bool per_sample = true;
   TensorAmedPredictor inner;
-  Prediction<Tensor>* answers;
+  Prediction<Tensor>* outputs;
   std::int64_t batch;
   void operator()(const Step<Tensor>& n, const Tensor* features, Prediction<Tensor>& out) const {
     inner(n, features, out);
@@ -68,11 +68,11 @@ struct Recorded {
         each.retain_grad();
         *t = Level<Tensor>(each);
       }
-    *answers = out;
+    *outputs = out;
   }
 };
 
-/// The solver around a predictor that a record means.
+/// The recorded solver with a predictor.
 template <class P>
 AnySolver<Tensor> plugged(const std::string& name, const json& c, const P& predictor) {
   if (name == "amed") return AmedSolver{predictor};
@@ -80,12 +80,154 @@ AnySolver<Tensor> plugged(const std::string& name, const json& c, const P& predi
   return Amed{solver_of<Tensor>(c), predictor};
 }
 
-/// A training record in the terms of the others: name and parameters of its student or teacher.
+/// The name and parameters of a training record's student or teacher, in the form of other records.
 json solver_record(const json& c, const std::string& role) {
   json p = {{"r", 0.5}, {"predict_x0", c.at("predict_x0")}, {"lower_order_final", c.at("lower_order_final")}};
   if (!c.at("max_order").is_null()) p["max_order"] = c.at("max_order");
   return {{"solver", c.at(role)}, {"params", p}};
 }
+
+/// Compares a training record: one pass with fixed weights, then three batches of training.
+class TrainingCase {
+ public:
+  TrainingCase(const json& c, const json& problems, const json& predictors)
+      : c_(c),
+        problems_(problems),
+        predictors_(predictors),
+        problem_(problems, c.at("problem")),
+        schedule_(c.at("t_steps").get<std::vector<double>>()),
+        options_{.analytic_first_step = c.at("afs"), .check = Check::off} {
+    if (c.at("dynamic_thresholding").get<bool>())
+      options_.thresholding = teacher_options_.thresholding = Thresholding{};
+    for (const json& z : c.at("latents")) starts_.push_back(tensor(z) * schedule_[0]);
+  }
+
+  /// @return the largest error, in units of its own tolerance
+  Outcome compared() {
+    one_pass();
+    training();
+    return outcome_;
+  }
+
+ private:
+  void note(double error, const std::string& tolerance, const std::string& what) {
+    const double units = error / c_.at("tol").at(tolerance).get<double>();
+    if (units <= outcome_.error) return;
+    outcome_.error = units;  // also if it is NaN
+    outcome_.note = what;
+  }
+
+  void note_loss(const GreedyStep& step, const Tensor& start, const json& recorded, const std::string& what) {
+    const double loss = step.loss.item<double>() * static_cast<double>(start.size(0)), expected = recorded;
+    note(std::abs(loss - expected) / expected, "loss_rel", what);
+  }
+
+  std::vector<Tensor> teacher_states(const Tensor& x) const {
+    json fine = c_;
+    fine["num_steps"] = c_.at("num_steps_teacher");
+    return record_teacher(solver_of<Tensor>(solver_record(c_, "sampler_tea")), problem_, schedule_of(fine, problems_),
+                          x, {.stride = c_.at("M").get<std::size_t>() + 1, .run = teacher_options_})
+        .states;
+  }
+
+  /// One pass of a student with this predictor.
+  template <class P, class OnStep>
+  void pass(const P& predictor, const std::vector<Tensor>& teacher, OnStep on_step) const {
+    const std::string student = c_.at("sampler_stu");
+    const Restart restart = student == "ipndm" || student == "dpmpp" ? Restart::student : Restart::teacher;
+    greedy_pass(plugged(student, solver_record(c_, "sampler_stu"), predictor), problem_, schedule_, options_, teacher,
+                restart, on_step);
+  }
+
+  /// Calls f(layer, part, parameter) for the weight and bias of each layer.
+  template <class F>
+  static void for_each_parameter(const TensorAmedPredictor& predictor, F f) {
+    const std::vector<Tensor> parameters = predictor.parameters();
+    std::size_t k = 0;
+    AmedNetwork shape = predictor.network();
+    AmedNetwork::for_each_layer(shape, [&](const std::string& layer, AmedNetwork::Layer&) {
+      for (const char* part : {"weight", "bias"}) f(layer, part, parameters[k++]);
+    });
+  }
+
+  /// States, losses, and gradients of the predictor's outputs and parameters.
+  void one_pass() {
+    const std::vector<Tensor> teacher = teacher_states(starts_[0]);
+    note(difference(torch::stack(at::TensorList(teacher).slice(1)), c_.at("teacher"), 1), "state", "teacher");
+    const TensorAmedPredictor fixed = predictor_of(predictors_, c_.at("predictor"));
+    for (Tensor p : fixed.parameters()) p.requires_grad_();
+    Prediction<Tensor> outputs;
+    pass(Recorded{fixed, &outputs, starts_[0].size(0)}, teacher, [&](const GreedyStep& step) {
+      const json& want = c_.at("one_pass").at(step.index);
+      const std::string at = "step " + std::to_string(step.index) + ": ";
+      for (Tensor p : fixed.parameters()) p.mutable_grad() = Tensor();
+      step.loss.backward();
+      note(difference(step.before, want.at("tensor_in"), 1), "state", at + "start");
+      note(difference(step.after, want.at("student_out"), 1), "state", at + "end");
+      note_loss(step, starts_[0], want.at("loss_sum"), at + "loss");
+      compare_output_gradients(outputs, want, at);
+      compare_parameter_gradients(fixed, want, at);
+    });
+  }
+
+  /// A tensor's gradient; zeros if the loss does not depend on it.
+  static std::vector<double> gradient(const Tensor& t, std::size_t size) {
+    return t.grad().defined() ? numbers(t.grad()) : std::vector<double>(size, 0.);
+  }
+
+  /// Compares gradients, relative to the largest.
+  void compare_gradients(const std::vector<double>& got, const std::vector<double>& expected, const std::string& what) {
+    double largest = 0;
+    for (const double g : expected) largest = std::max(largest, std::abs(g));
+    note(golden::difference(got, expected, largest), "grad_rel_to_max", what);
+  }
+
+  void compare_output_gradients(const Prediction<Tensor>& outputs, const json& want, const std::string& at) {
+    for (const auto& [name, output] :
+         {std::pair{"grad_r", &outputs.ratio}, std::pair{"grad_scale_dir", &outputs.direction_scale},
+          std::pair{"grad_scale_time", &outputs.sigma_scale}})
+      if (!want.at(name).is_null()) {
+        const auto recorded = want.at(name).get<std::vector<double>>();
+        compare_gradients(gradient(output->each(), recorded.size()), recorded, at + name);
+      }
+  }
+
+  void compare_parameter_gradients(const TensorAmedPredictor& predictor, const json& want, const std::string& at) {
+    std::vector<double> got, expected;
+    for_each_parameter(predictor, [&](const std::string& layer, const char* part, const Tensor& parameter) {
+      const auto recorded = want.at("grads").at(layer).at(part).at("data").get<std::vector<double>>();
+      const std::vector<double> own = gradient(parameter, recorded.size());
+      got.insert(got.end(), own.begin(), own.end());
+      expected.insert(expected.end(), recorded.begin(), recorded.end());
+    });
+    compare_gradients(got, expected, at + "gradients");
+  }
+
+  /// Losses, and parameters after each batch.
+  void training() {
+    const TensorAmedPredictor trained = predictor_of(predictors_, c_.at("predictor"));
+    const json& adam = c_.at("adam");
+    PublishedAdam optimizer(trained.parameters(), adam.at("lr"));
+    for (std::size_t batch = 0; batch < starts_.size(); ++batch) {
+      const json& want = adam.at("iterations").at(batch);
+      pass(trained, teacher_states(starts_[batch]), [&](const GreedyStep& step) {
+        note_loss(step, starts_[batch], want.at("losses").at(step.index), "training loss");
+        optimizer.step(step.loss);
+      });
+      for_each_parameter(trained, [&](const std::string& layer, const char* part, const Tensor& parameter) {
+        const Tensor error = (parameter.detach() - tensor(want.at("params").at(layer).at(part))).abs().max();
+        note(error.item<double>(), "params_abs", "parameters after batch " + std::to_string(batch));
+      });
+    }
+  }
+
+  const json &c_, &problems_, &predictors_;
+  Problem problem_;
+  Schedule schedule_;
+  Options options_, teacher_options_{.check = Check::off};
+  std::vector<Tensor> starts_;
+  Outcome outcome_{0, 1, {}, {}};
+};
 
 }  // namespace
 
@@ -119,111 +261,15 @@ Outcome tensor_amed_case(const json& c, const json& problems, const json& predic
   const torch::NoGradGuard no_grad;
   for (Tensor& s : states) algebra<Tensor>::release(s);
   Outcome o{difference(torch::stack(states), c.at("trajectory"), 1), c.at("tol"), {}, {}};
-  if (result.evaluations != c.at("nfe").get<int>())
-    o.error = infinity, o.note = "NFE " + std::to_string(result.evaluations);
+  if (result.evaluations != c.at("nfe").get<int>()) {
+    o.error = infinity;
+    o.note = "NFE " + std::to_string(result.evaluations);
+  }
   return o;
 }
 
-/// Every figure in units of its own tolerance.
 Outcome training_case(const json& c, const json& problems, const json& predictors) {
-  const Problem problem(problems, c.at("problem"));
-  const Schedule schedule(c.at("t_steps").get<std::vector<double>>());
-  Options options{.analytic_first_step = c.at("afs"), .check = Check::off};
-  Options teacher_options{.check = Check::off};
-  if (c.at("dynamic_thresholding").get<bool>()) options.thresholding = teacher_options.thresholding = Thresholding{};
-  const std::string student = c.at("sampler_stu");
-  const Restart restart = student == "ipndm" || student == "dpmpp" ? Restart::student : Restart::teacher;
-  json fine = c;
-  fine["num_steps"] = c.at("num_steps_teacher");
-  const auto teacher_of = [&](const Tensor& x) {
-    return record_teacher(solver_of<Tensor>(solver_record(c, "sampler_tea")), problem, schedule_of(fine, problems), x,
-                          {.stride = c.at("M").get<std::size_t>() + 1, .run = teacher_options})
-        .states;
-  };
-  std::vector<Tensor> starts;
-  for (const json& z : c.at("latents")) starts.push_back(tensor(z) * schedule[0]);
-
-  const json& tol = c.at("tol");
-  Outcome o{0, 1, {}, {}};
-  const auto note = [&](double error, const std::string& tolerance, const std::string& what) {
-    const double units = error / tol.at(tolerance).get<double>();
-    if (!(units <= o.error)) o.error = units, o.note = what;
-  };
-
-  // One pass with fixed weights: states, losses, and gradients of answers and parameters.
-  const auto teacher = teacher_of(starts[0]);
-  note(difference(torch::stack(at::TensorList(teacher).slice(1)), c.at("teacher"), 1), "state", "teacher");
-  const TensorAmedPredictor fixed = predictor_of(predictors, c.at("predictor"));
-  for (Tensor p : fixed.parameters()) p.requires_grad_();
-  Prediction<Tensor> answers;
-  const Recorded recorded{fixed, &answers, starts[0].size(0)};
-  greedy_pass(plugged(student, solver_record(c, "sampler_stu"), recorded), problem, schedule, options, teacher, restart,
-              [&](const GreedyStep& step) {
-                const json& want = c.at("one_pass").at(step.index);
-                const std::string at = "step " + std::to_string(step.index) + ": ";
-                for (Tensor p : fixed.parameters()) p.mutable_grad() = Tensor();
-                step.loss.backward();
-                note(difference(step.before, want.at("tensor_in"), 1), "state", at + "start");
-                note(difference(step.after, want.at("student_out"), 1), "state", at + "end");
-                const double loss = step.loss.item<double>() * static_cast<double>(starts[0].size(0)),
-                             recorded_loss = want.at("loss_sum");
-                note(std::abs(loss - recorded_loss) / recorded_loss, "loss_rel", at + "loss");
-                std::vector<double> got, expected;
-                const auto compare = [&](const Tensor& g, const std::vector<double>& w) {
-                  const auto n = g.defined() ? numbers(g) : std::vector<double>(w.size(), 0.);
-                  got.insert(got.end(), n.begin(), n.end());
-                  expected.insert(expected.end(), w.begin(), w.end());
-                };
-                const auto finish = [&](const std::string& what) {
-                  double most = 0;
-                  for (const double w : expected) most = std::max(most, std::abs(w));
-                  double worst = got.size() == expected.size() ? 0 : infinity;
-                  for (std::size_t i = 0; i < got.size() && worst < infinity; ++i)
-                    worst = std::max(worst, std::abs(got[i] - expected[i]));
-                  note(worst / most, "grad_rel_to_max", at + what);
-                  got.clear(), expected.clear();
-                };
-                for (const auto& [name, time] :
-                     {std::pair{"grad_r", &answers.ratio}, std::pair{"grad_scale_dir", &answers.direction_scale},
-                      std::pair{"grad_scale_time", &answers.sigma_scale}})
-                  if (!want.at(name).is_null()) {
-                    compare(time->each().grad(), want.at(name).get<std::vector<double>>());
-                    finish(name);
-                  }
-                std::size_t k = 0;
-                AmedNetwork shape = fixed.network();
-                AmedNetwork::for_each_layer(shape, [&](const std::string& layer, AmedNetwork::Layer&) {
-                  for (const char* part : {"weight", "bias"})
-                    compare(fixed.parameters()[k++].grad(),
-                            want.at("grads").at(layer).at(part).at("data").get<std::vector<double>>());
-                });
-                finish("gradients");
-              });
-
-  // Three batches of training.
-  const TensorAmedPredictor trained = predictor_of(predictors, c.at("predictor"));
-  const json& adam = c.at("adam");
-  PublishedAdam optimizer(trained.parameters(), adam.at("lr"));
-  const AnySolver<Tensor> solver = plugged(student, solver_record(c, "sampler_stu"), trained);
-  for (std::size_t batch = 0; batch < starts.size(); ++batch) {
-    const json& want = adam.at("iterations").at(batch);
-    greedy_pass(solver, problem, schedule, options, teacher_of(starts[batch]), restart, [&](const GreedyStep& step) {
-      const double loss = step.loss.item<double>() * static_cast<double>(starts[batch].size(0)),
-                   recorded_loss = want.at("losses").at(step.index);
-      note(std::abs(loss - recorded_loss) / recorded_loss, "loss_rel", "training loss");
-      optimizer.step(step.loss);
-    });
-    std::size_t k = 0;
-    AmedNetwork shape = trained.network();
-    AmedNetwork::for_each_layer(shape, [&](const std::string& layer, AmedNetwork::Layer&) {
-      for (const char* part : {"weight", "bias"}) {
-        const Tensor error =
-            (trained.parameters()[k++].detach() - tensor(want.at("params").at(layer).at(part))).abs().max();
-        note(error.item<double>(), "params_abs", "parameters after batch " + std::to_string(batch));
-      }
-    });
-  }
-  return o;
+  return TrainingCase(c, problems, predictors).compared();
 }
 
 }  // namespace fewstep::golden

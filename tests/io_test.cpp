@@ -42,7 +42,7 @@ namespace {
 
 const fs::path models = fs::path(FEWSTEP_SOURCE_DIR) / "examples/models";
 
-/// A file in the folder of temporary files, removed in the end.
+/// A file in the folder for temporary files, removed by the destructor.
 struct TemporaryFile {
   fs::path path;
   explicit TemporaryFile(const std::string& name) : path(fs::temp_directory_path() / ("fewstep_io_test_" + name)) {}
@@ -131,7 +131,7 @@ TEST_CASE("a shipped table, of format version 1 with clock for sigma_scale, is r
   CHECK(bytes_of(file.path).find("clock") == std::string::npos);
   check_same(io::read_table(file.path).table, read.table);
 
-  // Midpoints have the key, too; each version has its own.
+  // Midpoints have the same key, whose name depends on the version.
   const auto table = [](int version, const std::string& row, const std::string& midpoint) {
     return R"({"format": "fewstep solver table )" + std::to_string(version) +
            R"(", "target": "slope", "afs": false, "levels": [2, 1], "rows": [{"carry": 1, "weights": [-1], ")" + row +
@@ -171,7 +171,7 @@ struct TableText {
 
 }  // namespace
 
-TEST_CASE("malformed tables are rejected by the place and value at fault") {
+TEST_CASE("malformed tables are rejected with the place and value of the error") {
   const TemporaryFile file("malformed.json");
   const auto error = [&](const std::string& text) {
     file.write(text);
@@ -222,7 +222,7 @@ TEST_CASE("malformed tables are rejected by the place and value at fault") {
                                  TableText{.row = R"(, "a": )" + deep_nest}, TableText{.levels = deep_nest},
                                  TableText{.made = deep_nest}, TableText{.more = R"(, "a": )" + deep_nest}}) {
     CHECK(with(parts) == too_deep);
-    // Parsed by the caller, as part of another file, it makes no long message either.
+    // The message is short also if the caller parsed the JSON, as part of another file.
     CHECK(message_of([&] { io::table_from_json(nlohmann::json::parse(parts.text())); }).size() < 200);
   }
   CHECK(error(deep_nest) == too_deep);
@@ -339,7 +339,7 @@ TEST_CASE("a shipped predictor, of format version 1 with form for target, is rea
   CHECK(error_of(io::read_amed, file.path) == "form is slope; allowed: data, noise");
 }
 
-TEST_CASE("malformed safetensors files are rejected by the tensor at fault") {
+TEST_CASE("malformed safetensors files are rejected with the name of the tensor") {
   const TemporaryFile file("malformed.safetensors");
   const auto error = [&](const std::string& header, std::size_t data = 8) {
     const std::uint64_t size = header.size();
@@ -380,7 +380,7 @@ TEST_CASE("malformed safetensors files are rejected by the tensor at fault") {
   CHECK(error_of(io::read_safetensors, file.path) == "no such file, or not readable");
 }
 
-TEST_CASE("half precision: every value is read and written, others round to the nearest, ties to even") {
+TEST_CASE("half precision: every value survives a round trip, others round to nearest, ties to even") {
   using io::detail::Half;
   for (unsigned bits = 0; bits < 0x10000; ++bits) {
     const float value = Half::decode(static_cast<std::uint16_t>(bits));
@@ -460,7 +460,7 @@ std::vector<double> by_full_solve(const GaussianStart& start, std::size_t k, con
 
 }  // namespace
 
-TEST_CASE("the denoiser of a Gaussian start is the exact one of its Gaussians, per class and guided") {
+TEST_CASE("GaussianStartDenoiser is the exact denoiser of its Gaussians, per class and guided") {
   const GaussianStart start = some_start();
   const Eigen::ArrayXXd x = 3 * noise(std::vector<std::uint64_t>{1, 2, 3}, 4);
   const std::vector<int> classes{1, GaussianStart::unconditional, 0};
@@ -501,7 +501,7 @@ TEST_CASE("the denoiser of a Gaussian start is the exact one of its Gaussians, p
         "the number of rows of x is 3; allowed: 4");
 }
 
-TEST_CASE("Gaussian starts as files: as written, and rejected by the value at fault") {
+TEST_CASE("Gaussian starts are read as they were written, and malformed files are rejected") {
   const TemporaryFile file("start.safetensors");
   const auto read = [](const fs::path& path) { return io::read_gaussian_start(path); };
   for (const std::string name : {"gaussian_start_6.safetensors", "gaussian_start.safetensors"}) {
@@ -574,7 +574,7 @@ TEST_CASE("a shipped table runs with the Gaussian start that it names") {
   CHECK(file.schedule.levels() == file.table.levels);
   const Eigen::ArrayXXd z = noise(std::vector<std::uint64_t>{1, 2}, 1024);
   const std::vector<int> classes{3, 7};
-  // For the Gaussians' own denoiser the analytic first step is exact: it changes nothing but the evaluations.
+  // For the Gaussians' own denoiser the analytic first step is exact: only the number of evaluations changes.
   const GaussianStartDenoiser exact(*file.gaussian_start, classes);
   const auto result = sample(file.table, with_analytic_first_step(exact, exact), file.schedule, z, file.options);
   const auto evaluated = sample(file.table, exact, file.schedule, z);

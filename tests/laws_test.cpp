@@ -1,4 +1,4 @@
-// The laws of every solver of the list, plain and plugged, on every state type of the Eigen backend.
+// The laws of every solver of the registry, plain and plugged, on every state type of the Eigen backend.
 #include "support/laws.hpp"
 
 #include <fewstep/eigen.hpp>
@@ -66,7 +66,8 @@ struct Uneven {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("laws", "", test::Array, Eigen::ArrayXXf, test::FixedArray, test::FixedColumn) {
+TEMPLATE_TEST_CASE("every solver obeys the laws on Eigen arrays", "", test::Array, Eigen::ArrayXXf, test::FixedArray,
+                   test::FixedColumn) {
   using X = TestType;
   test::hold(laws::check_denoiser<X>(laws::elementwise<X>(laws::TwoPeaks{})));
   test::hold_for_every_solver<X>();
@@ -74,7 +75,7 @@ TEMPLATE_TEST_CASE("laws", "", test::Array, Eigen::ArrayXXf, test::FixedArray, t
   test::hold_for_every_solver_with<X>(predictor(laws::probe<X>::numbers));
 }
 
-TEST_CASE("laws on states of one number, and extrapolated") {
+TEST_CASE("every solver obeys the laws on doubles, plain and extrapolated") {
   for (const auto& [label, solver] : test::configurations<double>()) {
     INFO(label);
     test::hold(test::verdicts<double>(solver));
@@ -82,7 +83,7 @@ TEST_CASE("laws on states of one number, and extrapolated") {
   }
 }
 
-TEST_CASE("a solver behind AnySolver computes what it computes as its own type") {
+TEST_CASE("AnySolver gives the samples of the solver in it") {
   const auto denoise = laws::elementwise<double>(laws::TwoPeaks{});
   const auto states = [&](const auto& solver, const Schedule& schedule, const Options& options) {
     std::vector<double> all;
@@ -106,7 +107,7 @@ TEST_CASE("a solver behind AnySolver computes what it computes as its own type")
   });
 }
 
-TEST_CASE("extrapolation gains an order") {
+TEST_CASE("Richardson extrapolation gains an order") {
   const auto order = [](const AnySolver<double>& solver) {
     return laws::order(solver, laws::TwoPeaks{}, laws::grids()[0], laws::Start::exact);
   };
@@ -118,7 +119,7 @@ TEST_CASE("extrapolation gains an order") {
                     "Richardson::order is 0; allowed: 1 or more, the order of its solver");
 }
 
-TEST_CASE("steps with different numbers of evaluations take what is declared, plugged and extrapolated too") {
+TEST_CASE("steps of a solver may take different numbers of evaluations, also plugged and extrapolated") {
   CHECK(laws::count<double>(Uneven{}) == "");
   CHECK(laws::count<double>(Amed{Uneven{}}) == "");
   CHECK(laws::count<double>(Richardson{Uneven{}, 1}) == "");

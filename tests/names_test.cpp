@@ -1,4 +1,4 @@
-// The names and configurations of other programs.
+// Names and configurations of other programs.
 #include "support/levels.hpp"
 
 #include <fewstep/io/diffusers.hpp>
@@ -9,7 +9,7 @@ using namespace fewstep;
 using test::message_of;
 using test::near;
 
-TEST_CASE("the names of other programs") {
+TEST_CASE("names of other programs select solvers and schedules") {
   const NoiseTable table = NoiseTable::scaled_linear(0.00085, 0.012, 1000);
   const auto is = [](const char* name, const char* description) {
     INFO(name);
@@ -60,8 +60,8 @@ TEST_CASE("the names of other programs") {
   CHECK_THAT(message_of([] { schedule_by_name("karas", {.steps = 4}); }), Catch::Contains("did you mean karras?"));
 }
 
-// What it makes of good configurations, golden_check compares with diffusers' own runs (group F).
-TEST_CASE("a diffusers configuration: what it says, and refusals that name the setting") {
+// golden_check compares runs of valid configurations with those of diffusers (group F).
+TEST_CASE("from_diffusers reads a configuration and names a setting that it rejects") {
   using nlohmann::json;
   const auto made = io::from_diffusers<double>({{"_class_name", "DPMSolverMultistepScheduler"},
                                                 {"beta_start", 0.00085},

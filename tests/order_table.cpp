@@ -1,6 +1,6 @@
 // order_table [DOCUMENT]: measures the order of every solver and prints the two tables of
-// include/fewstep/solvers/README.md. Given that document, it fails if a declared order differs by more than 0.2 from
-// the measured one, or a solver has no row.
+// include/fewstep/solvers/README.md. With that document as the argument, it fails if a declared order differs by more
+// than 0.2 from the measured one, or if a solver has no row.
 #include "support/configurations.hpp"
 
 #include <fewstep/laws/order.hpp>
@@ -18,7 +18,7 @@ namespace {
 
 struct Row {
   std::string solver;
-  std::vector<double> orders;  // per grid: with an exact history, as a user's run starts and ends
+  std::vector<double> orders;  // two per grid: from exact starting values, and of a run as users start it
 };
 
 std::vector<Row> measure(const laws::TwoPeaks& problem) {
@@ -34,7 +34,10 @@ std::vector<Row> measure(const laws::TwoPeaks& problem) {
 
 std::string head(const std::string& problem) {
   std::string line = "| " + problem + " |", rule = "|---|";
-  for (const auto& grid : laws::grids()) line += " " + std::string(grid.name) + " |", rule += "---|";
+  for (const auto& grid : laws::grids()) {
+    line += " " + std::string(grid.name) + " |";
+    rule += "---|";
+  }
   return line + "\n" + rule + "\n";
 }
 
@@ -53,13 +56,18 @@ constexpr double tolerance = 0.2;
 /// Returns the number of rows of the table under `head` in `page` that are missing or differ from those measured.
 int differences(const std::string& page, const std::string& head, const std::vector<Row>& rows) {
   const auto at = page.find(head);
-  if (at == std::string::npos) return std::fprintf(stderr, "the document lacks the table\n%s", head.c_str()), 1;
+  if (at == std::string::npos) {
+    std::fprintf(stderr, "the document lacks the table\n%s", head.c_str());
+    return 1;
+  }
   int wrong = 0;
   std::istringstream every(page.substr(at + head.size()));
   std::size_t declared_rows = 0;
   for (std::string line; std::getline(every, line) && line.rfind('|', 0) == 0;) ++declared_rows;
-  if (declared_rows != rows.size())
-    std::fprintf(stderr, "%zu rows declared, %zu solvers\n", declared_rows, rows.size()), ++wrong;
+  if (declared_rows != rows.size()) {
+    std::fprintf(stderr, "%zu rows declared, %zu solvers\n", declared_rows, rows.size());
+    ++wrong;
+  }
   for (const Row& row : rows) {
     std::istringstream table(page.substr(at + head.size()));
     std::string line, name = "| " + row.solver + " |";
@@ -72,21 +80,27 @@ int differences(const std::string& page, const std::string& head, const std::vec
       char mark;
       good = good && cells >> declared >> mark && std::abs(declared - measured) <= tolerance;
     }
-    if (!good) std::fprintf(stderr, "declared  %s\nmeasured  %s\n", line.c_str(), text(row).c_str()), ++wrong;
+    if (good) continue;
+    std::fprintf(stderr, "declared  %s\nmeasured  %s\n", line.c_str(), text(row).c_str());
+    ++wrong;
   }
   return wrong;
+}
+
+std::string content_of(const char* path) {
+  std::ifstream file(path);
+  std::ostringstream all;
+  all << file.rdbuf();
+  return file ? all.str() : "";
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string page;
-  if (argc > 1) {
-    std::ifstream file(argv[1]);
-    std::ostringstream all;
-    all << file.rdbuf();
-    page = all.str();
-    if (!file || page.empty()) return std::fprintf(stderr, "error: %s cannot be read\n", argv[1]), 1;
+  const std::string page = argc > 1 ? content_of(argv[1]) : "";
+  if (argc > 1 && page.empty()) {
+    std::fprintf(stderr, "error: %s cannot be read\n", argv[1]);
+    return 1;
   }
   int wrong = 0;
   for (const auto& [name, problem] :

@@ -1,4 +1,4 @@
-// A state, a solver, a predictor and a denoiser that the library does not know obey all laws.
+// A user's own state, solver, predictor and denoiser obey all laws.
 #include "support/laws.hpp"
 
 #include <fewstep/laws/order.hpp>
@@ -27,7 +27,7 @@ struct Levels {
   double operator[](std::size_t b) const { return each[each.size() == 1 ? 0 : b]; }
 };
 
-/// Features of the denoiser below: how far each robot is from the depot.
+/// Features of the denoiser below: each robot's distance from the depot.
 struct Doubt {
   std::vector<double> each;
 };
@@ -93,7 +93,11 @@ struct fewstep::laws::probe<Poses> {
   static constexpr bool bitwise = true, resizable = true;
   static Poses make(const Rows& rows) {
     Poses p;
-    for (const auto& row : rows) p.x.push_back(row[0]), p.y.push_back(row[1]), p.heading.push_back(row[2]);
+    for (const auto& row : rows) {
+      p.x.push_back(row[0]);
+      p.y.push_back(row[1]);
+      p.heading.push_back(row[2]);
+    }
     return p;
   }
   static Rows read(const Poses& p) {
@@ -169,7 +173,7 @@ struct Depot {
   }
 };
 
-// Solvers that break a law each.
+// Solvers that break one law each.
 
 struct Shared {  // all runs share one memory
   inline static double last = 0;
@@ -201,7 +205,7 @@ struct Squared {  // weights that depend on the data
   }
 };
 
-struct Hoarder {  // ignores that its history is to be forgotten
+struct Hoarder {  // keeps the analytic slope although `remember` is false
   struct Past {
     double slope = 0;
     void detach() {}
@@ -234,11 +238,11 @@ bool breaks(const AnySolver<X>& solver, std::string_view law) {
 
 }  // namespace
 
-TEST_CASE("an own state obeys the laws of states, and every solver on it the laws of solvers") {
+TEST_CASE("a user's state type obeys the laws, and so does every solver on it") {
   test::hold_for_every_solver<Poses>();
 }
 
-TEST_CASE("an own solver: laws and order") {
+TEST_CASE("a user's solver obeys the laws and has its order") {
   const AnySolver<double> on_numbers(AdamsBashforth2{});
   hold(laws::check<Poses>(AdamsBashforth2{}));
   CHECK(laws::backends<Poses>(AnySolver<Poses>(AdamsBashforth2{}), on_numbers) == "");
@@ -248,12 +252,12 @@ TEST_CASE("an own solver: laws and order") {
   }
 }
 
-TEST_CASE("an own predictor obeys the laws inside every solver") {
+TEST_CASE("a user's predictor obeys the laws in every solver") {
   hold(verdicts<Poses>(Amed{AdamsBashforth2{}, ByDoubt{}}));
   test::hold_for_every_solver_with<Poses>(ByDoubt{});
 }
 
-TEST_CASE("an own denoiser obeys its laws, and its features reach the predictor") {
+TEST_CASE("a user's denoiser obeys the laws, and its features reach the predictor") {
   hold(laws::check_denoiser<Poses>(Depot{}));
   const Poses start{{80, -80, 3}, {10, 200, -9}, {-70, 1, 2}};
   const auto end = [&](const AnySolver<Poses>& solver) {
@@ -261,11 +265,11 @@ TEST_CASE("an own denoiser obeys its laws, and its features reach the predictor"
   };
   const Poses at_depot = end(Amed{AdamsBashforth2{}, ByDoubt{}});
   CHECK(at_depot.x[0] != end(Amed{AdamsBashforth2{}, FixedRatio{0.5}}).x[0]);
-  // The depot is at x = 1; a start 80 deviations of noise away ends 80 deviations of the data away.
+  // The depot is at x = 1; a start 80 standard deviations of the noise away ends 80 of the data away.
   CHECK(std::abs(at_depot.x[0] - (1 + 0.3 * 80)) < 0.5);
 }
 
-TEST_CASE("the laws notice solvers that break them") {
+TEST_CASE("the laws fail for solvers that break them") {
   CHECK(breaks<double>(Shared{}, "purity"));
   CHECK(breaks<double>(Shared{}, "resume"));
   CHECK(breaks<double>(Twice{}, "count"));

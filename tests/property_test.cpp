@@ -1,5 +1,5 @@
-// Every solver of the list, plain and plugged, on every schedule: what must hold whatever the settings. On states that
-// are one number, where it takes no time; laws_test.cpp says that other states do the same.
+// Properties of every solver of the registry, plain and plugged, on every schedule. States are single numbers, which is
+// fast; laws_test.cpp checks that other states give the same results.
 #include "support/catch.hpp"
 #include "support/configurations.hpp"
 
@@ -14,9 +14,9 @@ using namespace fewstep;
 
 namespace {
 
-/// 1e-13 of |x|. A solver that takes a slope at the low end of a step divides the rounding of x by that level, which no
-/// arrangement of the sum undoes: visible only where one step spans more than three decades. Polynomials of degree 4
-/// through levels far apart multiply rounding.
+/// Relative to |x|, 1e-13 in general. A solver that evaluates the slope at the low end of a step divides the rounding
+/// of x by that level; this is visible if one step spans more than three decades. Polynomials of degree 4 through
+/// levels far apart amplify rounding.
 double tolerance(const std::string& label, const AnySolver<double>& solver, const Schedule& s) {
   double widest = 1;
   for (std::size_t i = 0; i < s.steps(); ++i)
@@ -40,7 +40,7 @@ void for_each_case(F f) {
 
 }  // namespace
 
-TEST_CASE("schedules: ends exact, strictly decreasing, steps + 1 levels") {
+TEST_CASE("schedules have exact ends and steps + 1 strictly decreasing levels") {
   for (const auto& [name, make] : test::schedules())
     for (const End end : {End::sigma_min, End::zero})
       for (int steps = 1; steps <= 40; ++steps) {
@@ -56,7 +56,7 @@ TEST_CASE("schedules: ends exact, strictly decreasing, steps + 1 levels") {
   CHECK_FALSE(Schedule({1, 2}).decreasing());
 }
 
-TEST_CASE("constant denoiser: exact, evaluations as declared") {
+TEST_CASE("a constant denoiser is solved exactly, in the declared evaluations") {
   const double c = 0.3, x0 = -90;
   const auto denoise = [&](double, double) { return c; };
   for_each_case([&](const std::string& label, const AnySolver<double>& solver, const Schedule& s, End end) {
@@ -67,14 +67,14 @@ TEST_CASE("constant denoiser: exact, evaluations as declared") {
     else CHECK(std::abs(r.x - (c + s[s.steps()] / s[0] * (x0 - c))) <= tolerance(label, solver, s) * std::abs(x0));
 
     const Options afs{.analytic_first_step = true, .final_denoise = end != End::zero};
-    const auto free_start = integrate(solver, denoise, s, x0, afs);
-    CHECK(free_start.status == Status::complete);
-    CHECK(free_start.evaluations == evaluations(solver, s, afs));
-    CHECK(free_start.x == c);  // both ways end in one evaluation of D
+    const auto analytic = integrate(solver, denoise, s, x0, afs);
+    CHECK(analytic.status == Status::complete);
+    CHECK(analytic.evaluations == evaluations(solver, s, afs));
+    CHECK(analytic.x == c);  // both runs end at D: by final_denoise, or by a step to level 0
   });
 }
 
-TEST_CASE("two peaks: finite after every step, evaluations as declared, with and without an analytic start") {
+TEST_CASE("two peaks: states are finite and evaluations as declared, with and without AFS") {
   const laws::TwoPeaks problem;
   const auto denoise = [&](double x, double sigma) { return problem(x, sigma); };
   for_each_case([&](const std::string&, const AnySolver<double>& solver, const Schedule& s, End) {
@@ -90,7 +90,7 @@ TEST_CASE("two peaks: finite after every step, evaluations as declared, with and
   });
 }
 
-TEST_CASE("sub-ranges: the first steps equal the whole run's, the rest a run of its own, a copied run the original") {
+TEST_CASE("partial runs equal the parts of a whole run, and a copied run equals the original") {
   const laws::TwoPeaks problem;
   const auto denoise = [&](double x, double sigma) { return problem(x, sigma); };
   for_each_case([&](const std::string&, const AnySolver<double>& solver, const Schedule& s, End) {
@@ -119,7 +119,7 @@ TEST_CASE("sub-ranges: the first steps equal the whole run's, the rest a run of 
   });
 }
 
-TEST_CASE("an analytic start kept out of the history: the rest is a run of its own") {
+TEST_CASE("AFS kept out of the history: later steps equal a run of their own") {
   const laws::TwoPeaks problem;
   const auto denoise = [&](double x, double sigma) { return problem(x, sigma); };
   int multistep = 0;
@@ -139,7 +139,7 @@ TEST_CASE("an analytic start kept out of the history: the rest is a run of its o
   CHECK(multistep >= 2);
 }
 
-TEST_CASE("inversion: increasing levels lead back, as far as the order of the solver goes") {
+TEST_CASE("increasing levels invert a run, to the accuracy of the solver") {
   const laws::TwoPeaks problem;
   const auto denoise = [&](double x, double sigma) { return problem(x, sigma); };
   for (const auto& [label, solver] : test::configurations<double>()) {

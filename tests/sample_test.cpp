@@ -1,4 +1,4 @@
-// The command `sample`, run as its users run it, on the small networks recorded in golden/.
+// The command `sample`, run as a program, on the small networks recorded in golden/.
 #include "support/command.hpp"
 
 #include <fewstep/io/amed_file.hpp>
@@ -40,7 +40,7 @@ std::vector<float> numbers(const std::string& npy) {
 
 }  // namespace
 
-TEST_CASE("sample writes what was asked for, and says what it took") {
+TEST_CASE("sample writes the requested files and prints NFE and times") {
   const Scratch scratch;
   const auto done =
       scratch.sample("--model '" + grey +
@@ -59,7 +59,7 @@ TEST_CASE("sample writes what was asked for, and says what it took") {
   CHECK(std::equal(images.begin(), images.end(), states.end() - static_cast<std::ptrdiff_t>(images.size())));
 }
 
-TEST_CASE("an image depends on its seed alone, not on its batch") {
+TEST_CASE("sample: an image depends on its seed, not on its batch") {
   const Scratch scratch;
   REQUIRE(scratch.sample("--model '" + rgb + "' --seeds 0-5 --batch 4 --class 3 --npy all.npy").code == 0);
   REQUIRE(scratch.sample("--model '" + rgb + "' --seeds 5 --class 3 --npy one.npy").code == 0);
@@ -72,7 +72,7 @@ TEST_CASE("an image depends on its seed alone, not on its batch") {
   CHECK(numbers(scratch.bytes("other.npy")) != one);
 }
 
-TEST_CASE("guidance goes past the class by its scale, at twice the evaluations") {
+TEST_CASE("sample --guidance extrapolates by the scale, at twice the NFE") {
   const Scratch scratch;
   const auto drawn = [&](const std::string& of) {
     const auto done = scratch.sample("--model '" + rgb + "' --seeds 0-2 --solver euler --steps 1 --npy a.npy " + of);
@@ -88,7 +88,7 @@ TEST_CASE("guidance goes past the class by its scale, at twice the evaluations")
     REQUIRE(std::abs(none[i] + 2.5f * (class_3[i] - none[i]) - guided[i]) < 1e-3f);
 }
 
-TEST_CASE("a predictor's file says how to sample, and a model that does not fit is refused") {
+TEST_CASE("sample takes solver and schedule from a predictor's file, and rejects models that do not fit") {
   const Scratch scratch;
   using Layer = fewstep::AmedNetwork::Layer;
   const auto zeros = [](std::size_t out, std::size_t in) {
@@ -127,7 +127,7 @@ TEST_CASE("a predictor's file says how to sample, and a model that does not fit 
           "error: predictor is p.safetensors for 16 features; allowed: predictors for this model's 64");
 }
 
-TEST_CASE("sample computes in the types it offers") {
+TEST_CASE("sample --dtype: all types give finite samples, and float64 agrees with float32") {
   const Scratch scratch;
   for (const char* dtype : {"float32", "float64", "bfloat16"}) {
     const auto done = scratch.sample("--model '" + grey + "' --seeds 1 --dtype " + dtype + " --npy " + dtype + ".npy");
@@ -138,7 +138,7 @@ TEST_CASE("sample computes in the types it offers") {
   for (std::size_t i = 0; i < single.size(); ++i) REQUIRE(std::abs(single[i] - wide[i]) <= 1e-3f);
 }
 
-TEST_CASE("bad input gets one line, a failing exit and no file") {
+TEST_CASE("sample: wrong options give a one-line error and no file") {
   const Scratch scratch;
   const auto refused = [&](const std::string& arguments, const std::string& words) {
     const auto before = std::distance(fs::directory_iterator(scratch.dir), {});
@@ -176,7 +176,7 @@ TEST_CASE("bad input gets one line, a failing exit and no file") {
   refused("--model absent.safetensors" + out, "absent.safetensors");
 }
 
-TEST_CASE("a damaged model is refused") {
+TEST_CASE("sample: a damaged model is rejected") {
   const Scratch scratch;
   std::ifstream in(grey, std::ios::binary);
   const std::string good{std::istreambuf_iterator<char>(in), {}};
@@ -210,7 +210,7 @@ TEST_CASE("a damaged model is refused") {
   refused(with("SongUNet", "SingUNet"), "model_type");
 }
 
-TEST_CASE("the shipped model: clothes on an empty frame, of the class asked for, and more steps come nearer") {
+TEST_CASE("sample: the shipped model draws the class on an empty frame, and more steps are closer to the reference") {
   const Scratch scratch;
   const std::string shipped =
       "--model '" + std::string(FEWSTEP_SOURCE_DIR) + "/examples/models/fashion_mnist.safetensors' --seeds 0-7 ";

@@ -1,4 +1,4 @@
-// Schedules at training steps, of flows, by formula, and as published lists.
+// Schedules at training steps, for flows, by formula, and as published lists.
 #include "support/levels.hpp"
 
 #include <fewstep/schedules.hpp>
@@ -23,7 +23,7 @@ double at(double step) { return level_at(table, step); }
 
 }  // namespace
 
-TEST_CASE("training steps: linspace, leading, trailing") {
+TEST_CASE("training_steps: linspace, leading, trailing") {
   using V = std::vector<double>;
   CHECK(training_steps(1000, {.steps = 5, .spacing = Spacing::linspace}) == V{999, 749, 500, 250, 0});
   CHECK(training_steps(1000, {.steps = 2, .spacing = Spacing::linspace}) == V{999, 0});
@@ -42,7 +42,7 @@ TEST_CASE("training steps: linspace, leading, trailing") {
           "steps is " + std::to_string(steps) + "; allowed: 1 to 1000");
 }
 
-TEST_CASE("levels between training steps") {
+TEST_CASE("level_at interpolates between training steps") {
   CHECK(level_at(table, 999) == Approx(14.6146412293).epsilon(1e-9));  // the range of Stable Diffusion
   CHECK(level_at(table, 0) == Approx(0.0291671582).epsilon(1e-8));
   CHECK(level_at(table, 10.25) == Approx(0.75 * at(10) + 0.25 * at(11)).epsilon(1e-13));
@@ -57,7 +57,7 @@ TEST_CASE("levels between training steps") {
     CHECK(root(silent, step) == Approx((root(table, step) - last) * first / (first - last)).epsilon(1e-10));
 }
 
-TEST_CASE("schedulers of ComfyUI") {
+TEST_CASE("schedules of ComfyUI") {
   near(simple(table, 4), {at(999), at(749), at(499), at(249), 0});
   near(simple(table, 3), {at(999), at(666), at(333), 0});
   near(ddim_uniform(table, 4), {at(751), at(501), at(251), at(1), 0});
@@ -79,7 +79,7 @@ TEST_CASE("schedulers of ComfyUI") {
       }
 }
 
-TEST_CASE("schedules by formula") {
+TEST_CASE("kl_optimal and polyexponential follow their formulas") {
   for (int i = 1; i < 4; ++i) {
     const double u = i / 4.;
     CHECK(kl_optimal({.steps = 4})[static_cast<std::size_t>(i)] ==
@@ -90,7 +90,7 @@ TEST_CASE("schedules by formula") {
   near(polyexponential({.steps = 5}), log_uniform({.steps = 5}).levels());
 }
 
-TEST_CASE("flow times") {
+TEST_CASE("flow_times: shift, terminal, errors") {
   near(flow_times({.steps = 4}), {1, 0.75, 0.5, 0.25, 0});
   near(flow_times({.steps = 4, .shift = 3}), {1, 0.9, 0.75, 0.5, 0});
   near(flow_times({.steps = 3, .terminal = 0.1, .last = 0.2}), {1, 1 - 0.4 / 0.8 * 0.9, 0.1, 0});
@@ -106,7 +106,7 @@ TEST_CASE("flow times") {
   CHECK(message_of([] { flow_times({.steps = 3, .terminal = 1}); }) == "terminal is 1; allowed: 0 or more, below 1");
 }
 
-TEST_CASE("published lists, and lists resampled to other numbers of steps") {
+TEST_CASE("published schedules, also stretched to other numbers of steps") {
   near(align_your_steps("svd", 10, End::sigma_min),
        {700, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.034, 0.002});
   near(align_your_steps("sd1", 10, End::sigma_min),

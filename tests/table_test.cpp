@@ -1,5 +1,5 @@
-// Tables of weights: most solvers have one, AdaSDE's published one works, and invalid tables are rejected. Their files:
-// io_test.cpp.
+// Tables of weights: they equal their solvers, AdaSDE's published one among them, and invalid ones are rejected. Files
+// of tables: io_test.cpp.
 #include "support/catch.hpp"
 #include "support/laws.hpp"
 #include "support/types.hpp"
@@ -54,7 +54,7 @@ struct LateHeun {
 
 }  // namespace
 
-TEST_CASE("every solver whose midpoints do not depend on each other is a table") {
+TEST_CASE("tabulate: every solver but PNDM equals its table") {
   const laws::TwoPeaks peaks;
   const auto denoise = [&](double x, double sigma) { return peaks(x, sigma); };
   int tables = 0;
@@ -83,7 +83,7 @@ TEST_CASE("every solver whose midpoints do not depend on each other is a table")
         ++tables;
       }
   CHECK(tables > 500);
-  // A row has weights for the targets that its solver uses, however long the run: rounding leaves no others.
+  // A row has weights only for the targets that its solver uses: rounding in long runs adds none.
   const Table one = tabulate(Dpmpp{.order = 1}, karras({.steps = 30})),
               three = tabulate(SinglestepDpm{.order = 3}, karras({.steps = 30}));
   for (const Table::Row& row : one.rows) CHECK(row.weights.size() == 1);
@@ -93,7 +93,7 @@ TEST_CASE("every solver whose midpoints do not depend on each other is a table")
              Catch::Contains("the weight of the solver's evaluation 0 in state 3 is "));
 }
 
-TEST_CASE("AMED with constants is a table: AdaSDE's published numbers") {
+TEST_CASE("tabulate: AMED-Solver with AdaSDE's published constants equals its table") {
   // For CIFAR-10 at 5 and 9 evaluations: ratios (from the last line of the log), scales of the level and of the step.
   // The noise that AdaSDE adds is left out, since a solver of the ODE has none: it raises levels by the factor gamma,
   // which is below 0.001 at 5 evaluations.
@@ -141,7 +141,7 @@ std::vector<std::pair<std::string, Table>> kinds_of_table(const Schedule& schedu
 }
 }  // namespace
 
-TEMPLATE_TEST_CASE("the laws hold for a table on as many steps as it has", "", double, Array, Eigen::ArrayXXf) {
+TEMPLATE_TEST_CASE("a table obeys the laws on its own number of steps", "", double, Array, Eigen::ArrayXXf) {
   using X = TestType;
   for (const auto& [name, table] : kinds_of_table(laws::detail::grid())) {
     INFO(name);
@@ -162,7 +162,7 @@ TEMPLATE_TEST_CASE("the laws hold for a table on as many steps as it has", "", d
   CHECK(laws::wrapping<X>(tabulate(Heun{}, karras({.steps = 12}))) == "");
 }
 
-TEST_CASE("a table does not run without the older targets that its rows use") {
+TEST_CASE("a table is rejected if the run lacks older targets that its rows use") {
   const Array z = cloud(1, 3);
   const auto refusal = [&](const auto& solver, const Schedule& schedule, const Options& options) {
     return message_of([&] { sample(solver, mixture, schedule, z, options); });
@@ -186,7 +186,7 @@ TEST_CASE("a table does not run without the older targets that its rows use") {
   CHECK(refusal(tabulate(Euler{}, karras({.steps = 4})), karras({.steps = 4}), forget) == "nothing was thrown");
 }
 
-TEST_CASE("on other levels the weights of slopes scale with the step") {
+TEST_CASE("a table on other levels scales weights of slopes with the step") {
   // iPNDM's weights are multiples of the step, so its table for one schedule is iPNDM on every other of that length.
   const Schedule own = karras({.steps = 4}), other = log_uniform({.steps = 4});
   const Array z = cloud(1, 3);
@@ -208,7 +208,7 @@ TEST_CASE("on other levels the weights of slopes scale with the step") {
   CHECK(sample(midpoint, slope, Schedule({4, 1}), 0.).x == Approx(-1.5 * (5 + 4)));
 }
 
-TEST_CASE("AMED on a table: without a correction the table itself, else its odds and factors multiply") {
+TEST_CASE("corrected_table: no correction gives the table, and corrections multiply odds and factors") {
   Table table = tabulate(Ipndm{.order = 3}, karras({.steps = 6}));
   for (std::size_t i = 0; i < 6; ++i) {
     table.rows[i].sigma_scale = 1 + 0.02 * static_cast<double>(i);
@@ -244,7 +244,7 @@ TEST_CASE("AMED on a table: without a correction the table itself, else its odds
              Catch::Contains("FixedRatio::ratio is 3"));
 }
 
-TEST_CASE("midpoints side by side: Heun's method, the midpoint rule, and evaluations in all and in sequence") {
+TEST_CASE("midpoints: Heun's method, its mean with the midpoint rule, and counts of evaluations") {
   // Heun's method as a table has one midpoint, at the right end. Its mean with the midpoint rule has two.
   const Schedule schedule = karras({.steps = 4});
   Table heun{.levels = schedule.levels()}, both = heun;
@@ -286,15 +286,15 @@ TEST_CASE("midpoints side by side: Heun's method, the midpoint rule, and evaluat
              Catch::Contains("allowed: 0, as a table's midpoints"));
   CHECK_THAT(message_of([&] { tabulate(Richardson{SinglestepDpm{.order = 2}, 2}, schedule); }),
              Catch::Contains("less than the level before it"));
-  // The evaluations of one step, which is added to the steps kept. A schedule longer than the table, which step()
-  // rejects, reads no row.
+  // evaluations(at) counts one step and adds it to the steps kept. For a schedule longer than the table, which step()
+  // rejects, it reads no row.
   StepCount at{.kept = 2, .steps_left = 1, .remember = true};
   CHECK(both.evaluations(at) == 3);
   CHECK(at.kept == 3);
   at = {.kept = 3, .steps_left = 5, .remember = false};
   CHECK(both.evaluations(at) == 1);
   CHECK(at.kept == 3);
-  // One step of it is the mean of one step of each.
+  // One step of `both` is the mean of one step of each method.
   const Schedule step({schedule[0], schedule[1]});
   Table one = both;
   one.levels.resize(2);
@@ -306,7 +306,7 @@ TEST_CASE("midpoints side by side: Heun's method, the midpoint rule, and evaluat
   CHECK(both.rounds(true) == 7);
   CHECK(tabulate(Euler{}, schedule).rounds() == 4);
   CHECK(tabulate(Euler{}, schedule).rounds(true) == 3);
-  // A midpoint with a scale of its level and a carry of its own.
+  // A midpoint with its own carry and sigma scale.
   one.rows[0] = {.carry = 0.9, .weights = {-1}, .midpoints = {{10, -20, -30, 0.8, 1.1}}};
   const double t = schedule[0], x = 2;
   const auto known = [](double v, double sigma) { return 0.3 * v + sigma; };
@@ -332,7 +332,7 @@ TEST_CASE("midpoints side by side: Heun's method, the midpoint rule, and evaluat
   }
 }
 
-TEST_CASE("an invalid table is rejected by row and value") {
+TEST_CASE("an invalid table is rejected with row and value") {
   const auto refusal = [](auto change) {
     Table t = tabulate(Euler{}, karras({.steps = 3}));
     change(t);

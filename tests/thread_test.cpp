@@ -11,7 +11,7 @@
 using namespace fewstep;
 using test::Array;
 
-TEST_CASE("sixteen threads share solver, denoiser and schedule, and draw what one draws, bit by bit") {
+TEST_CASE("sixteen threads that share solver, denoiser and schedule give the samples of one thread, bit by bit") {
   const MixtureDenoiser denoise(test::mixture());
   const Schedule schedule = karras({.steps = 6, .end = End::zero});
   const std::vector<Array> noises{noise({1, 2, 3}, 4), noise({4}, 4), noise({5, 6}, 4)};

@@ -1,4 +1,4 @@
-// The adaptors on tensors: as on Eigen arrays, and what only tensors have.
+// The adaptors on tensors: they agree with the Eigen backend, and support what only tensors have.
 #include <fewstep/eigen/gaussian_start.hpp>
 #include <fewstep/torch.hpp>
 #include <fewstep/torch/gaussian_start.hpp>
@@ -46,7 +46,7 @@ struct PerSample {
 
 using Network = std::function<Tensor(const Tensor&, const Tensor&)>;
 
-/// What a network trained to predict `of`(x, D, sigma, alpha) answers for the input alpha x; `process` gives sigma(t).
+/// A network that predicts `of`(x, D, sigma, alpha) for the input alpha x. `process` has sigma(t).
 template <class Process, class Of>
 Network network(Process process, double label_scale, Of of) {
   const TensorMixtureDenoiser exact(test::mixture());
@@ -68,8 +68,8 @@ const auto velocity_of = [](const Tensor& x, const Tensor& d, const Tensor& s, c
   return (x - d) / s - d;
 };
 
-/// A table as a network meets it: by the numbers of its labels.
-struct Looked {
+/// The levels of a table for tensors of labels.
+struct TableLabels {
   Discrete process;
   Tensor sigma(const Tensor& t) const {
     Tensor out = t.clone();
@@ -97,7 +97,7 @@ std::vector<Variant> forms() {
   return {{"epsilon, linear", from_epsilon(network(vp, 999, noise_of), vp)},
           {"x0, cosine", from_x0(network(VpCosine{}, 1, clean_of), VpCosine{})},
           {"v, cosine", from_v(network(VpCosine{}, 1, v_of), VpCosine{})},
-          {"v, table", from_v(network(Looked{table}, 1, v_of), table)},
+          {"v, table", from_v(network(TableLabels{table}, 1, v_of), table)},
           {"epsilon, exploding", from_epsilon(network(Ve{}, 1, noise_of), Ve{})},
           {"EDM", edm_preconditioned(raw, 0.5)},
           {"flow", from_flow(network(Flow{}, 1000, velocity_of), {.label_scale = 1000})}};
@@ -105,7 +105,7 @@ std::vector<Variant> forms() {
 
 }  // namespace
 
-TEST_CASE("every form of model on tensors is the denoiser on Eigen arrays") {
+TEST_CASE("all parametrisations of a network on tensors give the samples of the Eigen backend") {
   const MixtureDenoiser exact(test::mixture());
   const Schedule s = karras({.steps = 5, .sigma_min = 0.02});
   const Array z = noise({1, 2}, 4);
@@ -122,7 +122,7 @@ TEST_CASE("every form of model on tensors is the denoiser on Eigen arrays") {
   CHECK(distance(denoised(native, x, Level<Tensor>(t)), on_tensors(x / (1 - t.view({2, 1})), t / (1 - t))) < 1e-12);
 }
 
-TEST_CASE("float32 states stay float32 and labels float64, shared and per sample") {
+TEST_CASE("float32 states keep their type and labels are float64, for shared levels and levels per sample") {
   const auto check = [](const auto& make) {
     const auto seen = [](const Tensor& z, const Tensor& label) {
       CHECK(z.scalar_type() == torch::kFloat32);
@@ -149,7 +149,7 @@ TEST_CASE("float32 states stay float32 and labels float64, shared and per sample
   });
 }
 
-TEST_CASE("guidance, clamping and inpainting agree with Eigen; a doubled batch with two calls") {
+TEST_CASE("guidance, clamping and inpainting agree with the Eigen backend, as two calls and as one doubled batch") {
   const GaussianMixture one{{1}, {{1, -1, 0.5}}, {0.3}}, two{{0.5, 0.5}, {{1, -1, 0.5}, {-1, 0, 0}}, {0.3, 0.4}};
   const GuidanceOptions options{.scale = 4, .sigma_low = 0.5, .sigma_high = 3, .rescale = 0.6};
   const auto in_eigen = guided(MixtureDenoiser(one), MixtureDenoiser(two), options);
@@ -197,7 +197,7 @@ TEST_CASE("guidance, clamping and inpainting agree with Eigen; a doubled batch w
                      torch::ones({2, 3}, torch::kFloat64)));
 }
 
-TEST_CASE("an exact classifier's gradient turns the denoiser of all data into that of one class") {
+TEST_CASE("classifier_guided with an exact classifier gives the denoiser of its class") {
   const GaussianMixture all{{0.4, 0.6}, {{1, -1, 0.5}, {-1, 0, 0.2}}, {0.3, 0.5}}, one{{1}, {{1, -1, 0.5}}, {0.3}};
   const auto log_probability = [](const Tensor& x, const Tensor& sigma) {  // of the first class
     const auto joint = [&](double weight, const Tensor& mean, double deviation) {
@@ -232,7 +232,7 @@ TEST_CASE("an exact classifier's gradient turns the denoiser of all data into th
   CHECK(shift.grad()[1].item<double>() == Approx(slope).epsilon(1e-5));
 }
 
-TEST_CASE("a TorchScript module with its bottleneck as second output") {
+TEST_CASE("a TorchScript module can return its bottleneck as second output") {
   torch::jit::Module module("network");
   module.register_parameter("weight", torch::full({1}, 0.5), false);
   module.define(R"(
@@ -254,7 +254,7 @@ TEST_CASE("a TorchScript module with its bottleneck as second output") {
   CHECK(sample(Ipndm{}, denoise, karras({.steps = 3}), x).status == Status::complete);
 }
 
-TEST_CASE("a Gaussian start: the same denoiser on tensors as on Eigen arrays, per class and guided") {
+TEST_CASE("TensorGaussianStart equals GaussianStartDenoiser, per class and guided") {
   GaussianStart start{.shape = {1, 2, 2}, .variance = 0.3};
   start.means = {{1, 2, 3, 4}, {-1, 0, 0.5f, 2}, {0.25f, 0.5f, 1, -2}};
   start.directions = {{1, 0, 0, 0, 0, 1, 0, 0}, {0, 0, 0.6f, 0.8f, 0, 0, 0.8f, -0.6f}, {0, 0, 0, 1, 0, 0, 1, 0}};

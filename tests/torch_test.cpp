@@ -1,4 +1,4 @@
-// The LibTorch backend against the Eigen one, and what only tensors have: dtypes, gradients, devices.
+// The LibTorch backend against the Eigen one, and properties of tensors alone: dtypes, gradients, devices.
 #include "support/catch.hpp"
 #include "support/laws.hpp"
 #include "support/tensors.hpp"
@@ -47,13 +47,13 @@ struct Learned {
 
 }  // namespace
 
-TEST_CASE("the laws, every solver, plain and plugged") {
+TEST_CASE("every solver obeys the laws on tensors, plain and plugged") {
   test::hold(laws::check_denoiser<Tensor>(laws::elementwise<Tensor>(laws::TwoPeaks{})));
   test::hold_for_every_solver<Tensor>();
   test::hold_for_every_solver_with<Tensor>(FromFeatures{});
 }
 
-TEST_CASE("both backends agree in double, every solver, shared levels") {
+TEST_CASE("every solver gives the same samples on both backends, with shared levels") {
   const MixtureDenoiser eigen(test::mixture());
   const TensorMixtureDenoiser exact(test::mixture());
   const Array z = noise({1, 2, 3}, 4);
@@ -72,7 +72,7 @@ TEST_CASE("both backends agree in double, every solver, shared levels") {
     }
 }
 
-TEST_CASE("both backends agree with per-sample levels") {
+TEST_CASE("both backends give the same samples with levels per sample") {
   const auto a =
       sample(DpmSolver2{PerSample{}}, MixtureDenoiser(test::mixture()), karras({.steps = 6}), noise({1, 2}, 4));
   const auto b = sample(DpmSolver2{PerSample{}}, TensorMixtureDenoiser(test::mixture()), karras({.steps = 6}),
@@ -80,7 +80,7 @@ TEST_CASE("both backends agree with per-sample levels") {
   CHECK(distance(tensor(a.x), b.x) < 1e-12);
 }
 
-TEST_CASE("weights of three-step history on per-sample tensors equal those on doubles") {
+TEST_CASE("weights of order 3 on tensors of levels per sample equal those on doubles") {
   const Tensor q = torch::tensor({9., 3.}, torch::kFloat64), p = torch::tensor({5., 2.99}, torch::kFloat64),
                t = torch::tensor({4., 2.98}, torch::kFloat64), s = torch::tensor({0.5, 2.97}, torch::kFloat64);
   const auto check = [&](auto weights) {
@@ -97,7 +97,7 @@ TEST_CASE("weights of three-step history on per-sample tensors equal those on do
   check(Dpmpp::slope_weights_3);
 }
 
-TEST_CASE("states keep their dtype; low precision stays near double") {
+TEST_CASE("states keep their dtype, and low precision is close to double") {
   const TensorMixtureDenoiser exact(test::mixture());
   const Tensor z = tensor_noise({1, 2}, {4});
   const Tensor want = sample(Dpmpp{}, exact, karras({.steps = 6}), z.to(torch::kFloat64)).x;
@@ -120,7 +120,7 @@ TEST_CASE("states keep their dtype; low precision stays near double") {
   }
 }
 
-TEST_CASE("types without arithmetic are one clear error") {
+TEST_CASE("dtypes without arithmetic are rejected") {
   const auto denoise = [](const Tensor& x, const Tensor&) { return x; };
   CHECK_THROWS_WITH(sample(Euler{}, denoise, karras({.steps = 2}), torch::zeros({1, 2}, torch::kInt64)),
                     Catch::Contains("dtype is Long; allowed: floating-point types"));
@@ -133,7 +133,7 @@ TEST_CASE("types without arithmetic are one clear error") {
   }
 }
 
-TEST_CASE("no gradients unless wanted, and the result is an ordinary tensor either way") {
+TEST_CASE("gradients are recorded only on request, and the result is an ordinary tensor") {
   Tensor scale = torch::tensor(0.5, torch::requires_grad());
   const auto denoise = [&](const Tensor& x, const Tensor&) { return x * scale; };
   const Tensor z = tensor_noise({1}, {3});
@@ -146,7 +146,7 @@ TEST_CASE("no gradients unless wanted, and the result is an ordinary tensor eith
   CHECK(distance(plain, traced.detach()) < 1e-5);
 }
 
-TEST_CASE("a level for all goes where those per sample are: gradients do not pass from one device to another") {
+TEST_CASE("a shared level is moved to the device of the levels per sample") {
   const auto there =
       torch::TensorOptions(torch::kMeta).dtype(torch::kFloat64);  // a device without numbers, on every machine
   const Level<Tensor> shared(2.), each(torch::empty({3}, there));
@@ -181,12 +181,13 @@ TEST_CASE("gradients through a predicted ratio equal central differences") {
   }
 }
 
-TEST_CASE("saved handles stay as they were") {
+TEST_CASE("tensors saved by an observer are not overwritten") {
   const auto denoise = [](const Tensor& x, const Tensor&) { return x * 0.3; };
   std::vector<Tensor> handles, copies;
   for (const auto& [label, solver] : test::configurations<Tensor>()) {
     INFO(label);
-    handles.clear(), copies.clear();
+    handles.clear();
+    copies.clear();
     const Tensor z = tensor_noise({1}, {3});
     const Tensor before = z.clone();
     sample(solver, denoise, karras({.steps = 5}), z, {}, [&](const Snapshot<Tensor>& s) {
@@ -198,13 +199,13 @@ TEST_CASE("saved handles stay as they were") {
   }
 }
 
-TEST_CASE("noise is a function of the sample's seed, and the numbers of a CPU generator") {
+TEST_CASE("tensor_noise is a function of each sample's seed, with the numbers of the CPU generator") {
   CHECK(torch::equal(tensor_noise({7, 8}, {2, 3})[1], tensor_noise({8}, {2, 3})[0]));
   torch::manual_seed(8);
   CHECK(torch::equal(tensor_noise({8}, {2, 3})[0], torch::randn({2, 3})));
 }
 
-TEST_CASE("mixtures with full covariances agree between backends") {
+TEST_CASE("mixtures with full covariances agree on both backends") {
   const GaussianMixture m{{0.4, 0.6}, {{1, -1}, {-0.5, 0.5}}, {}, {{2, 0.6, 0.6, 1}, {0.5, -0.2, -0.2, 0.3}}};
   const Array x = noise({1, 2, 3}, 2);
   Array want(2, 3);

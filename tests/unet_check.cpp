@@ -1,5 +1,5 @@
-// unet_check DIR: every network in DIR (name.safetensors with a name.json of recorded inputs and outputs) must load
-// whole and reproduce the recorded outputs to 1e-4 of their largest value.
+// unet_check DIR: every network in DIR (NAME.safetensors with a NAME.json of recorded inputs and outputs) must load
+// completely and reproduce the recorded outputs to 1e-4 times their largest value.
 #include "../examples/commands/support/unet.hpp"
 
 #include <torch/torch.h>

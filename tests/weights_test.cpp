@@ -1,5 +1,5 @@
-// The weights of every solver, as plain functions of noise levels, against their definitions in 50 digits: fractions
-// for equal steps, integrals of Lagrange polynomials for exponential integrators.
+// The weights of every solver, as functions of noise levels, against their definitions in 50 digits: fractions for
+// equal steps, integrals of Lagrange polynomials for exponential integrators.
 #include "support/catch.hpp"
 #include "support/configurations.hpp"
 
@@ -108,7 +108,7 @@ struct Recorder {
 };
 }  // namespace
 
-TEST_CASE("solvers that split a step give each part its own index and count") {
+TEST_CASE("solvers that split a step pass each part its own index and count") {
   const auto denoise = [](double x, double) { return 0.5 * x; };
   const Schedule schedule({16, 4, 1});
   const Options not_in_history{.analytic_first_step = true, .analytic_in_history = false};
@@ -379,7 +379,7 @@ TEST_CASE("phi functions of small and large arguments, against their series") {
   }
 }
 
-TEST_CASE("schedules by their formulas") {
+TEST_CASE("karras, time_uniform and log_uniform follow their formulas") {
   const double low = 0.02, high = 50;
   const auto agree_with = [](const Schedule& schedule, auto at) {
     const auto steps = static_cast<int>(schedule.steps());
@@ -408,7 +408,7 @@ TEST_CASE("schedules by their formulas") {
              [&](const Real& u) -> Real { return high * pow(Real(low) / high, u); });
 }
 
-TEST_CASE("noise tables by their betas") {
+TEST_CASE("noise tables follow their betas") {
   const int count = 12;
   const Real pi = acos(Real(-1));
   const auto angle = [&](int i) -> Real { return (Real(i) / count + Real(0.008)) / (1 + Real(0.008)) * pi / 2; };
@@ -452,7 +452,7 @@ TEST_CASE("noise tables by their betas") {
   CHECK(whole.label(1e6) == count - 1);
 }
 
-TEST_CASE("carry: the weight of x in a step") {
+TEST_CASE("carry is the factor of x in a step") {
   CHECK(carry(Target::denoised, 4., 1.) == 0.25);
   CHECK(carry(Target::slope, 4., 1.) == 1);
 }

@@ -1,4 +1,4 @@
-// The commands of the examples, run as users run them: as programs, from the shell.
+// Runs the commands of the examples as programs, from the shell.
 #pragma once
 
 #include "catch.hpp"

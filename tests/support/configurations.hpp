@@ -1,4 +1,4 @@
-// Every solver of the list with every order, target and variant, and the schedules to try it on.
+// Every solver of the registry with every order, target and variant, and the schedules to test it on.
 #pragma once
 
 #include <fewstep/fewstep.hpp>
@@ -28,7 +28,7 @@ inline std::vector<NamedSchedule> schedules() {
            [](int n, End e) { return karras({.steps = n, .sigma_min = 1e-8, .sigma_max = 1e4, .end = e}); }}};
 }
 
-/// f(label, solver).
+/// Calls f(label, solver) for each.
 template <class F>
 void for_each_configuration(F f) {
   for_each_solver([&](const auto& entry) {
@@ -64,8 +64,8 @@ struct Configuration {
   AnySolver<X> solver;
 };
 
-/// The same behind one type, so that a test compiles once; each also inside Amed with a constant ratio. Programs link
-/// the instantiations of compiled.cpp for the states named here and in types.hpp.
+/// The same behind one type, so that a test compiles once, and each inside Amed with a constant ratio. Programs link
+/// the instantiations of compiled.cpp for the states declared here and in types.hpp.
 template <class X>
 std::vector<Configuration<X>> configurations() {
   std::vector<Configuration<X>> list;

@@ -1,4 +1,4 @@
-// What the recorded vectors say, for every backend that recomputes them.
+// Reading the recorded vectors, for both backends.
 #pragma once
 
 #include <fewstep/denoisers/gaussian_mixture.hpp>
@@ -27,7 +27,7 @@ struct Skip {
 };
 
 struct Outcome {
-  double error = 0;  // largest |a - b| / (tolerance scale), in units of the recorded tolerance's scale
+  double error = 0;  // largest |a - b| relative to the scale that the recorded tolerance refers to
   double tolerance = 0;
   json dump;
   std::string note;
@@ -140,7 +140,7 @@ inline AmedNetwork network_of(const json& predictors, const std::string& name) {
   return n;
 }
 
-/// The same on tensors (golden_torch.cpp), where LibTorch is built in.
+/// Cases on tensors (golden_torch.cpp), in builds with LibTorch.
 Outcome tensor_amed_case(const json& c, const json& problems, const json& predictors);
 Outcome tensor_predictor_case(const json& c, const json& predictors);
 Outcome training_case(const json& c, const json& problems, const json& predictors);

@@ -22,14 +22,14 @@ inline void hold(const std::vector<laws::Verdict>& verdicts) {
   }
 }
 
-/// All laws of one solver, compiled once for each state because the solver's type is erased.
+/// All laws of one solver. Compiled once per state, since the solver's type is erased.
 template <State X>
 std::vector<laws::Verdict> verdicts(const AnySolver<X>& solver) {
   return laws::check<X>(solver);
 }
 
-/// The laws of the state type; all laws of every solver on it, plain and plugged; and that every number of the state
-/// moves as a state of one number.
+/// Checks the laws of the state type, all laws of every solver on it, plain and plugged, and that every number of the
+/// state equals a run on a double.
 template <State X>
 void hold_for_every_solver() {
   hold(laws::check_state<X>());
@@ -42,7 +42,7 @@ void hold_for_every_solver() {
   }
 }
 
-/// All laws of every solver with a predictor in it.
+/// Checks all laws of every solver with a predictor in it.
 template <State X, class P>
 void hold_for_every_solver_with(const P& predictor) {
   for (const auto& [label, solver] : configurations<X>()) {

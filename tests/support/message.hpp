@@ -5,7 +5,7 @@
 
 namespace fewstep::test {
 
-/// What f complains of.
+/// The message of the exception that f throws.
 template <class F>
 std::string message_of(F f) {
   try {

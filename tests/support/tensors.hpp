@@ -1,4 +1,4 @@
-// Tensors beside the Eigen arrays of types.hpp.
+// Tensors with the numbers of Eigen arrays.
 #pragma once
 
 #include "types.hpp"
@@ -11,7 +11,7 @@ namespace fewstep::test {
 inline torch::Tensor tensor(const Array& x) {
   return torch::from_blob(const_cast<double*>(x.data()), {x.cols(), x.rows()}, torch::kFloat64).clone();
 }
-/// The largest difference of two numbers.
+/// The largest difference between corresponding numbers.
 inline double distance(const torch::Tensor& a, const torch::Tensor& b) { return (a - b).abs().max().item<double>(); }
 
 }  // namespace fewstep::test

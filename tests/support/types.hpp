@@ -32,7 +32,7 @@ inline Array cloud(std::uint64_t first, std::size_t count) {
 /// A mixture of two components in the plane.
 inline const MixtureDenoiser plane({.weights = {0.5, 0.5}, .means = {{1, 0}, {-1, 0.5}}, .deviations = {0.2, 0.3}});
 
-/// D = c for every x: every solver must end at c + (sigma_end/sigma_max)(x - c).
+/// D = c for every x. Every solver must end at c + (sigma_end / sigma_max) (x - c).
 struct Constant {
   double value = 0.3;
   template <class X, class T>
