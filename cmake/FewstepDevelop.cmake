@@ -1,4 +1,4 @@
-# What the tests and examples share. Nothing here is installed or reaches a project that uses fewstep.
+# Shared by tests and examples. Nothing here is installed or affects a project that uses fewstep.
 
 if(PROJECT_IS_TOP_LEVEL)
   get_property(multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
@@ -9,13 +9,13 @@ if(PROJECT_IS_TOP_LEVEL)
   find_program(FEWSTEP_CCACHE ccache)
   mark_as_advanced(FEWSTEP_CCACHE)
   if(FEWSTEP_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-    # Without this sloppiness ccache refuses everything that uses a precompiled header.
+    # Without these settings ccache does not cache files that use a precompiled header.
     set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
       CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${FEWSTEP_CCACHE})
   endif()
 endif()
 
-# No version is asked for: Eigen's own check holds 5 to be incompatible with 3.4.
+# No version is requested, since Eigen 5's own version check rejects a request for 3.4.
 find_package(Eigen3 REQUIRED)
 if(Eigen3_VERSION VERSION_LESS 3.4)
   message(FATAL_ERROR "fewstep: Eigen ${Eigen3_VERSION} is too old; allowed: 3.4 or later")
@@ -33,20 +33,20 @@ target_compile_definitions(fewstep_develop INTERFACE
   FEWSTEP_SOURCE_DIR="${PROJECT_SOURCE_DIR}" FEWSTEP_BINARY_DIR="${PROJECT_BINARY_DIR}")
 target_compile_options(fewstep_develop INTERFACE
   -Wall -Wextra
-  # GCC 12 sees overlapping copies in "text" + std::string (its bug 105651).
+  # GCC 12 warns of overlapping copies in "text" + std::string (GCC bug 105651).
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
-  # A batch must equal single runs bitwise: a fused multiply-add in only one of the two would break that.
+  # A batch must equal single runs bit by bit; a fused multiply-add in only one of them would break that.
   -ffp-contract=off
-  # The string ABI of LibTorch, which old Python packages of it still choose, must be the same everywhere.
+  # The string ABI of LibTorch, which is the old one in old Python packages, must be the same everywhere.
   ${TORCH_CXX_FLAGS})
 
-# LibTorch's headers set off these two by their macros, in our own files.
+# Not for files that use LibTorch, whose macros trigger these two warnings in our own files.
 add_library(fewstep_strict INTERFACE)
 target_compile_options(fewstep_strict INTERFACE -Wshadow -Wconversion)
 
 # fewstep_use_torch(target): for a target that links fewstep_develop.
-# -O1: LibTorch itself is optimised, and the rest hardly counts. -fPIC, also in executables: the header is shared with
-# libraries, and GCC accepts it with the same options only.
+# -O1: LibTorch itself is optimised, and the other code hardly counts. -fPIC, also for executables: they share the
+# precompiled header with libraries, and GCC accepts it only with the same options.
 function(fewstep_use_torch target)
   target_link_libraries(${target} PUBLIC fewstep::torch fewstep::io)
   target_compile_options(${target} PRIVATE -fPIC $<$<CONFIG:Release>:-O1>)

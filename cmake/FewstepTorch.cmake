@@ -2,7 +2,7 @@
 #   1. what the user points to: Torch_DIR, CMAKE_PREFIX_PATH, LIBTORCH or TORCH (variables, or of the environment);
 #   2. the `torch` that python3 imports, if it is 1.13 or later;
 #   3. the system's package (Debian: libtorch-dev).
-# `cmake -P FewstepTorch.cmake` only says which one would be taken and fails if there is none (cmake/bootstrap.sh).
+# `cmake -P FewstepTorch.cmake` only prints which one would be used, and fails if there is none (cmake/bootstrap.sh).
 
 set(fewstep_torch_minimum 1.13)
 
@@ -25,7 +25,7 @@ function(fewstep_torch_config_dir result)
   set(${result} "" PARENT_SCOPE)
 endfunction()
 
-# The version is read before TorchConfig.cmake runs: an old one may fail there in its own words.
+# Read before TorchConfig.cmake runs, since that of an old version may fail with an unrelated error.
 function(fewstep_torch_version result dir)
   set(version 0)
   if(EXISTS ${dir}/TorchConfigVersion.cmake)
@@ -61,17 +61,17 @@ function(fewstep_locate_torch result_dir result_origin)
     return()
   endif()
 
-  # An active virtual environment is meant, even where some launcher of cmake puts its own Python first.
+  # Prefers an active virtual environment, even if a launcher of CMake puts its own Python first in PATH.
   set(python python3)
   if(DEFINED ENV{VIRTUAL_ENV})
     set(python $ENV{VIRTUAL_ENV}/bin/python3)
   endif()
   execute_process(
     COMMAND ${python} -c "import torch; print(torch.__version__.split('+')[0] + ';' + torch.utils.cmake_prefix_path)"
-    OUTPUT_VARIABLE answer OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE failed)
+    OUTPUT_VARIABLE version_and_prefix OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE failed)
   if(NOT failed)
-    list(GET answer 0 version)
-    list(GET answer 1 prefix)
+    list(GET version_and_prefix 0 version)
+    list(GET version_and_prefix 1 prefix)
     fewstep_torch_config_dir(dir ${prefix})
     if(dir AND version VERSION_GREATER_EQUAL fewstep_torch_minimum)
       set(${result_dir} ${dir} PARENT_SCOPE)
@@ -85,13 +85,13 @@ function(fewstep_locate_torch result_dir result_origin)
   set(${result_origin} system PARENT_SCOPE)
 endfunction()
 
-# TorchConfig.cmake of a CUDA build refuses to load without the CUDA toolkit, which only the authors of kernels need.
+# TorchConfig.cmake of a CUDA build fails without the CUDA toolkit, which is needed only to write kernels.
 function(fewstep_import_torch_without_toolkit dir prefix)
   set(libraries torch torch_cpu torch_cuda c10 c10_cuda)
   list(TRANSFORM libraries REPLACE "(.+)" "${prefix}/lib/lib\\1.so")
   add_library(torch INTERFACE IMPORTED GLOBAL)
   target_include_directories(torch INTERFACE ${prefix}/include ${prefix}/include/torch/csrc/api/include)
-  # Nothing refers to the CUDA library by name: without this the linker would leave it out.
+  # No symbol refers to the CUDA library, so the linker would leave it out without this.
   target_link_libraries(torch INTERFACE -Wl,--no-as-needed ${libraries} -Wl,--as-needed)
   file(STRINGS ${dir}/TorchConfig.cmake abi REGEX "_GLIBCXX_USE_CXX11_ABI=[01]" LIMIT_COUNT 1)
   if(abi)
@@ -126,7 +126,7 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
     find_library(c10_LIBRARY c10 PATHS ${fewstep_torch_prefix}/lib NO_DEFAULT_PATH)
     set(Torch_DIR ${fewstep_torch_dir} CACHE PATH "The folder of TorchConfig.cmake" FORCE)
     set(Caffe2_DIR ${fewstep_torch_dir}/../Caffe2 CACHE PATH "Beside Torch_DIR" FORCE)
-    # A parent project that links fewstep::torch has to see `torch` too.
+    # A parent project that links fewstep::torch needs the target `torch`.
     set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
     find_package(Torch REQUIRED)
     unset(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL)

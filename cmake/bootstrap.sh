@@ -17,7 +17,7 @@ at_least() {
 
 have_package() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
-# Installs the Debian packages given; says which, and stays silent when there is none to install.
+# install_packages [package...]: installs Debian packages and prints which; without arguments it does nothing.
 install_packages() {
   (($#)) || return 0
   local admin=()
@@ -38,8 +38,8 @@ install_packages() {
   rm -f "$log"
 }
 
-# need_packages [package...]: the compiler, CMake, the libraries of the examples, and whatever else is named.
-# Tools found in another way (a newer CMake, clang in CXX) are taken as they are.
+# need_packages [package...]: installs the compiler, CMake, the libraries of the examples, and the given packages.
+# Tools that are found elsewhere (a newer CMake, clang in CXX) are used as they are.
 need_packages() {
   local libraries=(libeigen3-dev nlohmann-json3-dev libstb-dev libcli11-dev zlib1g-dev "$@")
   if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
@@ -56,7 +56,7 @@ need_packages() {
   install_packages "${missing[@]}"
 }
 
-# need_torch [-D...]: LibTorch, looked up by CMake's own rule (cmake/FewstepTorch.cmake); Debian's if there is none.
+# need_torch [-D...]: finds LibTorch as the build does (cmake/FewstepTorch.cmake), and installs Debian's if there is none.
 need_torch() {
   local definitions=() argument found
   for argument in "$@"; do
@@ -90,7 +90,7 @@ build_jobs() {
   echo $((memory_gb < 1 ? 1 : memory_gb < cores ? memory_gb : cores))
 }
 
-# python_tool NAME VERSION: the path of a program that Python's registry packages, installed into build/tools if missing.
+# python_tool NAME VERSION: prints the path of a program of a Python package, installed into build/tools if missing.
 python_tool() {
   local venv=$fewstep_source/build/tools/$1-$2
   if [[ ! -x $venv/bin/$1 ]]; then

@@ -1,1 +1,1 @@
-// Deliberately empty: compiling it makes the precompiled header of LibTorch that every other program reuses.
+// Deliberately empty: compiling it makes the precompiled headers that other programs reuse.

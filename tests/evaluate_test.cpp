@@ -88,6 +88,18 @@ void refused_by(const Scratch& scratch, const std::string& program, const std::s
 
 Tensor weights(std::int64_t count) { return resample(count, 0); }
 
+/// Runs gaussian_start on the labelled network and returns what it wrote.
+TensorGaussianStart fitted_start(const Scratch& scratch, const std::string& file, const std::string& arguments) {
+  const auto made = scratch.run("gaussian_start", "--model '" + labelled + "' " + arguments + " --out " + file);
+  INFO(made.text);
+  REQUIRE(made.code == 0);
+  return *load_gaussian_start(scratch.dir / file, load_unet(labelled)->config(), torch::kCPU);
+}
+
+const std::string round_start = "--images 5 --rank 0 --seed 2",
+                  ranked_start = "--images 40 --rank 3 --seed 2 --sigma 2";
+const std::string small_fit = "--model '" + labelled + "' --steps 3 --images 12 --teacher-steps 2 ";
+
 }  // namespace
 
 TEST_CASE("frechet() of samples with known moments") {
@@ -689,16 +701,12 @@ TEST_CASE("calibrate accepts every calibratable solver and rejects wrong options
   CHECK_FALSE(fs::exists(scratch.dir / "no.json"));
 }
 
-TEST_CASE("gaussian_start fits Gaussians to the network's outputs at high noise; tables store their file's name") {
+TEST_CASE("gaussian_start fits Gaussians to the network's outputs at high noise") {
   const Scratch scratch("gaussian_start");
   const torch::NoGradGuard no_grad;
-  const auto made =
-      scratch.run("gaussian_start", "--model '" + labelled + "' --images 5 --rank 0 --seed 2 --out start.safetensors");
-  INFO(made.text);
-  REQUIRE(made.code == 0);
+  const TensorGaussianStart start = fitted_start(scratch, "start.safetensors", round_start);
   const auto unet = load_unet(labelled);
   const UnetConfig& c = unet->config();
-  const TensorGaussianStart start = *load_gaussian_start(scratch.dir / "start.safetensors", c, torch::kCPU);
   const Tensor noise = 80 * noise_of(training_numbers(2, 0, 6), c, torch::kCPU).narrow(0, 0, 5),
                level = torch::full({5}, 80., torch::kFloat64);
   REQUIRE(start.means.size(0) == c.label_dim + 1);
@@ -726,11 +734,7 @@ TEST_CASE("gaussian_start fits Gaussians to the network's outputs at high noise;
 
   // With directions: the denoiser of a Gaussian with covariance C, D(x) = mean + C (C + sigma^2)^-1 (x - mean), also
   // guided.
-  const auto ranked = scratch.run(
-      "gaussian_start", "--model '" + labelled + "' --images 40 --rank 3 --seed 2 --sigma 2 --out ranked.safetensors");
-  INFO(ranked.text);
-  REQUIRE(ranked.code == 0);
-  const TensorGaussianStart wide = *load_gaussian_start(scratch.dir / "ranked.safetensors", c, torch::kCPU);
+  const TensorGaussianStart wide = fitted_start(scratch, "ranked.safetensors", ranked_start);
   REQUIRE(wide.directions.size(1) == 3);
   CHECK(wide.variances.max().item<double>() > 0);
   const Tensor at = noise.narrow(0, 0, 2) / 20;
@@ -752,11 +756,16 @@ TEST_CASE("gaussian_start fits Gaussians to the network's outputs at high noise;
         at, torch::tensor(2., torch::kFloat64));
     CHECK((same - got).abs().max().item<double>() > 1e-2);  // the directions change the result
   }
+}
 
-  // A table fitted with a Gaussian start names its file, and is sampled with it without further options.
-  const std::string fit = "--model '" + labelled + "' --steps 3 --images 12 --teacher-steps 2 ";
+TEST_CASE("a table fitted with a Gaussian start names its file and is sampled with it") {
+  const Scratch scratch("gaussian_start_table");
+  const torch::NoGradGuard no_grad;
+  const TensorGaussianStart start = fitted_start(scratch, "start.safetensors", round_start);
+  const auto unet = load_unet(labelled);
+  const UnetConfig& c = unet->config();
   const auto fitted =
-      scratch.run("calibrate", fit + "--iterations 1 --gaussian-start start.safetensors --out table.json");
+      scratch.run("calibrate", small_fit + "--iterations 1 --gaussian-start start.safetensors --out table.json");
   INFO(fitted.text);
   REQUIRE(fitted.code == 0);
   const io::TableFile table = io::read_table(scratch.dir / "table.json");
@@ -786,14 +795,20 @@ TEST_CASE("gaussian_start fits Gaussians to the network's outputs at high noise;
   const Tensor without =
       sample(table.table, network_of_class, table.table.schedule(), z, {.analytic_first_step = true}).x;
   CHECK((without - x).abs().max().item<double>() > 1e-3);
+}
 
+TEST_CASE("commands reject Gaussian starts that do not fit, and malformed ones") {
+  const Scratch scratch("gaussian_start_errors");
+  fitted_start(scratch, "start.safetensors", round_start);
+  const TensorGaussianStart ranked = fitted_start(scratch, "ranked.safetensors", ranked_start);
   const auto refused = [&](const std::string& program, const std::string& arguments, const std::string& words) {
     refused_by(scratch, program, arguments, words);
   };
   fs::create_directory(scratch.dir / "other");
   fs::copy(scratch.dir / "start.safetensors", scratch.dir / "other");
-  refused("calibrate", fit + "--gaussian-start other/start.safetensors --out no.json", "files in the folder of --out");
-  refused("calibrate", fit + "--gaussian-start start.safetensors --without-afs --out no.json",
+  refused("calibrate", small_fit + "--gaussian-start other/start.safetensors --out no.json",
+          "files in the folder of --out");
+  refused("calibrate", small_fit + "--gaussian-start start.safetensors --without-afs --out no.json",
           "with an analytic first step");
   refused("calibrate", "--model '" + network + "' --gaussian-start start.safetensors --out no.json", " for this model");
   const auto change = [&](const std::string& name, const Tensor& to) {
@@ -802,12 +817,12 @@ TEST_CASE("gaussian_start fits Gaussians to the network's outputs at high noise;
     else file.tensors.erase(name);
     io::save_tensors(scratch.dir / "broken.safetensors", file);
   };
-  const Tensor many = torch::ones({wide.means.size(0), 3}, torch::kFloat64), infinite = many / 0;
+  const Tensor many = torch::ones({ranked.means.size(0), 3}, torch::kFloat64), infinite = many / 0;
   for (const auto& [name, to, words] : std::vector<std::tuple<std::string, Tensor, std::string>>{
-           {"means", wide.means / 0, "GaussianStart::means[0] is "},
-           {"directions", wide.directions[0], "the shape of tensor directions is "},
-           {"directions", wide.directions.narrow(3, 0, 1).contiguous(), "the shape of tensor directions is "},
-           {"directions", wide.directions / 0, "GaussianStart::directions[0] is "},
+           {"means", ranked.means / 0, "GaussianStart::means[0] is "},
+           {"directions", ranked.directions[0], "the shape of tensor directions is "},
+           {"directions", ranked.directions.narrow(3, 0, 1).contiguous(), "the shape of tensor directions is "},
+           {"directions", ranked.directions / 0, "GaussianStart::directions[0] is "},
            {"directions", {}, "tensor directions is missing"},
            {"variances", {}, "tensor variances is missing"},
            {"variances", -many, "GaussianStart::variances[0] is -1; allowed: finite numbers of 0 or more"},
@@ -817,10 +832,12 @@ TEST_CASE("gaussian_start fits Gaussians to the network's outputs at high noise;
            {"variance", infinite[0][0].clone(), "GaussianStart::variance is inf"}}) {
     INFO(name);
     change(name, to);
-    refused("calibrate", fit + "--gaussian-start broken.safetensors --out no.json", words);
+    refused("calibrate", small_fit + "--gaussian-start broken.safetensors --out no.json", words);
   }
+  io::write_table(scratch.dir / "table.json",
+                  {tabulate(Ipndm{.order = 3}, karras({.steps = 4})), true, {}, "start.safetensors"});
   fs::copy(labelled, scratch.dir / "network.safetensors");
-  refused("calibrate", fit + "--gaussian-start network.safetensors --out no.json",
+  refused("calibrate", small_fit + "--gaussian-start network.safetensors --out no.json",
           "not a Gaussian start (no format entry");
   refused("train_amed", "--model '" + labelled + "' --table table.json --out no.safetensors",
           "with the start start.safetensors; allowed: ");

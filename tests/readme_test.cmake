@@ -1,8 +1,8 @@
 # Checks every README.md of the repository:
-#   - a whole program is a lesson of examples/ and stands beside what it prints; every lesson is shown once
+#   - a whole program is a lesson of examples/, followed by its output; every lesson is shown once
 #   - a shorter piece of C++ is part of a lesson or of tests/readme_snippets/, which are compiled
-#   - links resolve, also those to headings
-#   - commands have the options that they are shown with
+#   - links resolve, including those to headings
+#   - shown commands have the options that they are shown with
 #   - README.md has at most 200 lines, a paragraph 5 lines, a table 8 columns
 # Arguments:
 #   source_dir        root of the repository

@@ -32,8 +32,8 @@ build_and_run() {
   ctest --test-dir "$folder" --output-on-failure --no-tests=error --parallel "$(nproc)" --tests-regex "${tests:-.}"
 }
 
-# LibTorch is left out: it is not compiled here, and a sanitizer sees only what is. Either compiler does: clang takes
-# less than half the time, and g++ 12 would give false warnings of uninitialised memory (warnings are the ordinary build's).
+# Without LibTorch, since a sanitizer only checks code that it compiles. clang takes less than half of g++'s time, and
+# g++ 12 gives false warnings of uninitialised memory; other warnings are those of the ordinary build.
 configure_sanitized() {
   configure "$1" -DFEWSTEP_TESTS=ON -DFEWSTEP_EXAMPLES=OFF -DFEWSTEP_TORCH=OFF "${cmake_arguments[@]}" \
     -DCMAKE_BUILD_TYPE=Sanitize -DCMAKE_CXX_FLAGS_SANITIZE="-O1 -g -w -fsanitize=$2 -fno-sanitize-recover=all"

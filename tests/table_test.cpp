@@ -244,15 +244,33 @@ TEST_CASE("corrected_table: no correction gives the table, and corrections multi
              Catch::Contains("FixedRatio::ratio is 3"));
 }
 
-TEST_CASE("midpoints: Heun's method, its mean with the midpoint rule, and counts of evaluations") {
-  // Heun's method as a table has one midpoint, at the right end. Its mean with the midpoint rule has two.
-  const Schedule schedule = karras({.steps = 4});
-  Table heun{.levels = schedule.levels()}, both = heun;
-  for (std::size_t i = 0; i < 4; ++i) {
-    const double t = schedule[i], s = schedule[i + 1], h = s - t, mid = std::sqrt(t * s);
-    heun.rows.push_back({.weights = {h / 2}, .midpoints = {{s, h, h / 2}}});
-    both.rows.push_back({.weights = {h / 4}, .midpoints = {{s, h, h / 4}, {mid, mid - t, h / 2}}});
+namespace {
+
+/// Heun's method as a table: one midpoint per row, at the right end of the step.
+Table heun_table(const Schedule& schedule) {
+  Table table{.levels = schedule.levels()};
+  for (std::size_t i = 0; i < schedule.steps(); ++i) {
+    const double h = schedule[i + 1] - schedule[i];
+    table.rows.push_back({.weights = {h / 2}, .midpoints = {{schedule[i + 1], h, h / 2}}});
   }
+  return table;
+}
+
+/// The mean of Heun's method and the midpoint rule: two midpoints per row.
+Table mean_table(const Schedule& schedule) {
+  Table table{.levels = schedule.levels()};
+  for (std::size_t i = 0; i < schedule.steps(); ++i) {
+    const double t = schedule[i], s = schedule[i + 1], h = s - t, mid = std::sqrt(t * s);
+    table.rows.push_back({.weights = {h / 4}, .midpoints = {{s, h, h / 4}, {mid, mid - t, h / 2}}});
+  }
+  return table;
+}
+
+}  // namespace
+
+TEST_CASE("midpoints: tables of Heun's method, and of its mean with the midpoint rule") {
+  const Schedule schedule = karras({.steps = 4});
+  const Table heun = heun_table(schedule), both = mean_table(schedule);
   const Array z = cloud(1, 3);
   for (const bool afs : {false, true}) {
     const Options options{.analytic_first_step = afs};
@@ -264,7 +282,24 @@ TEST_CASE("midpoints: Heun's method, its mean with the midpoint rule, and counts
     CHECK(two.evaluations == (afs ? 11 : 12));
     CHECK(two.evaluations == evaluations(both, schedule, options));
   }
-  // tabulate() finds the same table.
+  // One step of `both` is the mean of one step of each method.
+  const Schedule step({schedule[0], schedule[1]});
+  Table one = both;
+  one.levels.resize(2);
+  one.rows.resize(1);
+  const Array mean = (sample(Heun{}, mixture, step, z).x + sample(AmedSolver{FixedRatio{0.5}}, mixture, step, z).x) / 2;
+  CHECK((sample(one, mixture, step, z).x - mean).abs().maxCoeff() <= 1e-12);
+  // A midpoint with its own carry and sigma scale.
+  one.rows[0] = {.carry = 0.9, .weights = {-1}, .midpoints = {{10, -20, -30, 0.8, 1.1}}};
+  const double t = schedule[0], x = 2;
+  const auto known = [](double v, double sigma) { return 0.3 * v + sigma; };
+  const double m0 = (x * t - known(x * t, t)) / t, y = 0.8 * x * t - 20 * m0, m1 = (y - known(y, 11)) / 10;
+  CHECK(sample(one, known, step, x).x == Approx(0.9 * x * t - m0 - 30 * m1).epsilon(1e-12));
+}
+
+TEST_CASE("midpoints: tabulate() finds those of Heun's method, and rejects solvers whose midpoints form no table") {
+  const Schedule schedule = karras({.steps = 4});
+  const Table heun = heun_table(schedule);
   const Table exported = tabulate(Heun{}, schedule);
   CHECK(exported.levels == heun.levels);
   for (std::size_t i = 0; i < 4; ++i) {
@@ -286,6 +321,11 @@ TEST_CASE("midpoints: Heun's method, its mean with the midpoint rule, and counts
              Catch::Contains("allowed: 0, as a table's midpoints"));
   CHECK_THAT(message_of([&] { tabulate(Richardson{SinglestepDpm{.order = 2}, 2}, schedule); }),
              Catch::Contains("less than the level before it"));
+}
+
+TEST_CASE("midpoints: evaluations in all and in sequence") {
+  const Schedule schedule = karras({.steps = 4});
+  const Table both = mean_table(schedule);
   // evaluations(at) counts one step and adds it to the steps kept. For a schedule longer than the table, which step()
   // rejects, it reads no row.
   StepCount at{.kept = 2, .steps_left = 1, .remember = true};
@@ -294,25 +334,17 @@ TEST_CASE("midpoints: Heun's method, its mean with the midpoint rule, and counts
   at = {.kept = 3, .steps_left = 5, .remember = false};
   CHECK(both.evaluations(at) == 1);
   CHECK(at.kept == 3);
-  // One step of `both` is the mean of one step of each method.
-  const Schedule step({schedule[0], schedule[1]});
-  Table one = both;
-  one.levels.resize(2);
-  one.rows.resize(1);
-  const Array mean = (sample(Heun{}, mixture, step, z).x + sample(AmedSolver{FixedRatio{0.5}}, mixture, step, z).x) / 2;
-  CHECK((sample(one, mixture, step, z).x - mean).abs().maxCoeff() <= 1e-12);
   CHECK(both.evaluations() == 3);
   CHECK(both.rounds() == 8);
   CHECK(both.rounds(true) == 7);
   CHECK(tabulate(Euler{}, schedule).rounds() == 4);
   CHECK(tabulate(Euler{}, schedule).rounds(true) == 3);
-  // A midpoint with its own carry and sigma scale.
-  one.rows[0] = {.carry = 0.9, .weights = {-1}, .midpoints = {{10, -20, -30, 0.8, 1.1}}};
-  const double t = schedule[0], x = 2;
-  const auto known = [](double v, double sigma) { return 0.3 * v + sigma; };
-  const double m0 = (x * t - known(x * t, t)) / t, y = 0.8 * x * t - 20 * m0, m1 = (y - known(y, 11)) / 10;
-  CHECK(sample(one, known, step, x).x == Approx(0.9 * x * t - m0 - 30 * m1).epsilon(1e-12));
+}
 
+TEST_CASE("midpoints are stored in files, and invalid ones are rejected") {
+  const Schedule schedule = karras({.steps = 4});
+  const Array z = cloud(1, 3);
+  const Table both = mean_table(schedule);
   const auto path = std::filesystem::temp_directory_path() / "fewstep_midpoints_test.json";
   io::write_table(path, {both});
   CHECK((sample(io::read_table(path).table, mixture, schedule, z).x - sample(both, mixture, schedule, z).x)

@@ -1,8 +1,8 @@
-# Each way of including the library that README.md shows makes a small program: the command for pkg-config and the CMake
-# snippets in their order (installed, as a folder, fetched).
+# Builds a small program in each way of including the library that README.md shows: the command for pkg-config, and the
+# CMake snippets in their order (installed, as a folder, fetched).
 file(READ ${source_dir}/README.md readme)
 
-# Small, and compiled without optimisation: what is tested is that it finds fewstep and Eigen.
+# Small, and compiled without optimisation: the test is that it finds fewstep and Eigen.
 set(program [=[
 #include <fewstep/eigen/algebra.hpp>
 #include <fewstep/run.hpp>
@@ -29,7 +29,7 @@ function(run)
   set(output "${output}" PARENT_SCOPE)
 endfunction()
 
-# next(language): takes the next block of the language out of README.md, as `snippet`.
+# next(language): sets `snippet` to the next block of this language in README.md.
 function(next language)
   string(FIND "${readme}" "```${language}\n" begin)
   if(begin EQUAL -1)

@@ -1,4 +1,4 @@
-// A denoiser of one level for the batch, under a predictor that asks for one per sample.
+// A denoiser that takes one level for the batch, with a predictor that chooses levels per sample.
 // error: per_sample<S> \|\| PerSampleDenoiser<
 #include "mistakes.hpp"
 

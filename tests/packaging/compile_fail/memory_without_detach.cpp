@@ -1,4 +1,4 @@
-// A solver whose memory cannot be cut off from gradients.
+// A solver whose memory has no detach().
 // error: 'Solver<
 // error: detach
 #include "mistakes.hpp"

@@ -1,4 +1,4 @@
-// What the mistakes are made with.
+// What the files with mistakes share.
 #pragma once
 
 #include <fewstep/eigen/algebra.hpp>

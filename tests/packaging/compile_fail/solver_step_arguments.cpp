@@ -1,4 +1,4 @@
-// A solver whose step takes two noise levels in place of what it is given.
+// A solver whose step() has other parameters than the driver passes.
 // error: 'Solver<
 // error: solver\.step\(
 #include "mistakes.hpp"

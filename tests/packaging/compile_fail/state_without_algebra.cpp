@@ -1,4 +1,4 @@
-// A state that the library has not been told about.
+// A state type without a specialisation of algebra.
 // error: 'State['<]
 #include "mistakes.hpp"
 

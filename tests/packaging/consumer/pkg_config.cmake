@@ -1,19 +1,19 @@
-# Builds and runs core.cpp with what pkg-config says, and looks at what it includes: no library but the standard's.
+# Builds and runs core.cpp with the flags of pkg-config, and checks that it includes no library but the standard library.
 set(ENV{PKG_CONFIG_PATH} ${prefix}/share/pkgconfig)
 file(MAKE_DIRECTORY ${work_dir})
 
 function(run result)
-  execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE said ERROR_VARIABLE errors RESULT_VARIABLE failed
+  execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE output ERROR_VARIABLE errors RESULT_VARIABLE failed
     OUTPUT_STRIP_TRAILING_WHITESPACE)
   if(failed)
-    message(FATAL_ERROR "${ARGN}\n${said}${errors}")
+    message(FATAL_ERROR "${ARGN}\n${output}${errors}")
   endif()
-  set(${result} ${said} PARENT_SCOPE)
+  set(${result} ${output} PARENT_SCOPE)
 endfunction()
 
 run(modversion ${pkg_config} --modversion fewstep)
 if(NOT modversion STREQUAL version)
-  message(FATAL_ERROR "fewstep.pc says ${modversion}, the project is ${version}")
+  message(FATAL_ERROR "the version in fewstep.pc is ${modversion}, that of the project ${version}")
 endif()
 
 run(flags ${pkg_config} --cflags fewstep)
@@ -24,7 +24,7 @@ run(nothing ${work_dir}/core)
 
 run(included ${compile} -M)
 if(NOT included MATCHES "/fewstep/fewstep\\.hpp")
-  message(FATAL_ERROR "the list of included files is no such list:\n${included}")
+  message(FATAL_ERROR "the list of included files lacks fewstep.hpp:\n${included}")
 endif()
 string(REGEX MATCHALL "[^ ]*/(Eigen|ATen|c10|nlohmann|fewstep/eigen|fewstep/torch|fewstep/io)[./][^ ]*" foreign "${included}")
 if(foreign)

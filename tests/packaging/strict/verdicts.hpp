@@ -1,4 +1,4 @@
-// What both files of the program do, so that both instantiate the same templates and inline functions.
+// Used by both files of the program, so that both instantiate the same templates and inline functions.
 #pragma once
 
 #include "everything.hpp"
@@ -10,8 +10,8 @@
 #include <stdexcept>
 #include <string>
 
-/// How often the library misjudges whether a run stays finite, with a model that is good or whose fourth evaluation
-/// gives a bad number.
+/// Counts runs whose status is wrong, with a model that is always finite and with models whose fourth evaluation returns
+/// NaN or infinity.
 template <class X, class S>
 int wrong_verdicts(const std::string& name, const S& solver) {
   using namespace fewstep;
