@@ -3,6 +3,7 @@
 #include "../examples/commands/support/noise_numbers.hpp"
 #include "../examples/commands/support/unet.hpp"
 #include "support/command.hpp"
+#include "support/laws.hpp"
 #include "support/tensors.hpp"
 
 #include <fewstep/fitting/tabulate.hpp>

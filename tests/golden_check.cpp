@@ -204,6 +204,13 @@ Outcome gits_case(const json& c, const json& problems) {
   return o;
 }
 
+/// The factor alpha of a diffusers scheduler whose state is alpha x; 1 for the others.
+double alpha_of(const std::string& kind, bool flow, double sigma) {
+  for (const char* scaled : {"DPM", "UniPC", "DEIS", "DDIM", "IPNDM"})
+    if (kind.starts_with(scaled)) return flow ? 1 / (1 + sigma) : 1 / std::sqrt(1 + sigma * sigma);
+  return 1;
+}
+
 /// A diffusers scheduler by its configuration. Its state is alpha x where this library's is x, and the entries of Heun
 /// and KDPM2 are half steps.
 Outcome diffusers_case(const json& c, const json& problems) {
@@ -215,14 +222,9 @@ Outcome diffusers_case(const json& c, const json& problems) {
   const int steps = timesteps.value("num_inference_steps", static_cast<int>(sigmas.size()));
   const auto made = io::from_diffusers<X>(config, steps, timesteps.value("mu", 0.), sigmas);
 
-  const bool scaled = kind.starts_with("DPM") || kind.starts_with("UniPC") || kind.starts_with("DEIS") ||
-                      kind.starts_with("DDIM") || kind.starts_with("IPNDM");
   const bool flow = config.value("use_flow_sigmas", false),
              halves = kind.starts_with("Heun") || kind.starts_with("KDPM2");
-  const auto alpha = [&](double sigma) {
-    return !scaled ? 1 : flow ? 1 / (1 + sigma) : 1 / std::sqrt(1 + sigma * sigma);
-  };
-
+  const auto alpha = [&](double sigma) { return alpha_of(kind, flow, sigma); };
   std::vector<double> levels, states, recorded_levels, recorded;
   const auto denoise = [&](const X& x, const Level<X>& sigma, X& out) {
     levels.push_back(sigma.value());
@@ -258,17 +260,15 @@ Outcome diffusers_case(const json& c, const json& problems) {
   if (kind == "IPNDMScheduler") o.tolerance = 1e-7;
   o.error = difference(states, recorded, 1);
   o.dump = {{"shape", {result.steps, size}}, {"data", states}};
-  if (!(difference({states.end() - static_cast<std::ptrdiff_t>(size), states.end()}, output, 1) <= o.tolerance)) {
+  const auto fail = [&](const std::string& note) {
     o.error = infinity;
-    o.note = "another end " + std::to_string(difference(states, recorded, 1));
-  }
-  if (result.evaluations + made.idle_evaluations != c.at("nfe").get<int>()) {
-    o.error = infinity;
-    o.note = "NFE " + std::to_string(result.evaluations) + " and " + std::to_string(made.idle_evaluations) + " idle";
-  } else if (!(difference(levels, recorded_levels, 0) <= 1e-9)) {
-    o.error = infinity;
-    o.note = "evaluated at other levels";
-  }
+    o.note = note;
+  };
+  if (!(difference({states.end() - static_cast<std::ptrdiff_t>(size), states.end()}, output, 1) <= o.tolerance))
+    fail("another end " + std::to_string(difference(states, recorded, 1)));
+  if (result.evaluations + made.idle_evaluations != c.at("nfe").get<int>())
+    fail("NFE " + std::to_string(result.evaluations) + " and " + std::to_string(made.idle_evaluations) + " idle");
+  else if (!(difference(levels, recorded_levels, 0) <= 1e-9)) fail("evaluated at other levels");
   return o;
 }
 

@@ -13,7 +13,7 @@ namespace fewstep::examples {
 /// @param index  number of the resample; 0: every image once
 torch::Tensor resample(std::int64_t count, std::uint64_t index);
 
-/// Mean and covariance of features [N, F], each row counted as often as its weight says.
+/// Mean and covariance of features [N, F] with a weight per row.
 struct Moments {
   torch::Tensor mean, covariance;
 

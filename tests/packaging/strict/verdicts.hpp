@@ -10,8 +10,8 @@
 #include <stdexcept>
 #include <string>
 
-/// Counts runs whose status is wrong, with a model that is always finite and with models whose fourth evaluation returns
-/// NaN or infinity.
+/// Counts runs with a wrong status, with a finite model and with models whose fourth evaluation returns NaN or
+/// infinity.
 template <class X, class S>
 int wrong_verdicts(const std::string& name, const S& solver) {
   using namespace fewstep;
