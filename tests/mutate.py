@@ -51,7 +51,7 @@ literal = re.compile(r"[\d']+(?:\.\d*)?(?:e[-+]?\d+)?")
 
 def code_of(line):
     """The part of a line that computes: no comment, text, include or message."""
-    if line.lstrip().startswith(("//", "#", "require(", "namespace", "static_assert")):
+    if line.lstrip().startswith(("//", "#", "require(", "namespace", "static_assert", "virtual")):
         return ""
     return re.sub(r'"(\\.|[^"\\])*"', lambda m: '"' * len(m.group()), line.split("//")[0])
 
@@ -70,8 +70,10 @@ class Mutant:
         original = self.line[self.begin : self.end]
         if original in "+-":
             before = self.line[: self.begin].rstrip()
-            if re.match(r"=|\s*[\w.]+\.begin\(", self.line[self.end :]):  # += and iterators
+            if re.match(r"\s*[\w.]+\.begin\(", self.line[self.end :]):  # iterators
                 return None
+            if self.line[self.end :].startswith("="):  # x += y becomes x += sign += y, read from the right
+                return self.begin, self.end, f"+= mutant::sign({k}, {original}1) +"
             unary = not before or before[-1] in "(,={<>*/?:&|[" or before.endswith("return")
             return self.begin, self.end, f"{'' if unary else '+ '}mutant::sign({k}, {original}1) * "
         if original in ("from", "to"):
@@ -102,6 +104,7 @@ switches = """
 #pragma once
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <type_traits>
 namespace mutant {
 struct Reached {
@@ -125,10 +128,14 @@ template <class T> constexpr T number(int k, T a, T b) { return on(k) ? b : a; }
 template <class T> concept Number = std::is_arithmetic_v<T>;
 struct Sign { bool minus; };
 constexpr Sign sign(int k, int s) { return {(s < 0) != on(k)}; }
-template <Number T> constexpr T operator*(Sign s, T v) { return s.minus ? static_cast<T>(-v) : v; }
-template <Number T> constexpr T operator*(T v, Sign s) { return s * v; }
-template <class T> requires std::is_class_v<T> constexpr const T& operator*(Sign, const T& v) { return v; }  // strings
-constexpr const char* operator*(Sign, const char* v) { return v; }
+template <Number T> constexpr auto operator*(Sign s, T v) { return s.minus ? -v : +v; }
+template <Number T> constexpr auto operator*(T v, Sign s) { return s * v; }
+template <Number T> constexpr auto operator+=(Sign s, T v) { return s * v; }
+template <class T> requires requires { typename T::Scalar; } auto operator*(Sign s, const T& matrix) {
+  return typename T::Scalar(s.minus ? -1 : 1) * matrix;
+}
+inline const std::string& operator*(Sign, const std::string& text) { return text; }
+inline const char* operator*(Sign, const char* text) { return text; }
 }
 """
 
