@@ -247,6 +247,11 @@ TEST_CASE("calibration: equal slopes, whose Gram matrix has rank one, can be fit
   CHECK(made.best_rms < 1e-6);
 }
 
+TEST_CASE("calibration: defaults") {
+  const CalibrationOptions options;
+  CHECK(std::tuple(options.ridge, options.iterations, options.tries) == std::tuple(1e-6, 5, 8));
+}
+
 TEST_CASE("calibration: wrong input is rejected before the teacher runs") {
   const Table start = tabulate(Euler{}, karras({.steps = 4}));
   const Batches noise{cloud(0, 20)};
@@ -287,6 +292,7 @@ TEST_CASE("calibration: wrong input is rejected before the teacher runs") {
   CHECK_THAT(refused_table(odd), Catch::Contains("last level is 0"));
   CHECK(calls == 0);
 
+  CHECK_NOTHROW(require_calibratable(start, 4, {.held_out = 0.5}));  // 2 are enough to fit to
   CHECK_THAT(message_of([&] { calibrate(fill_with_nan, start, noise); }),
              Catch::Contains("teacher's samples are not finite"));
   const Trajectories longer{taught(mixture, karras({.steps = 5}), noise[0])};
@@ -350,6 +356,11 @@ TEST_CASE("calibration: the linear solver agrees with Eigen's") {
   singular(2, 2) = 8;
   singular(2, 0) = singular(0, 2) = 1;
   CHECK((solved(singular, Eigen::Vector3d(4, 0, 17)) - Eigen::Vector3d(1, 0, 2)).norm() < 1e-14);
+  // A pivot of 1, and the order of pivots: the largest first.
+  const Eigen::Matrix2d unit_pivot{{1, 0.5}, {0.5, 1}};
+  CHECK((solved(unit_pivot, Eigen::Vector2d(2, 2.5)) - Eigen::Vector2d(1, 2)).norm() < 1e-14);
+  SymmetricMatrix diagonal = filled(Eigen::Vector3d(1, 3, 2).asDiagonal());
+  CHECK(detail::factor_ldlt(diagonal) == std::vector<std::size_t>{1, 2, 0});
   // Non-finite numbers do not pass unnoticed.
   for (const double bad : {NAN, INFINITY}) {
     Eigen::MatrixXd matrix = Eigen::MatrixXd::Identity(3, 3);
@@ -363,6 +374,25 @@ TEST_CASE("calibration: the linear solver agrees with Eigen's") {
   equations.right = {5, 11};
   CHECK(equations.error({1, -2}) == Approx(2 - 2 * 2 * 3 + 4 * 7 - 2 * (5 - 2 * 11)));
   CHECK(equations.error({3}) == Approx(9 * 2 - 2 * 3 * 5));
+}
+
+TEST_CASE("calibration: the ridge of a step and the damping of an iteration are added to the diagonal") {
+  using detail::TableParameter;
+  detail::NormalEquations equations(2);
+  equations.matrix(0, 0) = 1;
+  equations.matrix(1, 1) = 3;
+  equations.right = {1, 3};
+  const std::vector<double> weights = detail::best_step_weights({equations, equations}, 0.1);
+  REQUIRE(weights.size() == 2);
+  CHECK(weights[0] == Approx(1 / (1 + 0.1 * 2)));  // 2: the mean of the diagonal
+  CHECK(weights[1] == Approx(3 / (3 + 0.1 * 2)));
+
+  double damping = 0.25;
+  const auto step = detail::damped_step(four_rows(), {{TableParameter::weight, 0, 0}, {TableParameter::weight, 1, 0}},
+                                        equations, damping);
+  CHECK(step.amounts[0] == Approx(1 / 1.25));
+  CHECK(step.amounts[1] == Approx(1 / 1.25));
+  CHECK(damping == 0.25);
 }
 
 TEST_CASE("calibration: statistics of distances") {

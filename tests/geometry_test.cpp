@@ -71,6 +71,12 @@ TEST_CASE("geometry: a helix needs three directions, with the shares of its cova
   CHECK(g.outside[0] == Approx((v(0) + v(1)) / v.sum()));
   CHECK(g.outside[1] == Approx(v(0) / v.sum()));
   CHECK(g.outside[2] < 1e-14);
+  // The same helix a thousand times as small.
+  std::vector<Array> small;
+  for (const Array& x : states) small.push_back(1e-3 * x);
+  const Geometry scaled = geometry(small);
+  CHECK(scaled.outside[0] == Approx(g.outside[0]));
+  CHECK(scaled.deviation[15] == Approx(g.deviation[15]));
 }
 
 TEST_CASE("geometry: too few states, constant states, and a trajectory that returns") {
@@ -83,4 +89,7 @@ TEST_CASE("geometry: too few states, constant states, and a trajectory that retu
   // A trajectory back to its start has an angle of pi between its segments.
   const Geometry back = geometry(std::vector<Array>{Array::Zero(2, 1), Array::Constant(2, 1, 1), Array::Zero(2, 1)});
   CHECK(back.curvature[0] == Approx(std::numbers::pi / std::sqrt(2.)));
+  // A segment of length 0 has no direction.
+  const Geometry pause = geometry(std::vector<Array>{Array::Zero(2, 1), Array::Zero(2, 1), Array::Constant(2, 1, 1)});
+  CHECK(pause.curvature[0] == 0);
 }

@@ -43,7 +43,7 @@ AmedPredictor predictor(std::size_t features) {
 struct Uneven {
   static constexpr Target target = Target::slope;
   static constexpr int evaluations() { return 2; }
-  static constexpr std::size_t more(std::size_t steps_left) { return steps_left % 5 % 2; }
+  static constexpr bool more(std::size_t steps_left) { return steps_left % 3 == 0; }
   int evaluations(StepCount& at) const {
     at.kept += at.remember;
     return 1 + static_cast<int>(more(at.steps_left));

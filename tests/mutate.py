@@ -16,6 +16,7 @@ import argparse
 import collections
 import concurrent.futures
 import functools
+import itertools
 import os
 import pathlib
 import queue
@@ -46,12 +47,14 @@ flags = ["-std=c++20", "-ffp-contract=off", "-w", "-D_GLIBCXX_ASSERTIONS", "-fte
 sign = re.compile(r"(?<![-+\w(]e)(?<![-+])([-+])(?![-+>])")
 number = re.compile(r"(?<![\w.'])(\d+)(?!\w)")
 ends = re.compile(r"\bn\.(from|to)\b")
+string = re.compile(r'"|std::(to_)?string')
 literal = re.compile(r"[\d']+(?:\.\d*)?(?:e[-+]?\d+)?")
 
 
 def code_of(line):
-    """The part of a line that computes: no comment, text, include or message."""
-    if line.lstrip().startswith(("//", "#", "require(", "namespace", "static_assert", "virtual")):
+    """The part of a line that computes: no comment, text, include, message or list of names."""
+    if line.lstrip().startswith(("//", "#", "require(", "namespace", "static_assert", "virtual",
+                                 "constexpr std::array<std::string_view")):
         return ""
     return re.sub(r'"(\\.|[^"\\])*"', lambda m: '"' * len(m.group()), line.split("//")[0])
 
@@ -85,14 +88,16 @@ class Mutant:
 
 
 def mutants():
-    def is_arithmetic(code, m):  # neither an exponent's sign nor between strings
-        around = code[: m.start()].rstrip()[-1:] + code[m.end() :].lstrip()[:1]
-        return not re.search(r"\de$", code[: m.start()]) and '"' not in around
+    def is_arithmetic(code, m, next_line):  # neither an exponent's sign nor between strings
+        before, after = code[: m.start()].rstrip(), code[m.end() :].lstrip() or next_line.lstrip()
+        return not re.search(r"\de$", code[: m.start()]) and not before.endswith('"') and not string.match(after)
 
     for path in (path for pattern in headers for path in sorted(library.glob(pattern))):
-        for row, line in enumerate(path.read_text().splitlines()):
+        lines = path.read_text().splitlines()
+        for row, (line, next_line) in enumerate(itertools.pairwise([*lines, ""])):
             code = code_of(line)
-            changes = [(m.span(1), "+" if m[1] == "-" else "-") for m in sign.finditer(code) if is_arithmetic(code, m)]
+            changes = [(m.span(1), "+" if m[1] == "-" else "-") for m in sign.finditer(code)
+                       if is_arithmetic(code, m, next_line)]
             changes += [(m.span(1), str(int(m[1]) + 1)) for m in number.finditer(code)]
             changes += [(m.span(1), "to" if m[1] == "from" else "from") for m in ends.finditer(code)]
             for (begin, end), text in sorted(changes):
@@ -104,7 +109,6 @@ switches = """
 #pragma once
 #include <cstdio>
 #include <cstdlib>
-#include <string>
 #include <type_traits>
 namespace mutant {
 struct Reached {
@@ -134,8 +138,6 @@ template <Number T> constexpr auto operator+=(Sign s, T v) { return s * v; }
 template <class T> requires requires { typename T::Scalar; } auto operator*(Sign s, const T& matrix) {
   return typename T::Scalar(s.minus ? -1 : 1) * matrix;
 }
-inline const std::string& operator*(Sign, const std::string& text) { return text; }
-inline const char* operator*(Sign, const char* text) { return text; }
 }
 """
 
@@ -199,8 +201,8 @@ class Bench:
         rule = self.compile(self.tests / source, ["-MM"], self.folder / "rule.d")
         return str(self.library / header) in map(os.path.normpath, rule.read_text().split())
 
-    def judge(self, mutant):
-        """The program that catches the mutant when it is compiled by itself, or None."""
+    def judge(self, mutant, first):
+        """The program that catches the mutant when it is compiled by itself, or None. `first` is asked first."""
         target, solvers = self.library / mutant.path, self.solvers
         original = target.read_text()
         lines = original.splitlines()
@@ -211,7 +213,9 @@ class Bench:
                 solvers = self.compile_solvers("mutated.o")
                 if not solvers:
                     return "compiled.cpp"
-            for program in (p for p in programs if self.includes(f"{p}.cpp", mutant.path)):
+            for program in sorted(programs, key=lambda p: p != first):
+                if not self.includes(f"{program}.cpp", mutant.path):
+                    continue
                 if not (self.build(program, solvers) and self.passes(program)):
                     return program
         finally:
@@ -255,9 +259,15 @@ def main():
         if len(seconds) < len(programs):
             sys.exit(f"error: without any change these fail: {', '.join(p for p in programs if p not in seconds)}")
 
+        latest = {}  # by header: the program that caught a mutant of it
+
         def switched(k):
-            for program in sorted(reached_by[k], key=seconds.get):
+            path, explained = every[k].path, every[k].entry in reasons
+            for program in sorted(reached_by[k], key=lambda p: (p != latest.get(path), seconds[p])):
+                if explained and program == "order_table":  # runs longer than all others together
+                    continue
                 if not together.passes(program, 10 + 5 * seconds[program], FEWSTEP_MUTANT=str(k)):
+                    latest[path] = program
                     return program
             return None
 
@@ -283,7 +293,7 @@ def main():
         def judge(k):
             bench = benches.get()
             try:
-                return bench.judge(every[k])
+                return bench.judge(every[k], latest.get(every[k].path))
             finally:
                 benches.put(bench)
 

@@ -62,6 +62,7 @@ TEST_CASE("schedules of ComfyUI") {
   near(simple(table, 3), {at(999), at(666), at(333), 0});
   near(ddim_uniform(table, 4), {at(751), at(501), at(251), at(1), 0});
   CHECK(ddim_uniform(table, 7).steps() == 8);  // every 142nd step, of which there are 8
+  CHECK(message_of([] { ddim_uniform(table, 1000); }) == "steps is 1000; allowed: 1 to 999");
   near(normal(table, 3), {at(999), level_at(table, 499.5, Between::log_sigma), at(0), 0});
   near(sgm_uniform(table, 3), {at(999), at(666), at(333), 0});
   std::vector<double> quantiles;
