@@ -8,9 +8,9 @@ caught if a test program does not compile or fails. A survivor must have a reaso
 if one has none, if less than 95% are caught, or if an entry of mutate.txt equals no mutant. tests/run.sh does not run
 this script.
 
-All mutants are compiled together, each behind a switch that an environment variable sets. A number that the compiler
-needs (a template argument, a constant) never reaches its switch: such a mutant, unless it has a reason in mutate.txt,
-is compiled by itself.
+All mutants are compiled together, each behind a switch that an environment variable sets, with constants as variables.
+A number that the compiler needs, e.g. a template argument, never reaches its switch: such a mutant, unless it has a
+reason in mutate.txt, is compiled by itself.
 """
 import argparse
 import collections
@@ -48,6 +48,7 @@ sign = re.compile(r"(?<![-+\w(]e)(?<![-+])([-+])(?![-+>])")
 number = re.compile(r"(?<![\w.'])(\d+)(?!\w)")
 ends = re.compile(r"\bn\.(from|to)\b")
 string = re.compile(r'"|std::(to_)?string')
+constant = re.compile(r"(?<!static )\bconstexpr(?= (?:double|GaussLegendre|int) \w+(?:\[\])? =)")  # that no type needs
 literal = re.compile(r"[\d']+(?:\.\d*)?(?:e[-+]?\d+)?")
 
 
@@ -169,7 +170,7 @@ class Bench:
                 if m.path == path and (change := m.switched(k)):
                     begin, end, text = change
                     lines[m.row] = lines[m.row][:begin] + text + lines[m.row][end:]
-            (self.library / path).write_text("\n".join(lines) + "\n")
+            (self.library / path).write_text(constant.sub("const", "\n".join(lines) + "\n"))
         catch = self.tests / "support/catch.hpp"
         self.compile(catch, [optimisation, "-x", "c++-header"], f"{catch}.gch")  # g++ prefers it to the header
         self.of_a_test = [optimisation, "-include", catch, "-include", self.folder / "switches.hpp"]
@@ -274,8 +275,6 @@ def main():
         def report(k, program):
             if program and arguments.verbose:
                 print(f"{program}: {every[k]}", flush=True)
-            if program and every[k].entry in reasons:
-                print(f"caught by {program} in spite of its reason: {every[k]}", flush=True)
             if not program and every[k].entry not in reasons:
                 print(f"survived without a reason: {every[k]}\n    {every[k].line.strip()}", flush=True)
             return program
@@ -298,6 +297,9 @@ def main():
                 benches.put(bench)
 
         caught |= {k: report(k, program) for k, program in zip(alone, pool.map(judge, alone))}
+    survivors = {m.entry for k, m in enumerate(every) if not caught.get(k)}  # also those not compiled
+    for entry in sorted(reasons.intersection(m.entry for m in every) - survivors):
+        print(f"caught, so the reason in mutate.txt is wrong: {entry}")
     count = sum(map(bool, caught.values()))
     holes = sum(not caught[k] and every[k].entry not in reasons for k in caught)
     print(f"{len(every)} mutants, {count} caught ({100 * count / len(every):.1f}%), {len(every) - count} survived, "
