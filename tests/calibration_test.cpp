@@ -395,6 +395,23 @@ TEST_CASE("calibration: the ridge of a step and the damping of an iteration are 
   CHECK(damping == 0.25);
 }
 
+TEST_CASE("calibration: an accepted step divides the damping by 10, down to a bound") {
+  const Problem p;
+  const Table fitted = p.fit({.iterations = 1}).table;
+  const auto damping_after = [&](double damping) {
+    double last = 0;
+    const auto keep = [&](const CalibrationProgress& progress) {
+      last = progress.damping;
+      return true;
+    };
+    const CalibrationProgress from{.stage = 1, .table = fitted, .best = fitted, .damping = damping};
+    p.fit({.iterations = 1, .tries = 1, .report = keep, .resume = from});
+    return last;
+  };
+  CHECK(damping_after(1) == Approx(1e-3));  // an iteration begins with 0.01 or less
+  CHECK(damping_after(1e-12) == Approx(1e-12));
+}
+
 TEST_CASE("calibration: statistics of distances") {
   CHECK(detail::cauchy_loss(std::vector<double>{0, 18}, 2) == Approx(std::log(2.)));
   CHECK(detail::cauchy_weight(18, 2) == Approx(0.5));

@@ -107,6 +107,12 @@ TEST_CASE("TablePredictor applies its rows in order; predictors that do not fit 
   const auto given = [](const Array& x, const Level<Array>&) { return std::pair<Array, Array>(x, x); };
   CHECK_THAT(message_of([&] { sample(AmedSolver{AmedPredictor(network)}, given, s, z); }),
              Contains("number of features is 4; allowed: 3"));
+  const Level<Array> t(2.), s_of_step(1.);
+  Prediction<Array> out;
+  network.ratio->bias = {-50};
+  AmedPredictor{network}(Step<Array>{t, s_of_step, 0, 1}, static_cast<const Features<Array>*>(nullptr), out);
+  CHECK(out.ratio[0] == 1e-4);  // clamped
+  CHECK(AmedNetwork::Layer{}.inputs() == 0);
   network.ratio->weight.pop_back();
   CHECK_THAT(message_of([&] { AmedPredictor{network}; }), Contains("fc_r's weights is 2; allowed: 1 x 3"));
   network.ratio.reset();

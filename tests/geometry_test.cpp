@@ -54,6 +54,7 @@ TEST_CASE("geometry: an arc lies in a plane and has curvature 1 / radius") {
   CHECK(g.outside[1] < 1e-14);
   // The middle is radius - radius/sqrt(2) from the chord, which is radius sqrt(2) long.
   CHECK(g.deviation[steps / 2] == Approx((1 - std::sqrt(0.5)) / std::sqrt(2.)));
+  CHECK(g.deviation[1] == Approx(g.deviation[steps - 1]).epsilon(1e-6));
   CHECK(g.deviation.front() < 1e-7);
   CHECK(g.deviation.back() < 1e-7);
   const double segment = 2 * radius * std::sin(turn / steps / 2);

@@ -8,9 +8,9 @@ caught if a test program does not compile or fails. A survivor must have a reaso
 if one has none, if less than 95% are caught, or if an entry of mutate.txt equals no mutant. tests/run.sh does not run
 this script.
 
-All mutants are compiled together, each behind a switch that an environment variable sets, with constants as variables.
-A number that the compiler needs, e.g. a template argument, never reaches its switch: such a mutant, unless it has a
-reason in mutate.txt, is compiled by itself.
+All mutants are compiled together, each behind a switch that an environment variable sets, with the constants of
+functions as variables. A number that the compiler needs, e.g. a template argument, never reaches its switch: such a
+mutant, unless it has a reason in mutate.txt, is compiled by itself.
 """
 import argparse
 import collections
@@ -48,7 +48,7 @@ sign = re.compile(r"(?<![-+\w(]e)(?<![-+])([-+])(?![-+>])")
 number = re.compile(r"(?<![\w.'])(\d+)(?!\w)")
 ends = re.compile(r"\bn\.(from|to)\b")
 string = re.compile(r'"|std::(to_)?string')
-constant = re.compile(r"(?<!static )\bconstexpr(?= (?:double|GaussLegendre|int) \w+(?:\[\])? =)")  # that no type needs
+constant = re.compile(r"^ +constexpr (?=(?:double|int) \w+(?:\[\])? =)", re.MULTILINE)  # of a function
 literal = re.compile(r"[\d']+(?:\.\d*)?(?:e[-+]?\d+)?")
 
 
@@ -170,7 +170,7 @@ class Bench:
                 if m.path == path and (change := m.switched(k)):
                     begin, end, text = change
                     lines[m.row] = lines[m.row][:begin] + text + lines[m.row][end:]
-            (self.library / path).write_text(constant.sub("const", "\n".join(lines) + "\n"))
+            (self.library / path).write_text(constant.sub("", "\n".join(lines) + "\n"))
         catch = self.tests / "support/catch.hpp"
         self.compile(catch, [optimisation, "-x", "c++-header"], f"{catch}.gch")  # g++ prefers it to the header
         self.of_a_test = [optimisation, "-include", catch, "-include", self.folder / "switches.hpp"]

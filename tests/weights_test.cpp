@@ -133,6 +133,10 @@ TEST_CASE("defaults, allowed orders, and evaluations of a step") {
   CHECK(Deis::evaluations() == 1);
   CHECK(UniPc::evaluations() == 1);
   CHECK(Plms::evaluations() == 2);
+  StepCount at;
+  CHECK(Plms::evaluations(at) == 2);
+  CHECK(at.kept == 1);
+  CHECK(Plms::evaluations(at) == 1);
   CHECK(Pndm::evaluations() == 4);
   CHECK(Richardson{Euler{}, 1}.evaluations() == 2);
   CHECK(Richardson{Heun{}, 2}.evaluations() == 5);

@@ -50,7 +50,7 @@ std::vector<Eigen::MatrixXd> segment_products(const std::vector<X>& states) {
 inline std::array<double, 3> variance_outside(const Eigen::MatrixXd& m) {
   // State i is the sum of the first i segments: sums(i, j) = 1 for j < i. The centred sums are what varies.
   Eigen::MatrixXd sums = Eigen::MatrixXd::Zero(m.rows() + 1, m.rows());
-  for (Eigen::Index i = 0; i <= m.rows(); ++i) sums.row(i).head(i).setOnes();
+  for (Eigen::Index i = 1; i <= m.rows(); ++i) sums.row(i).head(i).setOnes();
   const Eigen::MatrixXd centred = sums.rowwise() - sums.colwise().mean();
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(centred * m * centred.transpose(),
                                                               Eigen::EigenvaluesOnly);
@@ -99,7 +99,7 @@ Geometry geometry(const std::vector<X>& states) {
     const std::array<double, 3> outside = detail::variance_outside(m);
     for (std::size_t k = 0; k < outside.size(); ++k) g.outside[k] += share * outside[k];
     const Eigen::VectorXd along = m.rowwise().sum();
-    for (std::size_t i = 0; i < n && along.sum() > 0; ++i)
+    for (std::size_t i = 1; i < n && along.sum() > 0; ++i)
       g.deviation[i] += share * detail::relative_deviation(m, along, static_cast<Eigen::Index>(i));
     for (std::size_t i = 0; i + 2 < n; ++i)
       g.curvature[i] += share * detail::curvature_between(m, static_cast<Eigen::Index>(i));

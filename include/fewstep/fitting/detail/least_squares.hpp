@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -36,7 +37,7 @@ inline bool all_finite(const std::vector<double>& values) {
 inline std::vector<std::size_t> factor_ldlt(SymmetricMatrix& a) {
   const std::size_t n = a.size();
   std::vector<std::size_t> order(n);
-  for (std::size_t k = 0; k < n; ++k) order[k] = k;
+  std::iota(order.begin(), order.end(), 0);
   std::vector<double> column(n);
   for (std::size_t k = 0; k < n; ++k) {
     std::size_t pivot = k;
