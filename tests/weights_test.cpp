@@ -28,9 +28,9 @@ namespace {
 using Real = boost::multiprecision::number<boost::multiprecision::cpp_dec_float<50>, boost::multiprecision::et_off>;
 
 /// Checks each weight to within 1e-13 of the sum of their magnitudes.
-template <class Tuple, std::size_t N>
-void agree(const Tuple& got, const std::array<Real, N>& want) {
-  static_assert(std::tuple_size_v<Tuple> == N);
+template <class Weights, std::size_t N>
+void agree(const Weights& got, const std::array<Real, N>& want) {
+  static_assert(detail::pack_size<Weights> == N);
   Real scale = 0;
   for (const Real& w : want) scale += abs(w);
   std::size_t i = 0;
@@ -41,7 +41,7 @@ void agree(const Tuple& got, const std::array<Real, N>& want) {
     CHECK(abs(number - want[i]) <= 1e-13 * scale);
     ++i;
   };
-  std::apply([&](const auto&... w) { (compare(w), ...); }, got);
+  std::apply([&](const auto&... w) { (compare(w), ...); }, detail::as_tuple(got));
 }
 
 /// Random levels q > p > t > s. The ratios of their steps in log(sigma) are in [1/4, 4].

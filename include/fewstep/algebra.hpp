@@ -4,7 +4,6 @@
 #include "level.hpp"
 
 #include <concepts>
-#include <tuple>
 
 namespace fewstep {
 
@@ -25,7 +24,10 @@ namespace fewstep {
 ///   finite(x)              whether no number is NaN or infinite
 ///   threshold(x, q, low, high)   per sample: x <- clamp(x, -s, s) / s, s the q-quantile of |x| clamped to [low, high]
 ///   map(out, f, t...)      out <- f(t...), once or per sample
-///   combine(out, t, w, terms...)   out <- sum_k w_k(t...) terms_k; out may be one of the terms
+///   combine(out, t, w, terms...)   out <- sum_k w_k(t...) terms_k; out may be one of the terms. t is a std::tuple, and
+///                          w returns one
+/// Optional constant:
+///   takes_packs            declares that combine() accepts a Pack in place of each std::tuple: it compiles faster
 /// Optional, for the denoisers and fitting code that name them:
 ///   clamp(x, low, high)    limits every number of x to [low, high]
 ///   blend(x, y, mask)      x <- mask y + (1 - mask) x; y and mask have x's shape, or one sample for all
@@ -61,33 +63,39 @@ concept State = std::movable<X> && requires(const X& x, X& y, Level<X>& t, const
 
 /// combine(out, levels(t, s), weights, terms...): out <- sum_k w_k(t, s) terms_k.
 /// @param out  a state of the terms' shape; may be one of the terms
-/// @param at  the noise levels that the weights depend on, std::tuple<> for none
-/// @param weights  a pure function of these levels that returns a std::tuple with one weight per term, double or
-/// `unit`. Written once with `auto` parameters, it runs on doubles (once, or per sample) and on tensors with gradients.
+/// @param at  the noise levels that the weights depend on: levels(...), levels() for none, or a std::tuple
+/// @param weights  a pure function of these levels that returns a Pack or a std::tuple with one weight per term, double
+/// or `unit`. Written once with `auto` parameters, it runs on doubles (once, or per sample) and on tensors with
+/// gradients.
 /// @param terms  at least one state
 inline constexpr struct combine_fn {
-  template <State X, class... T, class W, class... V>
-  void operator()(X& out, const std::tuple<T...>& at, W weights, const V&... terms) const {
-    algebra<X>::combine(out, at, weights, terms...);
+  template <State X, class At, class W, class... V>
+  void operator()(X& out, const At& at, W weights, const V&... terms) const {
+    if constexpr (requires { algebra<X>::takes_packs; }) {
+      algebra<X>::combine(out, at, weights, terms...);
+    } else {
+      const auto tuple_of_weights = [&](const auto&... t) { return detail::as_tuple(weights(t...)); };
+      algebra<X>::combine(out, detail::as_tuple(at), tuple_of_weights, terms...);
+    }
   }
 } combine{};
 
 /// out <- factor x
 template <State X>
 void scale(X& out, double factor, const X& x) {
-  combine(out, std::tuple<>{}, [factor] { return std::tuple{factor}; }, x);
+  combine(out, levels(), [factor] { return Pack{factor}; }, x);
 }
 
 /// out <- a - b
 template <State X>
 void subtract(X& out, const X& a, const X& b) {
-  combine(out, std::tuple<>{}, [] { return std::tuple{unit, -1.}; }, a, b);
+  combine(out, levels(), [] { return Pack{unit, -1.}; }, a, b);
 }
 
 /// x <- x + factor y
 template <State X>
 void add_scaled(X& x, double factor, const X& y) {
-  combine(x, std::tuple<>{}, [factor] { return std::tuple{unit, factor}; }, x, y);
+  combine(x, levels(), [factor] { return Pack{unit, factor}; }, x, y);
 }
 
 namespace detail {
@@ -95,7 +103,7 @@ namespace detail {
 /// to <- from, in to's storage. A plain assignment of tensors would share storage.
 template <State X>
 void copy(X& to, const X& from) {
-  combine(to, std::tuple<>{}, [] { return std::tuple{unit}; }, from);
+  combine(to, levels(), [] { return Pack{unit}; }, from);
 }
 template <State X>
 X copied(const X& x) {

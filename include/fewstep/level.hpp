@@ -1,8 +1,9 @@
 // Noise levels: one for a batch of states, or one per sample.
 #pragma once
 
+#include "pack.hpp"
+
 #include <cmath>
-#include <tuple>
 
 namespace fewstep {
 
@@ -19,7 +20,7 @@ inline constexpr unit_t unit{};
 
 /// The noise levels that the weights of combine() depend on: references, valid as long as their arguments.
 template <class... T>
-std::tuple<const T&...> levels(const T&... t) {
+Pack<const T&...> levels(const T&... t) {
   return {t...};
 }
 

@@ -8,7 +8,6 @@
 #include <functional>
 #include <limits>
 #include <optional>
-#include <tuple>
 #include <utility>
 
 namespace fewstep {
@@ -36,8 +35,7 @@ void threshold(const std::optional<Thresholding>& thresholding, X& denoised) {
 template <State X>
 void to_target(Target target, const std::optional<Thresholding>& thresholding, const X& x, const Level<X>& sigma,
                X& out) {
-  if (target == Target::slope)
-    combine(out, levels(sigma), [](const auto& s) { return std::tuple{1. / s, -1. / s}; }, x, out);
+  if (target == Target::slope) combine(out, levels(sigma), [](const auto& s) { return Pack{1. / s, -1. / s}; }, x, out);
   else threshold(thresholding, out);
 }
 
@@ -49,7 +47,7 @@ void standard_normal_target(Target target, const std::optional<Thresholding>& th
       out, levels(sigma),
       [target](const auto& s) {
         using std::sqrt;
-        return std::tuple{target == Target::slope ? 1. / sqrt(1. + s * s) : 1. - s / sqrt(1. + s * s)};
+        return Pack{target == Target::slope ? 1. / sqrt(1. + s * s) : 1. - s / sqrt(1. + s * s)};
       },
       x);
   if (target == Target::denoised) threshold(thresholding, out);
@@ -88,7 +86,7 @@ class Model {
       denoise_->analytic_first_step(x, sigma, out);
       detail::to_target(target_, thresholding_, x, sigma, out);
     } else if constexpr (requires { denoise_->analytic_first_step(1.); }) {
-      combine(out, levels(sigma), [this](const auto& s) { return std::tuple{denoise_->analytic_first_step(s)}; }, x);
+      combine(out, levels(sigma), [this](const auto& s) { return Pack{denoise_->analytic_first_step(s)}; }, x);
       detail::to_target(target_, thresholding_, x, sigma, out);
     } else {
       detail::standard_normal_target(target_, thresholding_, x, sigma, out);

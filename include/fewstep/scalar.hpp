@@ -9,7 +9,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -45,17 +44,18 @@ struct algebra<X> {
 
   static void map(level& out, auto f, auto... t) { out = f(t...); }
 
-  template <class... T, class W, std::same_as<X>... V>
-  static void combine(X& out, const std::tuple<T...>& at, W weights, const V&... v) {
+  static constexpr bool takes_packs = true;
+  template <class At, class W, std::same_as<X>... V>
+  static void combine(X& out, const At& at, W weights, const V&... v) {
     const X terms[] = {v...};
-    out = sum(at, weights, terms, std::index_sequence_for<T...>(), std::index_sequence_for<V...>());
+    out = sum(at, weights, terms, std::make_index_sequence<detail::pack_size<At>>(), std::index_sequence_for<V...>());
   }
 
  private:
   template <class At, class W, std::size_t n, std::size_t... T, std::size_t... K>
   static X sum(const At& at, W& weights, const X (&v)[n], std::index_sequence<T...>, std::index_sequence<K...>) {
-    const auto w = weights(std::get<T>(at)...);
-    return (term(std::get<K>(w), v[K]) + ...);
+    const auto w = weights(detail::element<T>(at)...);
+    return (term(detail::element<K>(w), v[K]) + ...);
   }
   static X term(unit_t, X v) { return v; }
   static X term(double w, X v) { return static_cast<X>(w) * v; }

@@ -7,7 +7,6 @@
 
 #include <cmath>
 #include <limits>
-#include <tuple>
 #include <utility>
 
 namespace fewstep {
@@ -49,7 +48,7 @@ void guide(const GuidanceOptions& o, const Level<X>& sigma, X& conditional, X& u
       unconditional, levels(sigma),
       [&o](const auto& s) {
         const auto weight = conditional_weight(o, s);
-        return std::tuple{weight, 1. - weight};
+        return Pack{weight, 1. - weight};
       },
       conditional, unconditional);
   if constexpr (requires { algebra<X>::match_deviation(unconditional, conditional, o.rescale); }) {

@@ -3,7 +3,6 @@
 #include "../algebra.hpp"
 #include "adaptor.hpp"
 
-#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -29,13 +28,13 @@ struct Precondition {
       has_features = detail::denoise(network, x, std::as_const(label), out, features);
     } else {
       X input = algebra<X>::like(x);
-      combine(input, levels(sigma), [&r](const auto& s) { return std::tuple{r.in(s)}; }, x);
+      combine(input, levels(sigma), [&r](const auto& s) { return Pack{r.in(s)}; }, x);
       has_features = detail::denoise(network, std::as_const(input), std::as_const(label), out, features);
     }
     if constexpr (requires { r.skip(1.); })
-      combine(out, levels(sigma), [&r](const auto& s) { return std::tuple{r.skip(s), r.out(s)}; }, x, out);
+      combine(out, levels(sigma), [&r](const auto& s) { return Pack{r.skip(s), r.out(s)}; }, x, out);
     else if constexpr (!std::is_same_v<decltype(r.out(1.)), unit_t>)
-      combine(out, levels(sigma), [&r](const auto& s) { return std::tuple{r.out(s)}; }, out);
+      combine(out, levels(sigma), [&r](const auto& s) { return Pack{r.out(s)}; }, out);
     return has_features;
   }
 

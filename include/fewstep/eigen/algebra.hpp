@@ -15,7 +15,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -178,10 +177,12 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
     for (Eigen::Index b = 0; b < batch; ++b) each[b] = f(t[b]...);
   }
 
-  template <class... T, class W, std::same_as<X>... V>
-  static void combine(X& out, const std::tuple<T...>& at, W weights, const X& v0, const V&... v) {
+  static constexpr bool takes_packs = true;
+  template <class At, class W, std::same_as<X>... V>
+  static void combine(X& out, const At& at, W weights, const X& v0, const V&... v) {
     const X* const terms[] = {&v0, &v...};
-    add_terms(out, at, weights, terms, std::index_sequence_for<T...>(), std::index_sequence_for<X, V...>());
+    add_terms(out, at, weights, terms, std::make_index_sequence<detail::pack_size<At>>(),
+              std::index_sequence_for<X, V...>());
   }
 
  private:
@@ -221,14 +222,14 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
   static void add_terms(X& out, const At& at, W& weights, const X* const (&terms)[n], std::index_sequence<T...>,
                         std::index_sequence<K...>) {
     match_shapes(out, terms, n);
-    const bool each = (std::get<T>(at).per_sample() || ... || false);
+    const bool each = (detail::element<T>(at).per_sample() || ... || false);
     const Eigen::Index batch = each ? out.cols() : 1, size = each ? out.rows() : out.size();
     const Eigen::Index apart = X::IsRowMajor ? 1 : out.rows(), stride = each && X::IsRowMajor ? out.cols() : 1;
     for (Eigen::Index b = 0; b < batch; ++b) {
-      const auto w = weights(std::get<T>(at)[b]...);
-      static_assert(std::tuple_size_v<decltype(w)> == n, "combine: one weight per term");
+      const auto w = weights(detail::element<T>(at)[b]...);
+      static_assert(detail::pack_size<std::remove_const_t<decltype(w)>> == n, "combine: one weight per term");
       detail::weighted_sum<Scalar, n>(out.data() + b * apart, size, stride, {terms[K]->data() + b * apart...},
-                                      {factor(std::get<K>(w))...});
+                                      {factor(detail::element<K>(w))...});
     }
   }
 };

@@ -13,7 +13,6 @@
 #include <cstddef>
 #include <limits>
 #include <string_view>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -50,7 +49,7 @@ class LineDistance {
     subtract(offset_, x, start_);
     std::vector<double> share = algebra<X>::dot(offset_, line_);
     for (std::size_t b = 0; b < share.size(); ++b) share[b] /= length_squares_[b];
-    const auto orthogonal = [](const auto& s) { return std::tuple{unit, -1. * s}; };
+    const auto orthogonal = [](const auto& s) { return Pack{unit, -1. * s}; };
     combine(offset_, levels(algebra<X>::level_per_sample(share)), orthogonal, offset_, line_);
     std::vector<double> distances = algebra<X>::dot(offset_, offset_);
     for (double& d : distances) d = std::sqrt(d);

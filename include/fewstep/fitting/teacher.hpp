@@ -7,7 +7,6 @@
 #include <cmath>
 #include <cstddef>
 #include <stdexcept>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -121,7 +120,7 @@ TeacherTrajectory<X> record_teacher_with_slopes(const S& teacher, D&& denoise, c
   const auto observe = [&made](const X& at, const X& denoised, const Level<X>& sigma) {
     if (made.slopes.size() == made.states.size()) return;
     made.slopes.push_back(algebra<X>::like(at));
-    combine(made.slopes.back(), levels(sigma), [](const auto& t) { return std::tuple{1. / t, -1. / t}; }, at, denoised);
+    combine(made.slopes.back(), levels(sigma), [](const auto& t) { return Pack{1. / t, -1. / t}; }, at, denoised);
   };
   {
     [[maybe_unused]] const typename algebra<X>::inference mode(true);

@@ -4,7 +4,6 @@
 #include "predictor.hpp"
 
 #include <cstddef>
-#include <tuple>
 
 namespace fewstep {
 
@@ -76,7 +75,7 @@ struct Amed {
     combine(
         x, levels(m.prediction.direction_scale, m.middle, n.to),
         [target = target_of(solver)](const auto& c, const auto& t, const auto& s) {
-          return std::tuple{c, (1. - c) * carry(target, t, s)};
+          return Pack{c, (1. - c) * carry(target, t, s)};
         },
         x, m.middle_state);
   }

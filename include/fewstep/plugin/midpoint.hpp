@@ -3,8 +3,6 @@
 #include "../model.hpp"
 #include "predictor.hpp"
 
-#include <tuple>
-
 namespace fewstep {
 
 /// The memory of a solver with one predicted intermediate level, and the slope there.
@@ -26,7 +24,7 @@ struct Midpoint {
   void evaluate(const P& predictor, const Step<X>& n, const X& x, const X& d, M& model) {
     detail::predict(predictor, n, model.features(), x, prediction);
     map_level<X>(level, detail::geometric, prediction.ratio, n.from, n.to);
-    combine(guess, levels(n.from, level), [](const auto& t, const auto& m) { return std::tuple{unit, m - t}; }, x, d);
+    combine(guess, levels(n.from, level), [](const auto& t, const auto& m) { return Pack{unit, m - t}; }, x, d);
     Rescaled<X>{ModelRef<X>(model), prediction.sigma_scale, network_sigma}(guess, level, slope);
   }
 };

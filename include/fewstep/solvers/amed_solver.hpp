@@ -2,8 +2,6 @@
 
 #include "../plugin/midpoint.hpp"
 
-#include <tuple>
-
 namespace fewstep {
 
 /// AMED-Solver: the slope at one predicted intermediate level carries x across the whole step.
@@ -29,9 +27,7 @@ struct AmedSolver {
     return Midpoint<X>(x);
   }
 
-  static constexpr auto weights = [](const auto& c, const auto& t, const auto& s) {
-    return std::tuple{unit, c * (s - t)};
-  };
+  static constexpr auto weights = [](const auto& c, const auto& t, const auto& s) { return Pack{unit, c * (s - t)}; };
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& d, M& model, Midpoint<X>& m) const {

@@ -2,8 +2,6 @@
 
 #include "../plugin/midpoint.hpp"
 
-#include <tuple>
-
 namespace fewstep {
 
 /// DPM-Solver-2 with a free intermediate level: a two-stage solver that weighs the slopes at t and m.
@@ -32,7 +30,7 @@ struct DpmSolver2 {
   static constexpr auto weights = [](const auto& r, const auto& c, const auto& t, const auto& s) {
     const auto h = c * (s - t);
     const auto w = 0.5 / r;
-    return std::tuple{unit, (1. - w) * h, w * h};
+    return Pack{unit, (1. - w) * h, w * h};
   };
 
   template <State X, class M>

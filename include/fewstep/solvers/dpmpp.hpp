@@ -38,19 +38,19 @@ struct Dpmpp {
   }
 
   // The weights of x, m0, m1, m2, by target and order. p, q: levels of m1, m2.
-  static constexpr auto denoised_weights_1 = [](const auto& t, const auto& s) { return std::tuple{s / t, 1. - s / t}; };
-  static constexpr auto slope_weights_1 = [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; };
+  static constexpr auto denoised_weights_1 = [](const auto& t, const auto& s) { return Pack{s / t, 1. - s / t}; };
+  static constexpr auto slope_weights_1 = [](const auto& t, const auto& s) { return Pack{unit, s - t}; };
 
   static constexpr auto denoised_weights_2 = [](const auto& p, const auto& t, const auto& s) {
     using std::log;
     const auto p1 = 1. - s / t;
     const auto half_over_r0 = 0.5 * log(t / s) / log(p / t);
-    return std::tuple{s / t, p1 * (1. + half_over_r0), -1. * p1 * half_over_r0};
+    return Pack{s / t, p1 * (1. + half_over_r0), -1. * p1 * half_over_r0};
   };
   static constexpr auto slope_weights_2 = [](const auto& p, const auto& t, const auto& s) {
     using std::log;
     const auto half_over_r0 = 0.5 * log(t / s) / log(p / t);
-    return std::tuple{unit, (s - t) * (1. + half_over_r0), (t - s) * half_over_r0};
+    return Pack{unit, (s - t) * (1. + half_over_r0), (t - s) * half_over_r0};
   };
 
   /// The weights of m0, m1, m2 in p1 m0 + p2 E1 + c p3 E2, with p_k = g phi_k(z).

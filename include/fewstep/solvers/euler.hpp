@@ -3,8 +3,6 @@
 #include "../history.hpp"
 #include "../solver.hpp"
 
-#include <tuple>
-
 namespace fewstep {
 
 /// Euler's method on dx/dsigma, which is the update of DDIM.
@@ -24,7 +22,7 @@ struct Euler {
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& d, M&, NoMemory&) const {
-    combine(x, levels(n.from, n.to), [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; }, x, d);
+    combine(x, levels(n.from, n.to), [](const auto& t, const auto& s) { return Pack{unit, s - t}; }, x, d);
   }
 };
 

@@ -2,8 +2,6 @@
 
 #include "../solver.hpp"
 
-#include <tuple>
-
 namespace fewstep {
 
 /// Heun's method on dx/dsigma: averages the slopes at both ends of the step.
@@ -27,10 +25,10 @@ struct Heun {
     return {algebra<X>::like(x), algebra<X>::like(x)};
   }
 
-  static constexpr auto euler_weights = [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; };
+  static constexpr auto euler_weights = [](const auto& t, const auto& s) { return Pack{unit, s - t}; };
   static constexpr auto weights = [](const auto& t, const auto& s) {
     const auto half = 0.5 * (s - t);
-    return std::tuple{unit, half, half};
+    return Pack{unit, half, half};
   };
 
   template <State X, class M>

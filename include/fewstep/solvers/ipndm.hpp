@@ -5,7 +5,6 @@
 #include "../solver.hpp"
 
 #include <cstddef>
-#include <tuple>
 
 namespace fewstep {
 
@@ -28,18 +27,18 @@ struct Ipndm {
     return {x, static_cast<std::size_t>(order - 1)};
   }
 
-  static constexpr auto weights_1 = [](const auto& t, const auto& s) { return std::tuple{unit, s - t}; };
+  static constexpr auto weights_1 = [](const auto& t, const auto& s) { return Pack{unit, s - t}; };
   static constexpr auto weights_2 = [](const auto& t, const auto& s) {
     const auto h = (s - t) / 2.;
-    return std::tuple{unit, 3. * h, -1. * h};
+    return Pack{unit, 3. * h, -1. * h};
   };
   static constexpr auto weights_3 = [](const auto& t, const auto& s) {
     const auto h = (s - t) / 12.;
-    return std::tuple{unit, 23. * h, -16. * h, 5. * h};
+    return Pack{unit, 23. * h, -16. * h, 5. * h};
   };
   static constexpr auto weights_4 = [](const auto& t, const auto& s) {
     const auto h = (s - t) / 24.;
-    return std::tuple{unit, 55. * h, -59. * h, 37. * h, -9. * h};
+    return Pack{unit, 55. * h, -59. * h, 37. * h, -9. * h};
   };
 
   template <State X, class M>

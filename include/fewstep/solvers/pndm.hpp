@@ -4,7 +4,6 @@
 #include "ipndm.hpp"
 
 #include <cstddef>
-#include <tuple>
 
 namespace fewstep {
 
@@ -47,7 +46,7 @@ struct Pndm {
 
   static constexpr auto weights = [](const auto& t, const auto& s) {
     const auto sixth = (s - t) / 6., third = (s - t) / 3.;
-    return std::tuple{unit, sixth, third, third, sixth};
+    return Pack{unit, sixth, third, third, sixth};
   };
 
   template <State X, class M>
@@ -55,7 +54,7 @@ struct Pndm {
     if (m.past.size() == first_steps) return later_steps.step(n, x, d1, model, m.past);
     const auto at = levels(n.from, n.to);
     const auto part = [](double share) {
-      return [share](const auto& t, const auto& s) { return std::tuple{unit, share * (s - t)}; };
+      return [share](const auto& t, const auto& s) { return Pack{unit, share * (s - t)}; };
     };
     map_level<X>(m.mid, [](const auto& t, const auto& s) { return 0.5 * (t + s); }, n.from, n.to);
     combine(m.stage, at, part(0.5), x, d1);

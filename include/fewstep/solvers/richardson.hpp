@@ -5,7 +5,6 @@
 
 #include <cmath>
 #include <cstddef>
-#include <tuple>
 #include <utility>
 
 namespace fewstep {
@@ -70,7 +69,7 @@ struct Richardson {
     model(x, m.mid, m.mid_output);
     solver.step(Step<X>{m.mid, n.to, 2 * n.index + 1, 2 * n.count}, x, m.mid_output, model, m.fine);
     const double excess = 1 / (std::pow(2., order) - 1);
-    combine(x, levels(), [excess] { return std::tuple{1 + excess, -excess}; }, x, m.coarse_end);
+    combine(x, levels(), [excess] { return Pack{1 + excess, -excess}; }, x, m.coarse_end);
   }
 };
 template <class S>

@@ -5,7 +5,6 @@
 #include "detail/phi.hpp"
 
 #include <cmath>
-#include <tuple>
 
 namespace fewstep {
 
@@ -56,7 +55,7 @@ struct SinglestepDpm {
       const auto z = r * log(t / s);
       const auto p1 = denoised ? 1. - m / t : m - t;
       const auto q = !exact ? 0.5 * p1 : denoised ? z * detail::phi<2>(-1. * z) : -1. * m * z * detail::phi<2>(z);
-      return std::tuple{carry(target, t, m), p1 - c * q, c * q};
+      return Pack{carry(target, t, m), p1 - c * q, c * q};
     };
   }
 

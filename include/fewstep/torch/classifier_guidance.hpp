@@ -10,7 +10,6 @@
 #include <torch/utils.h>
 
 #include <cmath>
-#include <tuple>
 #include <utility>
 
 namespace fewstep {
@@ -27,7 +26,7 @@ struct ClassifierGuidance {
     const bool has_features = detail::denoise(denoise, x, sigma, out, features);
     const torch::Tensor shift = gradient(x, algebra<torch::Tensor>::native(sigma, x));
     const double weight = scale;
-    combine(out, levels(sigma), [weight](const auto& s) { return std::tuple{unit, weight * s * s}; }, out, shift);
+    combine(out, levels(sigma), [weight](const auto& s) { return Pack{unit, weight * s * s}; }, out, shift);
     return has_features;
   }
 

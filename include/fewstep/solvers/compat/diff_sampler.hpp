@@ -35,7 +35,7 @@ struct DeisTime {
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& d, M&, History<X>& past) const {
-    const auto euler = [](const auto& s, const auto& t) { return std::tuple{unit, s - t}; };
+    const auto euler = [](const auto& s, const auto& t) { return Pack{unit, s - t}; };
     const auto at = [&](const auto&... older) { return levels(n.to, n.from, older...); };
     switch (past.size()) {
       case 0: combine(x, at(), euler, x, d); break;
@@ -138,17 +138,16 @@ struct IpndmV {
   };
   static constexpr auto weights_3 = [](const auto& q, const auto& p, const auto& t, const auto& s) {
     const auto h = s - t, h1 = t - p, h2 = p - q, a = second_difference(h, h1, h2);
-    return std::tuple{unit, h * (1. + h / (2. * h1) + a), -1. * h * (h / (2. * h1) + (1. + h1 / h2) * a),
-                      h * (a * h1 / h2)};
+    return Pack{unit, h * (1. + h / (2. * h1) + a), -1. * h * (h / (2. * h1) + (1. + h1 / h2) * a), h * (a * h1 / h2)};
   };
   static constexpr auto weights_4 = [](const auto& o, const auto& q, const auto& p, const auto& t, const auto& s) {
     const auto h = s - t, h1 = t - p, h2 = p - q, h3 = q - o, a = second_difference(h, h1, h2);
     const auto k = h1 * (h1 + h2) / (h2 * (h2 + h3));
     const auto b = ((1. - h / (3. * (h + h1))) / 2. + (1. - h / (2. * (h + h1))) * h / (6. * (h + h1 + h2))) * h *
                    (h + h1) * (h + h1 + h2) / (h1 * (h1 + h2) * (h1 + h2 + h3));
-    return std::tuple{unit, h * (1. + h / (2. * h1) + a + b),
-                      -1. * h * (h / (2. * h1) + (1. + h1 / h2) * a + (1. + h1 / h2 + k) * b),
-                      h * (a * h1 / h2 + (h1 / h2 + k * (1. + h2 / h3)) * b), -1. * h * b * k * h1 / h2};
+    return Pack{unit, h * (1. + h / (2. * h1) + a + b),
+                -1. * h * (h / (2. * h1) + (1. + h1 / h2) * a + (1. + h1 / h2 + k) * b),
+                h * (a * h1 / h2 + (h1 / h2 + k * (1. + h2 / h3)) * b), -1. * h * b * k * h1 / h2};
   };
 };
 

@@ -6,7 +6,6 @@
 #include "../../solver.hpp"
 
 #include <cmath>
-#include <tuple>
 #include <vector>
 
 namespace fewstep::compat {
@@ -29,9 +28,9 @@ struct ClippedDdim {
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& noise, M&, NoMemory&) const {
-    combine(x, levels(n.from), [](const auto& t) { return std::tuple{unit, -1. * t}; }, x, noise);
+    combine(x, levels(n.from), [](const auto& t) { return Pack{unit, -1. * t}; }, x, noise);
     algebra<X>::threshold(x, 1, limit, limit);  // clips, and divides by the limit
-    combine(x, levels(n.to), [this](const auto& s) { return std::tuple{limit, s}; }, x, noise);
+    combine(x, levels(n.to), [this](const auto& s) { return Pack{limit, s}; }, x, noise);
   }
 };
 
@@ -56,7 +55,7 @@ struct StridedDdim {
     const auto weights = [level = reached.at(n.index)](const auto& t, const auto& s) {
       using std::sqrt;
       const auto alpha_ratio = sqrt((1. + s * s) / (1. + level * level));  // alpha(level)/alpha(s)
-      return std::tuple{alpha_ratio * (level / t), alpha_ratio * (1. - level / t)};
+      return Pack{alpha_ratio * (level / t), alpha_ratio * (1. - level / t)};
     };
     combine(x, levels(n.from, n.to), weights, x, denoised);
   }

@@ -6,7 +6,6 @@
 #include "table_row.hpp"
 
 #include <cstddef>
-#include <tuple>
 #include <vector>
 
 namespace fewstep::detail {
@@ -24,18 +23,18 @@ struct TableMemory {
 template <State X, class M>
 void apply_row(const TableRow& row, X& x, const X& m0, M& model, TableMemory<X>& m) {
   const auto add = [&](double weight, const X& output) {
-    const auto stretched = [weight](const auto& stretch) { return std::tuple{unit, weight * stretch}; };
+    const auto stretched = [weight](const auto& stretch) { return Pack{unit, weight * stretch}; };
     combine(x, levels(m.stretch), stretched, x, output);
   };
   const bool has_midpoints = !row.midpoints.empty();
   if (has_midpoints) copy(m.midpoint[0], x);
-  const auto first = [&row](const auto& stretch) { return std::tuple{row.carry, row.weights[0] * stretch}; };
+  const auto first = [&row](const auto& stretch) { return Pack{row.carry, row.weights[0] * stretch}; };
   combine(x, levels(m.stretch), first, x, m0);
   for (std::size_t k = 1; k < row.weights.size(); ++k) add(row.weights[k], m.past[k - 1]);
   if (!has_midpoints) return;
   X &start = m.midpoint[0], &state = m.midpoint[1], &output = m.midpoint[2];
   for (const TableRow::Midpoint& p : row.midpoints) {
-    combine(state, levels(), [&p] { return std::tuple{p.carry, p.reach}; }, start, m0);
+    combine(state, levels(), [&p] { return Pack{p.carry, p.reach}; }, start, m0);
     model(state, Level<X>(p.sigma_scale * p.level), Level<X>(p.level), output);
     add(p.weight, output);
   }
