@@ -150,7 +150,10 @@ def limited():
 
 def run(command, seconds, **options):
     """Whether the command succeeds in time; `timeout` also ends the processes that a compiler starts."""
-    return subprocess.run(["timeout", str(seconds), *command], capture_output=True, **options).returncode == 0
+    ended = subprocess.run(["timeout", str(seconds), *command], capture_output=True, **options)
+    if ended.returncode in (-9, 137) or b"Killed signal" in ended.stderr:  # says nothing about the mutant
+        raise RuntimeError(f"{command[0]} was killed")
+    return ended.returncode == 0
 
 
 class Bench:
