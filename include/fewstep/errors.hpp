@@ -14,10 +14,10 @@ namespace fewstep {
 
 namespace detail {
 
-/// A piece of a message: text, which it refers to, or a number.
+/// A piece of a message: text, which it refers to, a number, or a list of pieces.
 class Piece {
  public:
-  Piece(const char* text) : Piece(std::string_view(text)) {}
+  Piece(const char* text) : kind_(Kind::literal), literal_(text) {}
   Piece(const std::string& text) : Piece(std::string_view(text)) {}
   Piece(std::string_view text) : kind_(Kind::text), text_(text) {}
   Piece(bool value) : Piece(value ? std::string_view("true") : std::string_view("false")) {}
@@ -31,44 +31,48 @@ class Piece {
   void append_to(std::string& message) const {
     char digits[32];
     switch (kind_) {
+      case Kind::literal: message += literal_; return;
       case Kind::text: message += text_; return;
+      case Kind::pieces:
+        for (const Piece& piece : pieces_) piece.append_to(message);
+        return;
       case Kind::integer: std::snprintf(digits, sizeof digits, "%lld", integer_); break;
       case Kind::natural: std::snprintf(digits, sizeof digits, "%llu", natural_); break;
       case Kind::number: std::snprintf(digits, sizeof digits, "%.15g", number_);  // without rounding noise
     }
-    message += std::string_view(digits);
+    message += digits;
   }
 
+ protected:
+  struct List {
+    std::initializer_list<Piece> pieces;
+  };
+  Piece(List list) : kind_(Kind::pieces), pieces_(list.pieces) {}
+
  private:
-  enum class Kind { text, integer, natural, number } kind_;
+  enum class Kind { literal, text, pieces, integer, natural, number } kind_;
   union {
+    const char* literal_;
     std::string_view text_;
+    std::initializer_list<Piece> pieces_;
     long long integer_;
     unsigned long long natural_;
     double number_;
   };
 };
 
+/// A type that is no Piece: its text is printed() first.
+template <class T>
+concept Printed = !requires(void take(Piece), const T& value) { take(value); };
+
 /// Text of one or several pieces, put together only when an error is reported: "steps", or {"noise level ", 3}.
-class Text {
+class Text : Piece {
  public:
-  Text(const char* text) : first_(text) {}
-  Text(const std::string& text) : first_(text) {}
-  Text(std::string_view text) : first_(text) {}
-  template <class T>
-    requires std::is_arithmetic_v<T>
-  Text(T number) : first_(number) {}
-  Text(std::initializer_list<Piece> pieces) : first_(""), pieces_(pieces) {}
+  using Piece::Piece;
+  Text(std::initializer_list<Piece> pieces) : Piece(List{pieces}) {}
   Text(const Text&) = delete;  // refers to pieces of the caller's expression
 
-  void append_to(std::string& message) const {
-    first_.append_to(message);
-    for (const Piece& piece : pieces_) piece.append_to(message);
-  }
-
- private:
-  Piece first_;
-  std::initializer_list<Piece> pieces_;
+  using Piece::append_to;
 };
 
 /// The text that operator<< prints.
@@ -90,14 +94,13 @@ std::string printed(const T& value) {
 [[noreturn]] inline void refuse(const detail::Text& argument, const detail::Text& value, const detail::Text& allowed) {
   std::string message;
   argument.append_to(message);
-  message += std::string_view(" is ");
+  message += " is ";
   value.append_to(message);
-  message += std::string_view("; allowed: ");
+  message += "; allowed: ";
   allowed.append_to(message);
   throw std::invalid_argument(message);
 }
-template <class T>
-  requires(!std::convertible_to<const T&, detail::Piece>)
+template <detail::Printed T>
 [[noreturn]] void refuse(const detail::Text& argument, const T& value, const detail::Text& allowed) {
   refuse(argument, detail::printed(value), allowed);
 }
@@ -106,8 +109,7 @@ template <class T>
 inline void require(bool good, const detail::Text& argument, const detail::Text& value, const detail::Text& allowed) {
   if (!good) refuse(argument, value, allowed);
 }
-template <class T>
-  requires(!std::convertible_to<const T&, detail::Piece>)
+template <detail::Printed T>
 void require(bool good, const detail::Text& argument, const T& value, const detail::Text& allowed) {
   if (!good) refuse(argument, value, allowed);
 }

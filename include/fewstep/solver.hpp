@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace fewstep {
@@ -118,7 +119,7 @@ void validate(const T& value) {
 ///   validate()            throws std::invalid_argument for settings out of range
 template <class S, class X>
 concept Solver =
-    State<X> && std::copy_constructible<S> &&
+    State<X> && std::is_copy_constructible_v<S> &&
     requires(const S solver, const Step<X>& n, X& x, X& first, ModelRef<X>& model) {
       { target_of(solver) } -> std::same_as<Target>;
       { solver.evaluations() } -> std::convertible_to<int>;
