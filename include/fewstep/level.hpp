@@ -31,7 +31,14 @@ void map_level(Level<X>& out, F f, const T&... t) {
   algebra<X>::map(out, f, t...);
 }
 
+/// The noise levels that the library accepts: squares, ratios, and products with scales in the same range stay finite.
+inline constexpr double lowest_level = 1e-100, highest_level = 1e100;
+
 namespace detail {
+
+/// Whether a noise level, or the factor of one, is in that range.
+constexpr bool is_level(double sigma) { return sigma >= lowest_level && sigma <= highest_level; }
+inline constexpr const char* allowed_levels = "1e-100 to 1e100";
 
 /// m = t^(1-r) s^r: the level a share r of the way from t to s in log sigma; r = 1/2 is the geometric mean.
 inline constexpr auto geometric = [](const auto& r, const auto& t, const auto& s) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "errors.hpp"
+#include "level.hpp"
 
 #include <array>
 #include <cmath>
@@ -12,18 +13,30 @@
 
 namespace fewstep {
 
+namespace detail {
+
+/// @param steps  of a schedule
+/// @throws std::invalid_argument for fewer than 1 or more than a million.
+inline void require_steps(int steps) {
+  constexpr int most = 1'000'000;
+  require(steps >= 1 && steps <= most, "steps", steps, {"1 to ", most});
+}
+
+}  // namespace detail
+
 /// Strictly monotone noise levels sigma: decreasing to sample, increasing to invert. A schedule of n steps has n + 1
 /// levels, kept exactly as given. A decreasing one may end at 0, which a run reaches by one denoising evaluation.
 class Schedule {
  public:
-  /// @param levels  at least two, positive, finite and strictly monotone; the last of decreasing ones may be 0
+  /// @param levels  at least two, from lowest_level to highest_level, strictly monotone; the last of decreasing ones
+  /// may be 0
   /// @throws std::invalid_argument naming the level that does not fit.
   explicit Schedule(std::vector<double> levels) : levels_(std::move(levels)) {
     require(size() >= 2, "the number of noise levels", size(), "2 or more");
     for (std::size_t i = 0; i < size(); ++i) {
       const bool zero_end = levels_[i] == 0 && i + 1 == size() && decreasing();
-      require(std::isfinite(levels_[i]) && (levels_[i] > 0 || zero_end), {"noise level ", i}, levels_[i],
-              "positive and finite numbers, 0 only as the end of a decreasing schedule");
+      require(detail::is_level(levels_[i]) || zero_end, {"noise level ", i}, levels_[i],
+              {detail::allowed_levels, ", 0 only as the end of a decreasing schedule"});
       if (i > 0)
         require(decreasing() ? levels_[i] < levels_[i - 1] : levels_[i] > levels_[i - 1], {"noise level ", i},
                 levels_[i], {decreasing() ? "less" : "greater", " than the level before it"});
@@ -48,11 +61,13 @@ constexpr std::array<std::string_view, 2> names_of(End) { return {"sigma_min", "
 
 namespace detail {
 
-/// @throws std::invalid_argument for fewer than 1 step, or unless 0 < sigma_min < sigma_max.
+/// @throws std::invalid_argument for steps out of range, or unless lowest_level <= sigma_min < sigma_max <=
+/// highest_level.
 inline void require_range(int steps, double sigma_min, double sigma_max) {
-  require(steps >= 1, "steps", steps, "1 or more");
-  require(std::isfinite(sigma_max) && sigma_max > 0, "sigma_max", sigma_max, "positive numbers");
-  require(sigma_min > 0 && sigma_min < sigma_max, "sigma_min", sigma_min, "positive numbers below sigma_max");
+  require_steps(steps);
+  require(is_level(sigma_max), "sigma_max", sigma_max, allowed_levels);
+  require(is_level(sigma_min) && sigma_min < sigma_max, "sigma_min", sigma_min,
+          {allowed_levels, ", less than sigma_max"});
 }
 
 /// The levels level_at(u) for u = 0 ... 1 in equal parts; both ends are exactly sigma_max and sigma_min, whatever

@@ -126,6 +126,7 @@ inline SolverSettings solver_settings_of(const JsonSettings& settings, int versi
 }
 
 inline ScheduleSettings schedule_settings_of(const JsonSettings& settings) {
+  fewstep::detail::require_steps(settings.get<int>("steps"));
   return {.steps = settings.get<int>("steps"),
           .rho = settings.find<double>("rho"),
           .sigma_min = settings.get<double>("sigma_min"),
@@ -136,6 +137,7 @@ inline ScheduleSettings schedule_settings_of(const JsonSettings& settings) {
 
 inline AmedFile amed_file_from(const Safetensors& raw) {
   const int version = check_format(raw.text("format"), amed_format, "a time predictor");
+  require(!raw.text("settings").empty(), "settings", "missing", "the settings of a predictor, in the metadata");
   const nlohmann::json json = parse_json(raw.text("settings"));
   const JsonSettings settings(json);
   AmedFile file{network_of(raw, settings), settings.get<std::string>("solver"), settings.get<std::string>("schedule"),

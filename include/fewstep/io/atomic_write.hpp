@@ -1,6 +1,9 @@
 // Files that are complete or absent: written beside their destination, then renamed over it.
 #pragma once
 
+#include "file_error.hpp"
+
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -16,22 +19,27 @@ namespace fewstep::io {
 /// one path, the last to finish wins.
 ///
 /// @param write  called as write(std::ostream&)
-/// @throws std::runtime_error "PATH: WHAT" if the file cannot be opened or written; std::filesystem::filesystem_error
-/// if
-///         it cannot be renamed.
+/// @throws std::runtime_error "writing PATH failed: REASON", with the operating system's reason.
 template <class Write>
 void atomic_write(const std::filesystem::path& path, Write&& write) {
   std::filesystem::path part = path;
   part += "." + std::to_string(std::random_device{}()) + ".part";  // a name that no other writer uses
+  const auto require_success = [&](bool success, const std::error_code& reason) {
+    if (!success) throw std::runtime_error("writing " + printable(path.string()) + " failed: " + reason.message());
+  };
+  const auto last_error = [] { return std::error_code(errno ? errno : EIO, std::generic_category()); };
   try {
+    errno = 0;
     {
       std::ofstream out(part, std::ios::binary | std::ios::trunc);
-      if (!out) throw std::runtime_error(path.string() + ": cannot be written (folder missing or not writable)");
+      require_success(out.good(), last_error());
       write(out);
       out.close();
-      if (!out) throw std::runtime_error(path.string() + ": writing failed (disk full?)");
+      require_success(out.good(), last_error());
     }
-    std::filesystem::rename(part, path);
+    std::error_code error;
+    std::filesystem::rename(part, path, error);
+    require_success(!error, error);
   } catch (...) {
     std::error_code ignored;
     std::filesystem::remove(part, ignored);

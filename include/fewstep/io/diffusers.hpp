@@ -58,7 +58,7 @@ class DiffusersImport {
         mu_(mu),
         sigmas_(std::move(sigmas)),
         name_(config_.get("_class_name", std::string())) {
-    require(steps >= 1, "num_inference_steps", steps, "1 or more");
+    require(steps >= 1 && steps <= most_training_steps, "num_inference_steps", steps, {"1 to ", most_training_steps});
   }
 
   DiffusersScheduler<X> make() {
@@ -146,8 +146,8 @@ class DiffusersImport {
     made.levels.push_back(own_last_step ? nearly_zero * made.levels.back() : made.end);
     all.schedule = Schedule(made.levels);
     if (thresholds)
-      all.options.thresholding =
-          Thresholding{config_.get("dynamic_thresholding_ratio", 0.995), 1, config_.get("sample_max_value", 1.)};
+      all.options.thresholding = Thresholding{config_.get("dynamic_thresholding_ratio", 0.995, 0., 1.), 1,
+                                              config_.get("sample_max_value", 1.)};
     return all;
   }
 

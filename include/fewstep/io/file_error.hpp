@@ -6,12 +6,34 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace fewstep::io {
 
-/// Returns the error "PATH: WHAT", with the first line of `what` only.
+/// Returns text with its control characters, which a terminal would obey, as \xNN.
+inline std::string printable(std::string_view text) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string safe;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= ' ' && byte != 0x7f) safe += c;
+    else (safe += "\\x").append({digits[byte / 16], digits[byte % 16]});
+  }
+  return safe;
+}
+
+/// Returns the error "PATH: WHAT": the first line of `what`, printable.
 inline std::runtime_error file_error(const std::filesystem::path& path, std::string_view what) {
-  return std::runtime_error(path.string() + ": " + std::string(what.substr(0, what.find('\n'))));
+  return std::runtime_error(printable(path.string()) + ": " + printable(what.substr(0, what.find('\n'))));
+}
+
+/// @throws std::runtime_error "PATH: WHAT" unless the path is a regular file: a folder, a device or a pipe is not.
+inline void require_regular_file(const std::filesystem::path& path) {
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(status)) throw file_error(path, "no such file");
+  if (std::filesystem::is_directory(status)) throw file_error(path, "a folder, not a file");
+  if (!std::filesystem::is_regular_file(status)) throw file_error(path, "not a regular file");
 }
 
 namespace detail {

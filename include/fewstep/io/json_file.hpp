@@ -12,6 +12,7 @@
 #include <ostream>
 #include <set>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace fewstep::io {
@@ -61,7 +62,8 @@ nlohmann::json parse_json(Text&& text) {
 /// @throws std::runtime_error "PATH: WHAT" if the file cannot be read or is malformed.
 inline nlohmann::json read_json(const std::filesystem::path& path) {
   std::ifstream in(path);
-  if (!in) throw file_error(path, "cannot be read");
+  std::error_code ignored;
+  if (!in || std::filesystem::is_directory(path, ignored)) throw file_error(path, "cannot be read");
   return detail::naming_file(path, [&] { return parse_json(in); });
 }
 

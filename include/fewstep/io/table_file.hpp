@@ -41,8 +41,8 @@ inline constexpr const char* afs_allowed = "true, false, or the name of a file b
 /// Returns `name`.
 /// @throws std::invalid_argument if it is empty or names another folder.
 inline std::string require_file_name(const std::string& name) {
-  require(!name.empty() && std::filesystem::path(name).filename() == name && name != "." && name != "..", "afs", name,
-          afs_allowed);
+  const bool file = std::filesystem::path(name).filename() == name && name != "." && name != "..";
+  require(!name.empty() && file && printable(name) == name, "afs", printable(name), afs_allowed);
   return name;
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 
 #include "../errors.hpp"
+#include "../level.hpp"
 #include "predictor.hpp"
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 namespace fewstep {
@@ -24,9 +26,9 @@ struct TablePredictor {
       const Row& row = rows[i];
       require(row.ratio > 0 && row.ratio < 1, {"TablePredictor::rows[", i, "].ratio"}, row.ratio,
               "numbers between 0 and 1");
-      require(row.direction_scale > 0, {"TablePredictor::rows[", i, "].direction_scale"}, row.direction_scale,
-              "positive numbers");
-      require(row.sigma_scale > 0, {"TablePredictor::rows[", i, "].sigma_scale"}, row.sigma_scale, "positive numbers");
+      for (const auto& [name, scale] :
+           {std::pair{"direction_scale", row.direction_scale}, std::pair{"sigma_scale", row.sigma_scale}})
+        require(detail::is_level(scale), {"TablePredictor::rows[", i, "].", name}, scale, detail::allowed_levels);
     }
   }
 

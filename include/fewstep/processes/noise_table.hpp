@@ -27,8 +27,9 @@ class NoiseTable {
     double sum = 0;
     for (std::size_t i = 0; i < betas.size(); ++i) {
       require(betas[i] > 0 && betas[i] < 1, {"beta ", i}, betas[i], "numbers between 0 and 1");
-      sum += 0.5 * std::log1p(-betas[i]);
-      log_alpha_.push_back(sum);
+      const double next = sum + 0.5 * std::log1p(-betas[i]);
+      require(next < sum, {"beta ", i}, betas[i], "numbers that change the product of 1 - beta");
+      log_alpha_.push_back(sum = next);
     }
   }
 
@@ -81,6 +82,7 @@ class NoiseTable {
   NoiseTable with_zero_terminal_snr() const {
     constexpr double last_log_alpha = -12 * std::numbers::ln2;  // alpha^2 = 2^-24
     const double first = std::exp(log_alpha_.front()), last = std::exp(log_alpha_.back());
+    require(last < first, "alpha at the last training step", last, {"less than at the first, ", first});
     NoiseTable rescaled = *this;
     for (double& l : rescaled.log_alpha_) l = std::log((std::exp(l) - last) * first / (first - last));
     rescaled.log_alpha_.back() = last_log_alpha;
@@ -92,8 +94,10 @@ class NoiseTable {
   double sigma_min() const { return sigma(1 / count()); }
   double sigma_max() const { return sigma(1); }
 
-  /// The noise level at training time t in (0, 1].
+  /// The noise level at training time t in (0, 1]; other times continue the outermost pieces.
+  /// @throws std::invalid_argument for a time that is not finite.
   double sigma(double t) const {
+    require(std::isfinite(t), "the training time", t, "finite numbers");
     const double place = t * count() - 1;
     const std::size_t i = piece(place);
     const double l = log_alpha_[i] + (place - static_cast<double>(i)) * (log_alpha_[i + 1] - log_alpha_[i]);

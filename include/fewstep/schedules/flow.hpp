@@ -36,7 +36,7 @@ inline double shifted(double t, double shift) { return shift * t / (1 + (shift -
 /// @return o.steps + 1 times
 /// @throws std::invalid_argument for an option out of range.
 inline Schedule flow_times(const FlowOptions& o) {
-  require(o.steps >= 1, "steps", o.steps, "1 or more");
+  detail::require_steps(o.steps);
   require(o.shift > 0 && std::isfinite(o.shift), "shift", o.shift, "positive numbers");
   require(o.first > 0 && o.first <= 1, "first", o.first, "above 0, at most 1");
   require(o.last >= 0 && o.last < o.first, "last", o.last, "0 or more, below first");

@@ -21,7 +21,7 @@ namespace fewstep {
 inline Schedule stretched(const std::vector<double>& levels, int steps, End end = End::sigma_min) {
   const Schedule given(levels);
   require(given.decreasing() && levels.back() > 0, "the last level", levels.back(), "positive numbers below the first");
-  require(steps >= 1, "steps", steps, "1 or more");
+  detail::require_steps(steps);
   std::vector<double> resampled;
   for (int i = 0; i <= steps; ++i) {
     const double place = static_cast<double>(i) / steps * static_cast<double>(given.steps());

@@ -39,6 +39,7 @@ struct TrainingStepsOptions {
 /// @throws std::invalid_argument for steps out of range.
 inline std::vector<double> training_steps(std::size_t count, const TrainingStepsOptions& o) {
   require(o.steps >= 1 && static_cast<std::size_t>(o.steps) <= count, "steps", o.steps, {"1 to ", count});
+  require(o.offset >= 0 && static_cast<std::size_t>(o.offset) <= count, "offset", o.offset, {"0 to ", count});
   const int chosen = o.steps + (o.spare_last && o.spacing != Spacing::trailing ? 1 : 0);
   const int stride = static_cast<int>(count) / chosen;  // of leading steps
   const double total = static_cast<double>(count);
@@ -153,7 +154,7 @@ inline double incomplete_beta(double a, double b, double x) {
 /// Quantile of the beta distribution: the x in [0, 1] with I_x(a, b) = share, I being the regularised incomplete beta
 /// function.
 /// @param share  between 0 and 1
-/// @param a, b   shape of the distribution, above 0
+/// @param a, b   shape of the distribution, 0.01 to 1000
 inline double beta_quantile(double share, double a, double b) {
   constexpr int halvings = 200;  // more than the bits of a double, also near 0
   double low = 0, high = 1;
@@ -168,12 +169,13 @@ inline double beta_quantile(double share, double a, double b) {
 /// Quantiles that round to the same training step count once, so the schedule may have fewer steps than
 /// requested.
 /// @param steps  1 or more
-/// @param a, b   shape of the distribution, above 0
+/// @param a, b   shape of the distribution, 0.01 to 1000
 /// @throws std::invalid_argument for steps, a or b out of range.
 /// Source: Lee et al. 2024, arXiv 2407.12173; ComfyUI's scheduler "beta".
 inline Schedule beta_quantiles(const NoiseTable& table, int steps, double a = 0.6, double b = 0.6) {
-  require(steps >= 1, "steps", steps, "1 or more");
-  require(a > 0 && b > 0, "a and b", (std::min)(a, b), "positive numbers");
+  detail::require_steps(steps);
+  for (const double shape : {a, b})  // beyond, the fraction of the distribution's integral does not converge
+    require(shape >= 0.01 && shape <= 1000, "a and b", shape, "0.01 to 1000");
   std::vector<double> chosen;
   for (int i = 0; i < steps; ++i) {
     const double share = 1 - static_cast<double>(i) / steps;

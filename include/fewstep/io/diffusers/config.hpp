@@ -26,9 +26,11 @@ inline Predicts diffusers_prediction(const JsonSettings& c) {
   return type == "sample" ? Predicts::sample : Predicts::flow;
 }
 
+inline constexpr int most_training_steps = 1'000'000;
+
 /// Returns the noise levels that the network was trained at.
 inline NoiseTable diffusers_noise_table(const JsonSettings& c) {
-  const auto count = c.get<std::size_t>("num_train_timesteps", 1000);
+  const auto count = static_cast<std::size_t>(c.get("num_train_timesteps", 1000, 2, most_training_steps));
   const double first = c.get("beta_start", 1e-4), last = c.get("beta_end", 0.02);
   const std::string kind = c.choice("beta_schedule", "linear", {"linear", "scaled_linear", "squaredcos_cap_v2"});
   NoiseTable table = c.has("trained_betas")    ? NoiseTable(c.get<std::vector<double>>("trained_betas"))

@@ -126,7 +126,7 @@ inline DiffusersLevels ipndm_levels(int steps) {
 /// Returns the times of FlowMatchEulerDiscreteScheduler, from 1 to 0.
 inline std::vector<double> flow_match_times(const JsonSettings& c, int steps, double mu,
                                             const std::vector<double>& sigmas) {
-  const double count = c.get("num_train_timesteps", 1000.), shift = c.get("shift", 1.);
+  const double count = c.get("num_train_timesteps", 1000, 1, most_training_steps), shift = c.get("shift", 1.);
   const double terminal = c.get("shift_terminal", 0.);
   require_off(c, {"invert_sigmas", "stochastic_sampling", "use_beta_sigmas", "use_exponential_sigmas"});
   const bool dynamic = c.get("use_dynamic_shifting", false);
@@ -139,7 +139,12 @@ inline std::vector<double> flow_match_times(const JsonSettings& c, int steps, do
     times = flow_times({.steps = steps, .shift = time_shift, .terminal = terminal, .last = last}).levels();
     times.pop_back();
   } else {
-    for (const double sigma : sigmas) times.push_back(shifted(sigma, time_shift));
+    require(sigmas.size() == static_cast<std::size_t>(steps), "the number of sigmas", sigmas.size(),
+            {steps, ", num_inference_steps"});
+    for (const double sigma : sigmas) {
+      require(sigma > 0 && sigma <= 1, "a number of sigmas", sigma, "above 0, at most 1");
+      times.push_back(shifted(sigma, time_shift));
+    }
   }
   if (c.get("use_karras_sigmas", false)) times = level_range(false, steps, times.back(), times.front());
   times.push_back(0);

@@ -85,7 +85,9 @@ inline nlohmann::json parse_header(const std::string& text) {
 }
 
 /// Checks that the ranges, sorted by their beginning, tile the data: without overlaps, gaps or trailing bytes.
-inline void require_tiling(std::vector<ByteRange> ranges, std::uint64_t data_size) {
+inline void require_tiling(const std::map<std::string, ByteRange>& named, std::uint64_t data_size) {
+  std::vector<ByteRange> ranges;
+  for (const auto& [name, range] : named) ranges.push_back(range);
   std::sort(ranges.begin(), ranges.end(), [](const ByteRange& a, const ByteRange& b) {
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
   });
@@ -107,39 +109,44 @@ class SafetensorsReader {
   explicit SafetensorsReader(const std::filesystem::path& path) : in_(path, std::ios::binary) {
     std::error_code no_size;
     file_size_ = std::filesystem::file_size(path, no_size);
-    if (no_size || !in_) throw std::runtime_error("no such file, or not readable");
+    if (no_size || !in_) throw std::runtime_error("cannot be read");
   }
 
   Safetensors read() {
     const nlohmann::json header = parse_header(header_text());
     Safetensors file;
-    std::vector<ByteRange> ranges;
-    for (const auto& [key, value] : header.items()) {
-      if (key == "__metadata__") {
-        file.metadata = parse_metadata(value);
-        continue;
-      }
-      try {
-        auto [array, range] = parse_entry(value);
-        array.bytes = bytes(range);
-        ranges.push_back(range);
-        file.tensors.emplace(key, std::move(array));
-      } catch (const std::exception& error) {
-        throw std::runtime_error("tensor " + key + ": " + error.what());
-      }
-    }
-    require_tiling(std::move(ranges), data_size());
+    std::map<std::string, ByteRange> ranges;
+    for (const auto& [key, value] : header.items())
+      if (key == "__metadata__") file.metadata = parse_metadata(value);
+      else
+        naming_tensor(key, [&] {
+          auto [array, range] = parse_entry(value);
+          require_in_file(range);
+          ranges.emplace(key, range);
+          file.tensors.emplace(key, std::move(array));
+        });
+    require_tiling(ranges, data_size());  // before data are read, which overlapping tensors would multiply
+    for (auto& [key, array] : file.tensors) naming_tensor(key, [&] { array.bytes = bytes(ranges.at(key)); });
     return file;
   }
 
  private:
   std::uint64_t data_size() const { return file_size_ - data_begin_; }
 
+  template <class F>
+  static void naming_tensor(const std::string& name, F f) {
+    try {
+      f();
+    } catch (const std::exception& error) {
+      throw std::runtime_error("tensor " + name + ": " + error.what());
+    }
+  }
+
   std::string header_text() {
     std::uint64_t size = 0;
     if (!in_.read(reinterpret_cast<char*>(&size), sizeof size))
       throw std::runtime_error("truncated (shorter than the 8 bytes of the header's length)");
-    if (size > file_size_ - sizeof size)
+    if (size > (std::min)(file_size_ - sizeof size, header_limit))
       throw std::runtime_error("truncated, or not a safetensors file (the header claims " + std::to_string(size) +
                                " bytes)");
     std::string text(size, '\0');
@@ -149,10 +156,13 @@ class SafetensorsReader {
     return text;
   }
 
-  std::vector<std::byte> bytes(const ByteRange& range) {
+  void require_in_file(const ByteRange& range) const {
     if (range.end > data_size())
       throw std::runtime_error("data end at byte " + std::to_string(range.end) + ", the file holds " +
                                std::to_string(data_size()) + " (truncated?)");
+  }
+
+  std::vector<std::byte> bytes(const ByteRange& range) {
     std::vector<std::byte> all(range.end - range.begin);
     in_.seekg(static_cast<std::streamoff>(data_begin_ + range.begin));
     if (!in_.read(reinterpret_cast<char*>(all.data()), static_cast<std::streamsize>(all.size())))
@@ -161,6 +171,7 @@ class SafetensorsReader {
   }
 
   std::ifstream in_;
+  static constexpr std::uint64_t header_limit = 100'000'000;  // bytes; that of the format's own library
   std::uint64_t file_size_ = 0, data_begin_ = 0;
 };
 
@@ -170,6 +181,7 @@ class SafetensorsReader {
 ///
 /// @throws std::runtime_error "PATH: WHAT", naming the tensor where one is at fault.
 inline Safetensors read_safetensors(const std::filesystem::path& path) {
+  require_regular_file(path);
   try {
     return detail::SafetensorsReader(path).read();
   } catch (const std::runtime_error& error) {

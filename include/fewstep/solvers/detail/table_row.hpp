@@ -1,6 +1,7 @@
 #pragma once
 
 #include "../../errors.hpp"
+#include "../../level.hpp"
 
 #include <cmath>
 #include <cstddef>
@@ -30,15 +31,15 @@ struct TableRow {
   /// @throws std::invalid_argument naming the number that is out of range.
   void validate(std::size_t index, double level) const {
     require_finite(index, ".carry", carry);
-    require_positive(index, ".sigma_scale", sigma_scale);
-    require_fed(index, ".sigma_scale times the level", sigma_scale * level);
+    require_level(index, ".sigma_scale", sigma_scale);
+    require_level(index, ".sigma_scale times the level", sigma_scale * level);
     require_count(index, ".weights", weights.size(), 1, index + 1);
     for (const double w : weights) require_finite(index, ".weights", w);
     require_count(index, ".midpoints", midpoints.size(), 0, max_midpoints);
     for (const Midpoint& m : midpoints) {
-      require_positive(index, ".midpoints.level", m.level);
-      require_positive(index, ".midpoints.sigma_scale", m.sigma_scale);
-      require_fed(index, ".midpoints.sigma_scale times the level", m.sigma_scale * m.level);
+      require_level(index, ".midpoints.level", m.level);
+      require_level(index, ".midpoints.sigma_scale", m.sigma_scale);
+      require_level(index, ".midpoints.sigma_scale times the level", m.sigma_scale * m.level);
       for (const double w : {m.reach, m.weight, m.carry}) require_finite(index, ".midpoints' weights", w);
     }
   }
@@ -57,13 +58,8 @@ struct TableRow {
   static void require_finite(std::size_t index, const char* member, double value) {
     require(std::isfinite(value), {"Table::rows[", index, "]", member}, value, "finite numbers");
   }
-  static void require_positive(std::size_t index, const char* member, double value,
-                               const char* allowed = "positive numbers") {
-    require(value > 0 && std::isfinite(value), {"Table::rows[", index, "]", member}, value, allowed);
-  }
-  /// The level that the network is fed must neither overflow nor become 0.
-  static void require_fed(std::size_t index, const char* member, double level) {
-    require_positive(index, member, level, "positive and finite numbers");
+  static void require_level(std::size_t index, const char* member, double value) {
+    require(detail::is_level(value), {"Table::rows[", index, "]", member}, value, detail::allowed_levels);
   }
   static void require_count(std::size_t index, const char* member, std::size_t count, std::size_t least,
                             std::size_t most) {
