@@ -134,7 +134,7 @@ TEST_CASE("npy: a wrong shape or folder leaves no file") {
         "npy data has 5 numbers; its shape (2,3,) holds 6");
   CHECK(refusal<std::runtime_error>([&] {
           write_npy(scratch.dir / "no" / "a.npy", data, {5});
-        }).find("a.npy: cannot be written") != std::string::npos);
+        }).ends_with("a.npy failed: No such file or directory"));
   CHECK(fs::is_empty(scratch.dir));
 }
 

@@ -19,6 +19,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -376,8 +378,23 @@ TEST_CASE("malformed safetensors files are rejected with the name of the tensor"
   CHECK(error_of(io::read_safetensors, file.path) == "truncated (shorter than the 8 bytes of the header's length)");
   file.write("{\"a\": 1}{");
   CHECK_THAT(error_of(io::read_safetensors, file.path), Catch::StartsWith("truncated, or not a safetensors file"));
+  const std::uint64_t claim = std::uint64_t{8} << 30;  // a header of 8 GiB
+  file.write(std::string(reinterpret_cast<const char*>(&claim), sizeof claim) + "{}");
+  CHECK_THAT(error_of(io::read_safetensors, file.path), Catch::Contains("the header claims 8589934592 bytes"));
+  std::string overlapping;  // which would be read 6,000 times if the ranges were not checked first
+  for (int i = 0; i < 6000; ++i)
+    overlapping += std::string(i ? ", " : "{") + "\"" + std::to_string(i) +
+                   R"(": {"dtype": "U8", "shape": [1000000], "data_offsets": [0, 1000000]})";
+  CHECK(error(overlapping + "}", 1'000'000) == "tensors overlap at data byte 0");
+  CHECK(error("{\"\\u001b[2J\": 1}") == "tensor \\x1b[2J: needs exactly dtype, shape and data_offsets");
   fs::remove(file.path);
-  CHECK(error_of(io::read_safetensors, file.path) == "no such file, or not readable");
+  CHECK(error_of(io::read_safetensors, file.path) == "no such file");
+  fs::create_directory(file.path);
+  CHECK(error_of(io::read_safetensors, file.path) == "a folder, not a file");
+  CHECK(error_of(io::read_json, file.path) == "cannot be read");
+  fs::remove(file.path);
+  REQUIRE(::mkfifo(file.path.c_str(), 0600) == 0);
+  CHECK(error_of(io::read_safetensors, file.path) == "not a regular file");  // reading would wait for a writer
 }
 
 TEST_CASE("half precision: every value survives a round trip, others round to nearest, ties to even") {

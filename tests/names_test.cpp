@@ -84,7 +84,7 @@ TEST_CASE("from_diffusers reads a configuration and names a setting that it reje
                  Catch::Contains("did you mean DPMSolverMultistepScheduler?"));
   CHECK(refusal({{"algorithm_type", "sde-dpmsolver++"}}) ==
         "algorithm_type is sde-dpmsolver++; allowed: dpmsolver++, dpmsolver");
-  CHECK(refusal({{"solver_order", "two"}}) == "solver_order is two; allowed: a number");
+  CHECK(refusal({{"solver_order", "two"}}) == "solver_order is two; allowed: a whole number");
   CHECK(refusal({{"timestep_spacing", "even"}}) == "timestep_spacing is even; allowed: linspace, leading, trailing");
   CHECK_THAT(refusal({{"clip_sample", true}, {"timestep_spacing", "linspace"}}, "DDIMScheduler"),
              Catch::Contains("clip_sample is true"));
@@ -93,6 +93,26 @@ TEST_CASE("from_diffusers reads a configuration and names a setting that it reje
   CHECK_THAT(refusal({{"solver_order", 7}}), Catch::Contains("order is 7; allowed: 1 to 3"));
   CHECK_THAT(refusal({{"disable_corrector", {3}}}, "UniPCMultistepScheduler"),
              Catch::Contains("disable_corrector[0] is 3"));
+  for (const double count : {-1., 1., 2.9, 1e300})
+    CHECK_THAT(refusal({{"num_train_timesteps", count}}, "EulerDiscreteScheduler"),
+               Catch::StartsWith("num_train_timesteps is "));
+  CHECK(refusal({{"num_train_timesteps", 2.9}}) == "num_train_timesteps is 2.9; allowed: a whole number");
+  CHECK(refusal({{"num_train_timesteps", 2'000'000'000}}) ==
+        "num_train_timesteps is 2000000000; allowed: 2 to 1000000");
+  CHECK(refusal({{"steps_offset", 2147483647}}) == "offset is 2147483647; allowed: 0 to 1000");
+  CHECK(refusal({{"thresholding", true}, {"dynamic_thresholding_ratio", 1.5}}) ==
+        "dynamic_thresholding_ratio is 1.5; allowed: 0 to 1");
+  const auto refused_sigmas = [](std::vector<double> sigmas) {
+    return message_of([&] {
+      io::from_diffusers<double>({{"_class_name", "FlowMatchEulerDiscreteScheduler"}}, 2, 0, std::move(sigmas));
+    });
+  };
+  CHECK(refused_sigmas({1.5, 0.5}) == "a number of sigmas is 1.5; allowed: above 0, at most 1");
+  CHECK(refused_sigmas({1}) == "the number of sigmas is 1; allowed: 2, num_inference_steps");
+  for (const nlohmann::json& config : {nlohmann::json({1}), nlohmann::json(5), nlohmann::json()})
+    CHECK(message_of([&] { io::from_diffusers<double>(config, 5); }) ==
+          std::string("the settings is ") + config.type_name() + "; allowed: an object");
+  CHECK(message_of([] { io::from_diffusers<double>({{"_class_name", 5}}, 5); }) == "_class_name is 5; allowed: text");
   CHECK(message_of([] { io::from_diffusers<double>({{"_class_name", "EulerDiscreteScheduler"}}, 0); }) ==
-        "num_inference_steps is 0; allowed: 1 or more");
+        "num_inference_steps is 0; allowed: 1 to 1000000");
 }

@@ -126,3 +126,22 @@ TEST_CASE("published schedules, also stretched to other numbers of steps") {
   CHECK_THAT(message_of([] { stretched({2, 1, 0}, 4); }), Catch::Contains("last level is 0"));
   CHECK_THAT(message_of([] { stretched({2, 1}, 0); }), Catch::Contains("steps is 0"));
 }
+
+TEST_CASE("numbers that would overflow, never converge or fill the memory are rejected") {
+  const NoiseTable table = NoiseTable::linear(1e-4, 0.02, 1000);
+  CHECK(message_of([&] { beta_quantiles(table, 2, 1e308, 1e308); }) == "a and b is 1e+308; allowed: 0.01 to 1000");
+  CHECK(message_of([&] { beta_quantiles(table, 2, 0.6, NAN); }) == "a and b is nan; allowed: 0.01 to 1000");
+  CHECK_THAT(message_of([&] { beta_quantiles(table, 2'000'000'000); }), Catch::Contains("allowed: 1 to 1000000"));
+  CHECK_THAT(message_of([] { karras({.steps = 2'000'000'000}); }), Catch::Contains("allowed: 1 to 1000000"));
+  CHECK_THAT(message_of([&] { training_steps(1000, {.steps = 10, .offset = 2147483647}); }),
+             Catch::Contains("offset is 2147483647; allowed: 0 to 1000"));
+  CHECK(message_of([&] { table.sigma(NAN); }) == "the training time is nan; allowed: finite numbers");
+  CHECK(message_of([] { NoiseTable({0.5, 1e-300}); }) ==
+        "beta 1 is 1e-300; allowed: numbers that change the product of 1 - beta");
+  CHECK_THAT(message_of([] { NoiseTable({1e-300, 1e-300}).with_zero_terminal_snr(); }),
+             Catch::Contains("alpha at the last training step is 1; allowed: less than at the first"));
+  CHECK(message_of([] { Schedule({1e101, 1}); }) ==
+        "noise level 0 is 1e+101; allowed: 1e-100 to 1e100, 0 only as the end of a decreasing schedule");
+  CHECK_THAT(message_of([] { Schedule({1, 1e-101}); }), Catch::Contains("noise level 1 is 1e-101"));
+  CHECK_THAT(message_of([] { karras({.steps = 3, .sigma_max = 1e200}); }), Catch::Contains("sigma_max is 1e+200"));
+}
