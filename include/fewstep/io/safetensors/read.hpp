@@ -116,17 +116,22 @@ class SafetensorsReader {
     const nlohmann::json header = parse_header(header_text());
     Safetensors file;
     std::map<std::string, ByteRange> ranges;
-    for (const auto& [key, value] : header.items())
-      if (key == "__metadata__") file.metadata = parse_metadata(value);
-      else
-        naming_tensor(key, [&] {
-          auto [array, range] = parse_entry(value);
-          require_in_file(range);
-          ranges.emplace(key, range);
-          file.tensors.emplace(key, std::move(array));
-        });
+    for (const auto& item : header.items()) {
+      const std::string& name = item.key();
+      if (name == "__metadata__") {
+        file.metadata = parse_metadata(item.value());
+        continue;
+      }
+      naming_tensor(name, [&] {
+        auto [array, range] = parse_entry(item.value());
+        require_in_file(range);
+        ranges.emplace(name, range);
+        file.tensors.emplace(name, std::move(array));
+      });
+    }
     require_tiling(ranges, data_size());  // before data are read, which overlapping tensors would multiply
-    for (auto& [key, array] : file.tensors) naming_tensor(key, [&] { array.bytes = bytes(ranges.at(key)); });
+    for (auto& tensor : file.tensors)
+      naming_tensor(tensor.first, [&] { tensor.second.bytes = bytes(ranges.at(tensor.first)); });
     return file;
   }
 

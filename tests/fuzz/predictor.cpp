@@ -1,0 +1,12 @@
+// Files of predictors.
+#include "fuzz.hpp"
+
+#include <fewstep/io/amed_file.hpp>
+
+using namespace fewstep;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const fuzz::File file(data, size);
+  fuzz::accepted([&] { io::read_amed(file.path()); });
+  return 0;
+}
