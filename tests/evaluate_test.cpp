@@ -3,6 +3,7 @@
 #include "../examples/commands/support/condition.hpp"
 #include "../examples/commands/support/difficulty.hpp"
 #include "../examples/commands/support/end_comparison.hpp"
+#include "../examples/commands/support/fashion_mnist.hpp"
 #include "../examples/commands/support/loaded_sampler.hpp"
 #include "../examples/commands/support/metrics.hpp"
 #include "../examples/commands/support/network.hpp"
@@ -243,6 +244,40 @@ TEST_CASE("Cache returns a stored result for the same description only") {
   CHECK(none("one", make).at("n").item<int>() == 3);
   for (const auto& entry : fs::directory_iterator(scratch.dir / "cache")) fs::resize_file(entry.path(), 40);
   CHECK(cache("two", make).at("n").item<int>() == 4);  // a truncated file is replaced
+}
+
+TEST_CASE("IDX files that are malformed or do not fit together are rejected by name") {
+  const Scratch scratch("idx");
+  const std::string labels = "t10k-labels-idx1-ubyte", images = "t10k-images-idx3-ubyte";
+  const auto message = [&] {
+    try {
+      load_fashion_mnist(scratch.dir, "t10k");
+    } catch (const std::runtime_error& error) {
+      return std::string(error.what()).substr(scratch.dir.string().size() + 1);
+    }
+    return std::string("(accepted)");
+  };
+  const auto refused = [&](const std::string& file, std::size_t at, const std::string& bytes,
+                           const std::string& words) {
+    write_images(scratch.dir, "t10k", 40);
+    std::string all = scratch.bytes(file);
+    all.replace(at, bytes.size(), bytes);
+    std::ofstream(scratch.dir / file, std::ios::binary) << all;
+    CHECK(message() == file + ": " + words);
+  };
+  const std::string sizes = "; allowed: 1 or more, at most 1000000000 bytes in all";
+  refused(labels, 4, "\xff\xff\xff\xff", "an extent is 4294967295" + sizes);
+  refused(labels, 4, {"\x30\0\0\0", 4}, "not a complete IDX file");
+  refused(labels, 4, {"\0\0\0\x5", 4}, "5 labels for 40 images");
+  refused(labels, 4, {"\0\0\0\0", 4}, "an extent is 0" + sizes);
+  refused(labels, 10, "\x0a", "a label is 10; allowed: 0 to 9");
+  refused(images, 4, {"\0\0\0\0", 4}, "an extent is 0" + sizes);
+  refused(images, 4, {"\0\xff\xff\xff", 4}, "an extent is 28" + sizes);
+  refused(images, 8, {"\0\0\0\x0e\0\0\0\x38", 8}, "images of 14x56 pixels; allowed: 28x28");
+  refused(images, 3, "\x04", "not an IDX file of bytes with 3 extents");
+  fs::remove(scratch.dir / images);
+  fs::create_directory(scratch.dir / images);
+  CHECK(message() == images + ": a folder, not a file");
 }
 
 TEST_CASE("train_amed: a resumed training equals an uninterrupted one, with and without cached teacher") {
