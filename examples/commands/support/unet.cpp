@@ -5,6 +5,7 @@
 
 #include <torch/nn/module.h>
 
+#include <cstdio>
 #include <stdexcept>
 #include <utility>
 
@@ -22,6 +23,20 @@ std::string shape_text(const torch::Tensor& tensor) {
   std::string text = "[";
   for (const std::int64_t extent : tensor.sizes()) text += (text.size() > 1 ? ", " : "") + std::to_string(extent);
   return text + "]";
+}
+
+/// Checks, before the network takes memory, that the file holds about as many numbers. A smaller difference is left to
+/// load_state(), which names a tensor.
+void require_weights(const UnetConfig& config, const std::map<std::string, torch::Tensor>& tensors) {
+  constexpr double tolerated = 1e6;
+  double numbers = 0;
+  for (const auto& [name, tensor] : tensors) numbers += static_cast<double>(tensor.numel());
+  const double least = least_weights(config);
+  if (least <= 2 * numbers + tolerated) return;
+  char text[120];
+  std::snprintf(text, sizeof text, "the network has %.3g weights or more, the tensors hold %.3g numbers", least,
+                numbers);
+  throw std::runtime_error(text);
 }
 
 }  // namespace
@@ -124,7 +139,9 @@ torch::Tensor class_rows(const torch::Tensor& classes, std::int64_t label_dim) {
 std::shared_ptr<EdmDenoiser> load_unet(const std::filesystem::path& path) {
   const TensorFile file = load_tensors(path);
   try {
-    const auto network = std::make_shared<EdmDenoiser>(parse_unet_config(file.metadata));
+    const UnetConfig config = parse_unet_config(file.metadata);
+    require_weights(config, file.tensors);
+    const auto network = std::make_shared<EdmDenoiser>(config);
     network->load_state(file.tensors);
     network->eval();
     for (torch::Tensor& parameter : network->parameters()) parameter.requires_grad_(false);

@@ -6,26 +6,56 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstddef>
 #include <exception>
 #include <stdexcept>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 namespace fewstep::examples {
 
 namespace {
 
+// Far beyond all published networks.
+constexpr std::int64_t most_channels = 1'024, most_side = 4'096, most_classes = 65'536, most_width = 4'096,
+                       most_multiple = 64, most_blocks = 64;
+constexpr std::int64_t most_numbers = std::int64_t{1} << 26;  // of an image
+constexpr std::size_t most_resolutions = 16, most_taps = 16;
+constexpr std::size_t longest_value = 100;  // in a message
+
+/// Whether JSON is a whole number that int64 holds. A conversion would round 2.9, and is undefined for 1e300.
+bool is_whole(const nlohmann::json& json) {
+  constexpr double most = 2'147'483'647;  // of those that are written with a point or an exponent
+  if (json.is_number_unsigned()) return std::in_range<std::int64_t>(json.get<std::uint64_t>());
+  if (json.is_number_float())
+    return json.get<double>() == std::floor(json.get<double>()) && std::abs(json.get<double>()) <= most;
+  return json.is_number_integer();
+}
+
+template <class T>
+bool fits(const nlohmann::json& json) {
+  if constexpr (std::is_same_v<T, std::int64_t>) return is_whole(json);
+  if constexpr (std::is_same_v<T, std::vector<std::int64_t>>)
+    return json.is_array() && std::all_of(json.begin(), json.end(), is_whole);
+  return true;
+}
+
 template <class T>
 void read(const nlohmann::json& json, const char* key, T& value) {
   if (!json.contains(key)) return;
+  const auto fail = [&] {
+    throw std::runtime_error(std::string("metadata: ") + key + " has the unusable value " +
+                             json.at(key).dump().substr(0, longest_value));
+  };
+  if (!fits<T>(json.at(key))) fail();
   try {
     value = json.at(key).get<T>();
   } catch (const nlohmann::json::exception&) {
-    throw std::runtime_error(std::string("metadata: ") + key + " has the unusable value " + json.at(key).dump());
+    fail();
   }
 }
-
-constexpr std::int64_t largest = 65'536;      // of any size
-constexpr std::size_t most_resolutions = 16;  // of one network
 
 void require(bool allowed, const std::string& name, const std::string& value, const std::string& what) {
   if (!allowed) throw std::runtime_error("metadata: " + name + " is " + value + "; allowed: " + what);
@@ -63,7 +93,39 @@ void read_arch(const nlohmann::json& arch, UnetConfig& config) {
   read(arch, "label_dropout", config.label_dropout);
 }
 
+void validate_sizes(const UnetConfig& c) {
+  const auto range = [](const char* name, std::int64_t value, std::int64_t least, std::int64_t most) {
+    require(value >= least && value <= most, name, std::to_string(value),
+            std::to_string(least) + " to " + std::to_string(most));
+  };
+  range("img_channels", c.img_channels, 1, most_channels);
+  range("img_resolution", c.img_resolution, 1, most_side);
+  range("img_channels * img_resolution^2", c.img_channels * c.img_resolution * c.img_resolution, 1, most_numbers);
+  range("label_dim", c.label_dim, 0, most_classes);
+  range("model_channels", c.model_channels, 4, most_width);
+  range("channel_mult_emb", c.channel_mult_emb, 1, most_multiple);
+  range("channel_mult_noise", c.channel_mult_noise, 1, most_multiple);
+  range("num_blocks", c.num_blocks, 1, most_blocks);
+  range("augment_dim", c.augment_dim, 0, most_classes);
+  for (const std::int64_t multiple : c.channel_mult) range("channel_mult", multiple, 1, most_multiple);
+}
+
 }  // namespace
+
+double least_weights(const UnetConfig& c) {
+  const auto wide = [](std::int64_t count) { return static_cast<double>(count); };
+  const double embedding = wide(c.model_channels) * wide(c.channel_mult_emb),
+               noise = wide(c.model_channels) * (c.adm() ? 1 : wide(c.channel_mult_noise));
+  double sum =
+      (noise + embedding) * embedding + wide(c.label_dim) * (c.adm() ? embedding : noise) + wide(c.augment_dim) * noise;
+  for (const std::int64_t multiple : c.channel_mult) {
+    const double out = wide(c.model_channels) * wide(multiple);
+    const double blocks = wide(c.num_blocks);  // of the encoder; the decoder has one more
+    // Two convolutions in each block, of 9 * out^2 weights or, in the mean, more; a layer from the embedding.
+    sum += 9 * out * out * (2 * blocks + 2 * (blocks + 1)) + embedding * out * (2 * blocks + 1);
+  }
+  return sum;
+}
 
 void validate(const UnetConfig& c) {
   require(c.model_type == "SongUNet" || c.adm(), "model_type", c.model_type, "SongUNet, DhariwalUNet");
@@ -72,27 +134,16 @@ void validate(const UnetConfig& c) {
   require(c.encoder_type == "standard" || c.encoder_type == "residual", "encoder_type", c.encoder_type,
           "standard, residual");
   require(c.decoder_type == "standard", "decoder_type", c.decoder_type, "standard");
-  const auto at_least = [](const char* name, std::int64_t value, std::int64_t least) {
-    require(value >= least && value <= largest, name, std::to_string(value),
-            std::to_string(least) + " to " + std::to_string(largest));
-  };
-  at_least("img_channels", c.img_channels, 1);
-  at_least("img_resolution", c.img_resolution, 1);
-  at_least("label_dim", c.label_dim, 0);
-  at_least("model_channels", c.model_channels, 4);
-  at_least("channel_mult_emb", c.channel_mult_emb, 1);
-  at_least("channel_mult_noise", c.channel_mult_noise, 1);
-  at_least("num_blocks", c.num_blocks, 1);
-  at_least("augment_dim", c.augment_dim, 0);
+  validate_sizes(c);
   require(c.model_channels % 4 == 0, "model_channels", std::to_string(c.model_channels), "multiples of 4");
   require(!c.channel_mult.empty() && c.channel_mult.size() <= most_resolutions, "the length of channel_mult",
           std::to_string(c.channel_mult.size()), "1 to " + std::to_string(most_resolutions));
-  for (const std::int64_t multiple : c.channel_mult) at_least("channel_mult", multiple, 1);
   const std::int64_t finest_step = std::int64_t{1} << (c.channel_mult.size() - 1);
   require(c.img_resolution % finest_step == 0, "img_resolution", std::to_string(c.img_resolution),
           "multiples of " + std::to_string(finest_step));
-  require(c.resample_filter.size() >= 2 && c.resample_filter.size() % 2 == 0, "the length of resample_filter",
-          std::to_string(c.resample_filter.size()), "2, 4, ...");
+  require(c.resample_filter.size() >= 2 && c.resample_filter.size() % 2 == 0 && c.resample_filter.size() <= most_taps,
+          "the length of resample_filter", std::to_string(c.resample_filter.size()),
+          "2, 4, ..., " + std::to_string(most_taps));
   require(c.sigma_data > 0, "sigma_data", std::to_string(c.sigma_data), "positive numbers");
   require(c.dropout >= 0 && c.dropout < 1, "dropout", std::to_string(c.dropout), "[0, 1)");
   require(c.label_dropout >= 0 && c.label_dropout <= 1, "label_dropout", std::to_string(c.label_dropout), "[0, 1]");
@@ -106,7 +157,7 @@ UnetConfig parse_unet_config(const std::map<std::string, std::string>& metadata)
       return io::parse_json(found->second);
     } catch (const std::exception&) {
       throw std::runtime_error(std::string("metadata: ") + key + " has the unusable value " +
-                               found->second.substr(0, 100));
+                               found->second.substr(0, longest_value));
     }
   };
 

@@ -37,6 +37,10 @@ struct UnetConfig {
 /// @throws std::runtime_error naming the entry, its value and what is allowed.
 void validate(const UnetConfig& config);
 
+/// Returns a lower bound of the number of weights of a valid network, close to it for large ones: that of the blocks'
+/// 3x3 convolutions and of the layers for noise level, labels and augmentation.
+double least_weights(const UnetConfig& config);
+
 /// Reads the metadata entries `arch` (a JSON object), img_resolution, img_channels, label_dim and sigma_data. Other
 /// entries are ignored. An unknown entry within `arch` is an error, since it may change what the network computes.
 /// @throws std::runtime_error naming the entry that is missing, malformed or not supported.
