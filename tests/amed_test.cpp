@@ -20,6 +20,7 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <limits>
 #include <sstream>
@@ -446,6 +447,63 @@ TEST_CASE("train_amed rejects a checkpoint without settings") {
   CHECK(outcome.code > 0);
   CHECK(outcome.text ==
         "error: p.safetensors.checkpoint has no settings: an old version wrote it; remove it to start over\n");
+}
+
+TEST_CASE("train_amed: a damaged checkpoint is named, a full disk leaves the older one") {
+  const Scratch scratch("amed_disk");
+  const std::string common = "--model '" + (networks / "ddpmpp_uncond.safetensors").string() +
+                             "' --steps 2 --afs --batch 3 --validation 3 --out p.safetensors --trajectories ";
+  REQUIRE(scratch.run("train_amed", common + "3").code == 0);
+  const std::string checkpoint = scratch.bytes("p.safetensors.checkpoint"), weights = scratch.bytes("p.safetensors");
+  const auto files = std::distance(fs::directory_iterator(scratch.dir), {});
+
+  const auto full = scratch.run("train_amed", common + "6", "ulimit -f 20 &&");
+  INFO(full.text);
+  CHECK(full.code == 1);
+  CHECK(full.text.ends_with("\nerror: writing p.safetensors.checkpoint failed: File too large\n"));
+  CHECK(scratch.bytes("p.safetensors.checkpoint") == checkpoint);
+  CHECK(scratch.bytes("p.safetensors") == weights);
+  CHECK(std::distance(fs::directory_iterator(scratch.dir), {}) == files);
+
+  for (const std::string& bytes : {checkpoint.substr(0, checkpoint.size() / 2), std::string("no archive")}) {
+    std::ofstream(scratch.dir / "p.safetensors.checkpoint", std::ios::binary) << bytes;
+    const auto damaged = scratch.run("train_amed", common + "6");
+    INFO(damaged.text);
+    CHECK(damaged.code == 1);
+    CHECK(damaged.text.starts_with("error: p.safetensors.checkpoint: "));
+    CHECK(damaged.text.ends_with("; remove it to start over\n"));
+    CHECK(std::count(damaged.text.begin(), damaged.text.end(), '\n') == 1);
+  }
+  fs::remove(scratch.dir / "p.safetensors.checkpoint");
+  fs::create_directory(scratch.dir / "p.safetensors.checkpoint");
+  CHECK(scratch.run("train_amed", common + "6").text ==
+        "error: out is p.safetensors.checkpoint; allowed: files: this is a folder\n");
+}
+
+TEST_CASE("train_amed: after a signal the same command continues, with the weights of an uninterrupted run") {
+  const Scratch scratch("amed_signal");
+  const std::string common = "--model '" + (networks / "ddpmpp_uncond.safetensors").string() +
+                             "' --steps 2 --afs --batch 3 --validation 3 --cache cache ";
+  const auto stopped = scratch.shell(
+      Scratch::program("train_amed") + " " + common +
+      "--out parts.safetensors --trajectories 1000000 & until grep -qs '^trajectories' parts.safetensors.log; do sleep "
+      "0.05; done; kill -TERM $!; wait $!");
+  INFO(stopped.text);
+  CHECK(stopped.code == 128 + 15);
+  CHECK(stopped.text == "interrupted; the same command continues from parts.safetensors.checkpoint\n");
+  CHECK_FALSE(fs::exists(scratch.dir / "parts.safetensors"));
+  CHECK_FALSE(fs::exists(scratch.dir / "parts.safetensors.lock"));
+  const std::string log = scratch.bytes("parts.safetensors.log");
+  const std::string total = std::to_string(std::stol(log.substr(log.rfind("\ntrajectories ") + 14)) + 3);
+  for (const std::string name : {"parts", "whole"}) {
+    const auto done = scratch.run("train_amed", common + "--out " + name + ".safetensors --trajectories " + total);
+    INFO(done.text);
+    REQUIRE(done.code == 0);
+  }
+  const AmedNetwork parts = io::read_amed(scratch.dir / "parts.safetensors").network,
+                    whole = io::read_amed(scratch.dir / "whole.safetensors").network;
+  CHECK(parts.encode_0.weight == whole.encode_0.weight);
+  CHECK(parts.ratio->weight == whole.ratio->weight);
 }
 
 TEST_CASE(

@@ -1,9 +1,12 @@
 // The small tools of the examples: other code reads what they write, and they reject wrong input in one line.
 #include "../examples/commands/support/image_grid.hpp"
 #include "../examples/commands/support/npy.hpp"
+#include "../examples/commands/support/output.hpp"
 #include "../examples/commands/support/plot.hpp"
+#include "../examples/commands/support/process.hpp"
 #include "../examples/commands/support/progress.hpp"
 #include "../examples/commands/support/seeds.hpp"
+#include "../examples/commands/support/signals.hpp"
 #include "support/catch.hpp"
 
 #include <fewstep/io/atomic_write.hpp>
@@ -16,9 +19,13 @@
 #include <stb_image.h>
 #pragma GCC diagnostic pop
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -159,6 +166,76 @@ TEST_CASE("atomic_write: concurrent writers of one path all succeed and leave on
   CHECK(failed == 0);
   CHECK(std::count(texts.begin(), texts.end(), bytes_of(path)) == 1);
   CHECK(std::distance(fs::directory_iterator(scratch.dir), {}) == 1);
+}
+
+TEST_CASE("outputs: a path is tried and locked, and nothing is left behind") {
+  const Scratch scratch;
+  const fs::path path = scratch.dir / "a.png";
+  check_output("out", path, ".png");
+  CHECK_FALSE(fs::exists(path));
+  CHECK(fs::exists(path.string() + ".lock"));
+  CHECK(std::distance(fs::directory_iterator(scratch.dir), {}) == 1);
+  CHECK(refusal<std::invalid_argument>([&] { check_output("npy", scratch.dir / "." / "a.png", ""); }) ==
+        "npy is " + (scratch.dir / "." / "a.png").string() + "; allowed: files that no other process or option writes");
+  check_output_folder("cache", scratch.dir / "new" / "cache");
+  CHECK(fs::is_empty(scratch.dir / "new" / "cache"));
+  std::ofstream(scratch.dir / "file") << "text";
+  CHECK(refusal<std::invalid_argument>([&] {
+          check_output_folder("cache", scratch.dir / "file");
+        }).ends_with("; allowed: folders: this is a file"));
+}
+
+TEST_CASE("outputs: a disk that cannot be written is found before the work, with the system's reason") {
+  const Scratch scratch;
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit full{0, before.rlim_max};
+  std::string file, folder;
+  setrlimit(RLIMIT_FSIZE, &full);
+  file = refusal<std::runtime_error>([&] { check_output("out", scratch.dir / "b.png", ""); });
+  folder = refusal<std::runtime_error>([&] { check_output_folder("cache", scratch.dir); });
+  setrlimit(RLIMIT_FSIZE, &before);
+  CHECK(file == "writing " + (scratch.dir / "b.png").string() + " failed: File too large");
+  CHECK(folder == "writing " + (scratch.dir / "cache").string() + " failed: File too large");
+  CHECK(std::distance(fs::directory_iterator(scratch.dir), {}) == 1);  // the lock, until the process ends
+  CHECK(refusal<std::runtime_error>([&] {
+          check_output("out", scratch.dir / std::string(250, 'a'), "");
+        }).ends_with("failed: File name too long"));
+}
+
+TEST_CASE("logs: lines are appended, and a full disk is an error") {
+  const Scratch scratch;
+  for (const char* text : {"one", "two"}) Log(scratch.dir / "a.log").write(text);
+  CHECK(bytes_of(scratch.dir / "a.log") == "one\ntwo\n");
+  CHECK(refusal<std::runtime_error>([] { Log("/dev/full").write("one"); }) ==
+        "writing /dev/full failed: No space left on device");
+  CHECK(refusal<std::runtime_error>([&] {
+          Log(scratch.dir / "no" / "a.log");
+        }).ends_with("a.log failed: No such file or directory"));
+}
+
+TEST_CASE("signals: the first one is remembered, and the exit status tells it") {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    CHECK(run_main([] { throw_if_interrupted(); }) == 0);
+    CHECK(run_main([&] {
+            std::raise(number);
+            CHECK(interrupted());
+            run_keeping([] { return "the state is kept"; }, [] { throw_if_interrupted(); });
+          }) == 128 + number);
+  }
+  std::signal(SIGINT, SIG_IGN);
+  CHECK(run_main([] {
+          std::raise(SIGINT);
+          throw_if_interrupted();
+        }) == 0);
+  std::signal(SIGINT, SIG_DFL);
+}
+
+TEST_CASE("errors: the first line is printed, its control characters escaped") {
+  CHECK(first_line(std::runtime_error("a\x1b[31mb\nframe #0")) == "a\\x1b[31mb");
+  CHECK(run_main([] { throw std::runtime_error("shown by the test of run_main()\nnot shown"); }) == 1);
+  CHECK(run_main([] { throw 1; }) == 1);
 }
 
 TEST_CASE("plots: without gnuplot nothing is drawn and the program continues") {

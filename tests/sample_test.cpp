@@ -3,6 +3,10 @@
 
 #include <fewstep/io/amed_file.hpp>
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -174,6 +178,63 @@ TEST_CASE("sample: wrong options give a one-line error and no file") {
   refused(model + "--out a.jpg", "out is a.jpg; allowed: files that end in .png");
   refused(model + "--colour" + out, "--colour");
   refused("--model absent.safetensors" + out, "absent.safetensors");
+}
+
+TEST_CASE("sample: outputs are tried first, and not shared with another process") {
+  const Scratch scratch;
+  const std::string model = "--model '" + grey + "' --steps 2 --seeds 0 ";
+  for (const std::string option : {"--out a.png", "--npy a.npy", "--trajectory a.npy"}) {
+    const std::string file = option.substr(option.find(' ') + 1), name = option.substr(2, option.find(' ') - 2);
+    CHECK(scratch.run("sample", model + option, "ulimit -f 0 &&").text ==
+          "error: writing " + file + " failed: File too large\n");
+    const int other = open((scratch.dir / (file + ".lock")).c_str(), O_RDWR | O_CREAT, 0600);
+    REQUIRE(flock(other, LOCK_EX) == 0);
+    CHECK(scratch.sample(model + option).text ==
+          "error: " + name + " is " + file + "; allowed: files that no other process or option writes\n");
+    close(other);
+    CHECK(scratch.sample(model + option).code == 0);
+    CHECK_FALSE(fs::exists(scratch.dir / (file + ".lock")));
+  }
+  CHECK(scratch.sample(model + "--npy b.npy --trajectory b.npy").code == 1);
+  const auto full = scratch.sample(model + "--out a.png > /dev/full");
+  CHECK(full.text.ends_with("\nerror: writing stdout failed: No space left on device\n"));
+  CHECK(full.code == 1);
+  CHECK(scratch.sample("--model . --out a.png").text == "error: .: a folder, not a file\n");
+}
+
+TEST_CASE("sample: a model's description cannot make it take much memory") {
+  const Scratch scratch;
+  std::ifstream in(grey, std::ios::binary);
+  const std::string good{std::istreambuf_iterator<char>(in), {}};
+  const auto refused = [&](const std::string& from, const std::string& to, const std::string& words) {
+    std::string bytes = good;
+    const auto at = bytes.find(from);
+    REQUIRE(at != bytes.npos);
+    bytes.replace(at, from.size(), to);
+    std::uint64_t header = 0;
+    std::memcpy(&header, bytes.data(), sizeof header);
+    header += to.size() - from.size();
+    std::memcpy(bytes.data(), &header, sizeof header);
+    std::ofstream(scratch.dir / "bad.safetensors", std::ios::binary) << bytes;
+    CHECK(scratch.run("sample", "--model bad.safetensors --out a.png", "ulimit -v 8000000 &&").text ==
+          "error: bad.safetensors: " + words + "\n");
+  };
+  const std::string blocks = R"(\"num_blocks\": 2)", width = R"(\"model_channels\": 8)", multiples = R"([1, 2, 2])",
+                    unusable = "metadata: num_blocks has the unusable value ";
+  refused(blocks, R"(\"num_blocks\": 65536)", "metadata: num_blocks is 65536; allowed: 1 to 64");
+  refused(blocks, R"(\"num_blocks\": 2.9)", unusable + "2.9");
+  refused(blocks, R"(\"num_blocks\": 1e300)", unusable + "1e+300");
+  refused(blocks, R"(\"num_blocks\": 18446744073709551615)", unusable + "18446744073709551615");
+  refused(multiples, "[1, 65536]", "metadata: channel_mult is 65536; allowed: 1 to 64");
+  refused(multiples, "[1, 2.5]", "metadata: channel_mult has the unusable value [1,2.5]");
+  refused(multiples, "[64, 64, 64]", "the network has 7.1e+07 weights or more, the tensors hold 1.12e+05 numbers");
+  refused(width, R"(\"model_channels\": 4096)",
+          "the network has 1.56e+10 weights or more, the tensors hold 1.12e+05 numbers");
+  refused(R"("img_resolution": "32")", R"("img_resolution": "65536")",
+          "metadata: img_resolution is 65536; allowed: 1 to 4096");
+  refused(R"("img_channels": "1")", R"("img_channels": "65536")",
+          "metadata: img_channels is 65536; allowed: 1 to 1024");
+  refused(R"("label_dim": "0")", R"("label_dim": "1e300")", "metadata: label_dim has the unusable value 1e+300");
 }
 
 TEST_CASE("sample: a damaged model is rejected") {

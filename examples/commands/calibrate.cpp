@@ -11,6 +11,7 @@
 #include "support/output.hpp"
 #include "support/progress.hpp"
 #include "support/sampler.hpp"
+#include "support/signals.hpp"
 #include "support/solver_list.hpp"
 #include "support/table_store.hpp"
 
@@ -253,9 +254,11 @@ void write_result(const Settings& s, const Problem& problem, const Calibration& 
                 teacher_error);
 }
 
+fs::path part_of(const Settings& s) { return s.out.string() + ".part"; }
+
 template <class D>
 void fit(Settings s, const Problem& problem, const D& denoise) {
-  const fs::path part = s.out.string() + ".part";
+  const fs::path part = part_of(s);
   const std::string state = description(s, problem.command);
   s.options.resume = read_calibration_state(part, state);
   const Schedule schedule = problem.start.schedule();
@@ -290,6 +293,8 @@ void check_batches(const Settings& s, const UnetConfig& config) {
 
 void run(Settings s, const std::string& command) {
   check_output("out", s.out, ".json");
+  check_output("out", part_of(s), ".part");
+  check_output_folder("cache", s.cache);
   const auto network = s.network.load();
   const torch::Device device = parse_device(s.network.device);
   const UnetConfig& config = network->config();
@@ -303,6 +308,7 @@ void run(Settings s, const std::string& command) {
   }
   Meter meter(s.images);
   const Network counted = [&](const Tensor& x, const Tensor& sigma, const Tensor& labels) {
+    throw_if_interrupted();
     meter.count(x.size(0));
     return network->forward(x, sigma, labels);
   };
@@ -321,5 +327,9 @@ int main(int argc, char** argv) {
   Settings s;
   CommandLine line("calibrate", "Fits a solver table to a network.");
   add_options(line, s);
-  return line.run(argc, argv, [&] { run(s, line.text()); });
+  const auto kept = [&s] {
+    const fs::path part = part_of(s);
+    return fs::exists(part) ? "the same command continues from " + part.string() : "nothing was written";
+  };
+  return line.run(argc, argv, [&] { run_keeping(kept, [&] { run(s, line.text()); }); });
 }

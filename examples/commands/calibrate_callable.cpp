@@ -3,6 +3,8 @@
 //   [teacher steps 6] [tries 8]
 #include "support/network_c.h"
 #include "support/output.hpp"
+#include "support/process.hpp"
+#include "support/signals.hpp"
 
 #include <fewstep/eigen.hpp>
 #include <fewstep/fitting/calibrate.hpp>
@@ -15,7 +17,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -49,6 +50,7 @@ class Network {
 
   /// out <- D(x, sigma)
   void operator()(const State& x, double sigma, State& out) const {
+    examples::throw_if_interrupted();
     if (denoise_(network_, x.data(), static_cast<float>(sigma), classes_.data(), out.data(),
                  static_cast<int>(x.cols())) != 0)
       throw std::runtime_error("the network failed");
@@ -131,10 +133,5 @@ void run(const Settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    run(parsed(argc, argv));
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
-    return 1;
-  }
+  return examples::run_main([&] { run(parsed(argc, argv)); });
 }

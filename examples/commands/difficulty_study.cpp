@@ -10,7 +10,9 @@
 #include "support/difficulty.hpp"
 #include "support/loaded_sampler.hpp"
 #include "support/measurement.hpp"
+#include "support/output.hpp"
 #include "support/sample_store.hpp"
+#include "support/signals.hpp"
 
 #include <fewstep/errors.hpp>
 
@@ -149,6 +151,7 @@ KnownBefore known_before(const Method& method, const SampleStore& store) {
 
 void run(const Settings& s) {
   require(s.predictors.size() >= 3, "predictors", std::to_string(s.predictors.size()) + " files", "3 or more");
+  check_output_folder("cache", s.store.cache);
   const torch::NoGradGuard no_grad;
   SampleStore store(s.store);
   const SamplingBudget cheap = budget_of(s.predictors[0], store), middle = budget_of(s.predictors[1], store),
@@ -184,5 +187,6 @@ int main(int argc, char** argv) {
   Settings s;
   CommandLine line("difficulty_study", "Measures what more evaluations for hard samples gain, at the same total NFE.");
   add_options(line, s);
-  return line.run(argc, argv, [&] { run(s); });
+  const auto kept = [&] { return s.store.kept(); };
+  return line.run(argc, argv, [&] { run_keeping(kept, [&] { run(s); }); });
 }

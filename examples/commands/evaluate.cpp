@@ -12,6 +12,7 @@
 #include "support/report.hpp"
 #include "support/sample_store.hpp"
 #include "support/setting_choice.hpp"
+#include "support/signals.hpp"
 #include "support/solver_list.hpp"
 #include "support/tensor_output.hpp"
 
@@ -113,8 +114,10 @@ void write_worst(const Settings& s, const std::vector<Row>& rows, SampleStore& s
 }
 
 void run(const Settings& s) {
-  check_output("out", s.out.string() + ".csv", ".csv");
+  for (const char* end : {".csv", "_differences.csv", ".png"})
+    check_output("out", s.out.string() + end, fs::path(end).extension());
   check_output("worst", s.worst, ".png");
+  check_output_folder("cache", s.store.cache);
   SampleStore store(s.store);
   check(s, store.config());
   ImageFeatures features(s.classifier, s.data);
@@ -136,5 +139,6 @@ int main(int argc, char** argv) {
   Settings s;
   CommandLine line("evaluate", "Measures solvers and predictors on a trained network at equal NFE.");
   add_options(line, s);
-  return line.run(argc, argv, [&] { run(s); });
+  const auto kept = [&] { return s.store.kept(); };
+  return line.run(argc, argv, [&] { run_keeping(kept, [&] { run(s); }); });
 }

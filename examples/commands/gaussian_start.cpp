@@ -10,6 +10,7 @@
 #include "support/noise_numbers.hpp"
 #include "support/output.hpp"
 #include "support/progress.hpp"
+#include "support/signals.hpp"
 
 #include <fewstep/errors.hpp>
 #include <fewstep/torch/gaussian_start.hpp>
@@ -71,6 +72,7 @@ class Outputs {
     constexpr std::int64_t batch = 64;
     std::vector<Tensor> all;
     for (const Tensor& part : inputs_.split(batch)) {
+      throw_if_interrupted();
       const Tensor level =
           torch::full({part.size(0)}, sigma_, torch::TensorOptions(part.device()).dtype(torch::kFloat64));
       const Tensor labels = label.defined() ? label.expand({part.size(0), -1}) : label;

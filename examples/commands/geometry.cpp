@@ -96,7 +96,7 @@ void write_plot(const std::filesystem::path& path, const Geometry& g, const Sche
 }
 
 void run(const Settings& s) {
-  check_output("out", s.out.string() + ".csv", ".csv");
+  for (const char* end : {".csv", ".png"}) check_output("out", s.out.string() + end, end);
   const Schedule fine = karras({.steps = s.steps});
   const Geometry g = measured(s, fine);
   std::printf("%d trajectories of %d steps. Share of a trajectory's variance outside its first principal directions:\n",

@@ -3,6 +3,7 @@
 //   train_amed --model fashion_mnist.safetensors --out amed_5.safetensors --steps 3 --afs --trajectories 2500
 // Batch k depends on the seed and k only: the same command resumes a run at its checkpoint, with the same result as an
 // uninterrupted run. A finished run continues if more trajectories are given.
+#include "support/archive.hpp"
 #include "support/cache.hpp"
 #include "support/command_line.hpp"
 #include "support/loaded_sampler.hpp"
@@ -11,6 +12,7 @@
 #include "support/output.hpp"
 #include "support/progress.hpp"
 #include "support/sampler.hpp"
+#include "support/signals.hpp"
 #include "support/solver_list.hpp"
 #include "support/training_batches.hpp"
 
@@ -19,7 +21,6 @@
 #include <fewstep/torch/amed_predictor.hpp>
 #include <fewstep/torch/training.hpp>
 
-#include <torch/serialize.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -29,7 +30,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -188,11 +188,13 @@ AmedNetwork initial_network(const Settings& s, const UnetConfig& config) {
   return network;
 }
 
-std::string four_digits(double value) {
+std::string digits(int count, double value) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
+  std::snprintf(text, sizeof text, "%.*g", count, value);
   return text;
 }
+std::string four_digits(double value) { return digits(4, value); }
+std::string six_digits(double value) { return digits(6, value); }
 
 /// A predictor in training: parameters, their average, and Adam.
 class TrainedPredictor {
@@ -287,13 +289,30 @@ class Trainer {
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
+  /// @throws Interrupted after a signal, with the state of the last step saved.
   void run(const std::string& command) {
-    std::ofstream log(s_.out.string() + ".log", std::ios::app);
+    try {
+      const double distance = train(command);
+      write(command, distance);
+    } catch (const Interrupted&) {  // thrown only between two steps
+      save();
+      throw Interrupted("the same command continues from " + checkpoint().string());
+    }
+  }
+
+ private:
+  fs::path checkpoint() const { return s_.out.string() + ".checkpoint"; }
+
+  /// Returns the RMS distance of the trained predictor on held-out samples.
+  double train(const std::string& command) {
+    Log log(s_.out.string() + ".log");
     double distance = validate();
-    log << "# " << command << "\n# starting at trajectory " << done_ << ", validation " << distance << std::endl;
+    log.write("# " + command + "\n# starting at trajectory " + std::to_string(done_) + ", validation " +
+              six_digits(distance));
     Progress bar("train", static_cast<double>(s_.trajectories), "trajectories", static_cast<double>(done_));
     auto saved = std::chrono::steady_clock::now();
     while (done_ < s_.trajectories) {
+      throw_if_interrupted();
       std::string note = step();
       const std::chrono::duration<double> unsaved = std::chrono::steady_clock::now() - saved;
       if (unsaved.count() >= s_.checkpoint_seconds || done_ == s_.trajectories) {
@@ -303,15 +322,11 @@ class Trainer {
         saved = std::chrono::steady_clock::now();
       }
       bar.update(static_cast<double>(done_), note);
-      log << "trajectories " << done_ << "  " << note << std::endl;
+      log.write("trajectories " + std::to_string(done_) + "  " + note);
     }
-    bar.finish();
-    log << "# validation " << distance << std::endl;
-    write(command, distance);
+    log.write("# validation " + six_digits(distance));
+    return distance;
   }
-
- private:
-  fs::path checkpoint() const { return s_.out.string() + ".checkpoint"; }
 
   Options options() const {
     return {.analytic_first_step = s_.file.analytic_first_step,
@@ -358,15 +373,17 @@ class Trainer {
   /// RMS distance between the last states of student and teacher on held-out samples, with the averaged weights.
   double validate() {
     if (held_out_.empty()) add_held_out();
-    predictor_.swap_average();
     double sum = 0;
     std::int64_t numbers = 0;
+    predictor_.swap_average();
     for (const Batch& b : held_out_) {
+      if (interrupted()) break;
       const Tensor end = integrate(student_, b.denoise, schedule_, b.x, options()).x;
       sum += (end - b.teacher.back()).square().sum().item<double>();
       numbers += end.numel();
     }
     predictor_.swap_average();
+    throw_if_interrupted();
     return std::sqrt(sum / static_cast<double>(numbers));
   }
 
@@ -410,33 +427,33 @@ class Trainer {
     archive.write("settings", c10::IValue(fixed_settings().dump()));
     archive.write("done", torch::tensor(done_));
     predictor_.save(archive);
-    const fs::path part = checkpoint().string() + ".part";
-    archive.save_to(part.string());
-    fs::rename(part, checkpoint());
+    save_archive(checkpoint(), archive);
   }
 
-  void check_settings(torch::serialize::InputArchive& archive) const {
-    const auto fail = [&](const std::string& why) {
-      throw std::runtime_error(checkpoint().string() + " has " + why + "; remove it to start over");
-    };
+  /// Returns why the checkpoint does not fit; empty: it fits.
+  std::string difference(torch::serialize::InputArchive& archive) const {
     c10::IValue text;
-    if (!archive.try_read("settings", text)) fail("no settings: an old version wrote it");
-    const nlohmann::json stored = nlohmann::json::parse(text.toStringRef()), fixed = fixed_settings();
+    if (!archive.try_read("settings", text)) return "no settings: an old version wrote it";
+    const nlohmann::json stored = io::parse_json(text.toStringRef()), fixed = fixed_settings();
     std::string different;
     for (const auto& [name, value] : fixed.items())
       if (const nlohmann::json old = stored.value(name, nlohmann::json()); old != value)
         different += (different.empty() ? "" : ", ") + name + " " + old.dump() + ", not " + value.dump();
-    if (!different.empty()) fail("other settings (" + different + ")");
+    return different.empty() ? "" : "other settings (" + different + ")";
   }
 
   void resume() {
-    torch::serialize::InputArchive archive;
-    archive.load_from(checkpoint().string());
-    check_settings(archive);
-    predictor_.load(archive);
-    Tensor done;
-    archive.read("done", done);
-    done_ = done.item<std::int64_t>();
+    std::string why;
+    load_archive(checkpoint(), [&](torch::serialize::InputArchive& archive) {
+      why = difference(archive);
+      if (!why.empty()) return;
+      predictor_.load(archive);
+      Tensor done;
+      archive.read("done", done);
+      done_ = done.item<std::int64_t>();
+      require(done_ >= 0, "done", done_, "0 or more");
+    });
+    if (!why.empty()) throw std::runtime_error(checkpoint().string() + " has " + why + "; remove it to start over");
     std::fprintf(stderr, "resuming at trajectory %lld\n", static_cast<long long>(done_));
   }
 
@@ -454,6 +471,8 @@ class Trainer {
 
 void run(Settings s, const std::string& command) {
   check_output("out", s.out, ".safetensors", s.network.model);
+  for (const char* beside : {".log", ".checkpoint"}) check_output("out", s.out.string() + beside, beside);
+  check_output_folder("cache", s.cache);
   const auto network = s.network.load();
   complete(s, network->config());
   Trainer(s, network).run(command);

@@ -5,6 +5,7 @@
 #include "support/fashion_mnist.hpp"
 #include "support/output.hpp"
 #include "support/progress.hpp"
+#include "support/signals.hpp"
 #include "support/tensor_file.hpp"
 
 #include <torch/optim/adamw.h>
@@ -66,6 +67,7 @@ void train(const Settings& s, Classifier& classifier, const LabelledImages& imag
   Progress bar("train", static_cast<double>(updates), "updates");
   Tensor order;
   for (std::int64_t k = 0; k < updates; ++k) {
+    throw_if_interrupted();
     const std::int64_t place = k % per_epoch * s.batch;
     if (place == 0) order = torch::randperm(training_images);
     const Tensor rows = order.narrow(0, place, s.batch);

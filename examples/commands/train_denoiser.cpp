@@ -2,16 +2,19 @@
 // arXiv 2206.00364, table 1): log-normal sigma, weight (sigma^2 + sd^2) / (sigma sd)^2.
 //
 // The random numbers of step k depend on seed and k only, so that a resumed run equals an uninterrupted one.
+#include "support/archive.hpp"
 #include "support/command_line.hpp"
 #include "support/fashion_mnist.hpp"
 #include "support/output.hpp"
 #include "support/progress.hpp"
+#include "support/signals.hpp"
 #include "support/tensor_file.hpp"
 #include "support/unet.hpp"
 
+#include <fewstep/errors.hpp>
+
 #include <torch/nn/module.h>
 #include <torch/optim/adam.h>
-#include <torch/serialize.h>
 #include <torch/utils.h>
 
 #include <algorithm>
@@ -21,8 +24,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <map>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -110,6 +113,7 @@ double split_loss(EdmDenoiser& net, const LabelledImages& split, std::int64_t co
   std::int64_t batches = 0;
   for (int repeat = 0; repeat < repeats; ++repeat)
     for (std::int64_t at = 0; at + batch <= count; at += batch, ++batches) {
+      throw_if_interrupted();
       const Tensor labels =
           with_labels ? class_rows(split.labels.narrow(0, at, batch), net.config().label_dim) : Tensor();
       // Shuffled, so that noise levels do not depend on the position of an image in the file.
@@ -141,16 +145,14 @@ class Trainer {
     if (fs::exists(checkpoint_path())) resume();
   }
 
+  /// @throws Interrupted after a signal, with the state of the last step saved.
   void run(const std::string& command) {
-    std::ofstream log(s_.out + ".log", std::ios::app);
-    log << "# " << command << "\n# " << parameter_count() << " parameters, starting at image " << seen_ << std::endl;
-    train(log);
-    const double loss = split_loss(ema_, test_, test_count, true, 2),
-                 unlabelled = split_loss(ema_, test_, test_count, false, 2);
-    log << "images " << seen_ << "  test loss (all 10000, EMA) " << loss << " with labels, " << unlabelled << " without"
-        << std::endl;
-    std::printf("test loss %.4f with labels, %.4f without\n", loss, unlabelled);
-    publish(command, loss, unlabelled);
+    try {
+      train_and_test(command);
+    } catch (const Interrupted&) {  // thrown only between two steps
+      save();
+      throw Interrupted("the same command continues from " + checkpoint_path());
+    }
   }
 
  private:
@@ -158,16 +160,35 @@ class Trainer {
   static double elapsed(Clock::time_point since) { return std::chrono::duration<double>(Clock::now() - since).count(); }
   std::string checkpoint_path() const { return s_.out + ".checkpoint"; }
 
+  template <class... Parts>
+  static void write(Log& log, const Parts&... parts) {
+    std::ostringstream text;
+    (text << ... << parts);
+    log.write(text.str());
+  }
+
+  void train_and_test(const std::string& command) {
+    Log log(s_.out + ".log");
+    write(log, "# ", command, "\n# ", parameter_count(), " parameters, starting at image ", seen_);
+    train(log);
+    const double loss = split_loss(ema_, test_, test_count, true, 2),
+                 unlabelled = split_loss(ema_, test_, test_count, false, 2);
+    write(log, "images ", seen_, "  test loss (all 10000, EMA) ", loss, " with labels, ", unlabelled, " without");
+    std::printf("test loss %.4f with labels, %.4f without\n", loss, unlabelled);
+    publish(command, loss, unlabelled);
+  }
+
   std::int64_t parameter_count() const {
     std::int64_t count = 0;
     for (const Tensor& p : net_.parameters()) count += p.numel();
     return count;
   }
 
-  void train(std::ofstream& log) {
+  void train(Log& log) {
     Progress bar("train", static_cast<double>(s_.images), "images", static_cast<double>(seen_));
     auto saved = Clock::now(), tested = saved;
     while (seen_ < s_.images) {
+      throw_if_interrupted();
       const double loss = step();
       mean_loss_ += std::max(loss_smoothing, 1. / static_cast<double>(seen_ / s_.batch)) * (loss - mean_loss_);
       char note[64];
@@ -178,8 +199,8 @@ class Trainer {
         saved = Clock::now();
       }
       if (elapsed(tested) > s_.test_seconds) {
-        log << "images " << seen_ << "  train loss " << mean_loss_ << "  test loss (first " << s_.test_images
-            << ", EMA) " << split_loss(ema_, test_, s_.test_images, true, 1) << std::endl;
+        write(log, "images ", seen_, "  train loss ", mean_loss_, "  test loss (first ", s_.test_images, ", EMA) ",
+              split_loss(ema_, test_, s_.test_images, true, 1));
         tested = Clock::now();
       }
     }
@@ -220,7 +241,6 @@ class Trainer {
   }
 
   void save() {
-    const fs::path path = checkpoint_path(), part = path.string() + ".part";
     torch::serialize::OutputArchive archive, net, ema, adam;
     net_.module().save(net);
     ema_.module().save(ema);
@@ -230,24 +250,25 @@ class Trainer {
     archive.write("adam", adam);
     archive.write("seen", torch::tensor(seen_));
     archive.write("mean_loss", torch::tensor(mean_loss_, torch::kFloat64));
-    archive.save_to(part.string());
-    fs::rename(part, path);
+    save_archive(checkpoint_path(), archive);
   }
 
   void resume() {
-    torch::serialize::InputArchive archive, net, ema, adam;
-    archive.load_from(checkpoint_path());
-    archive.read("net", net);
-    archive.read("ema", ema);
-    archive.read("adam", adam);
-    net_.module().load(net);
-    ema_.module().load(ema);
-    adam_.load(adam);
-    Tensor seen, mean_loss;
-    archive.read("seen", seen);
-    archive.read("mean_loss", mean_loss);
-    seen_ = seen.item<std::int64_t>();
-    mean_loss_ = mean_loss.item<double>();
+    load_archive(checkpoint_path(), [&](torch::serialize::InputArchive& archive) {
+      torch::serialize::InputArchive net, ema, adam;
+      archive.read("net", net);
+      archive.read("ema", ema);
+      archive.read("adam", adam);
+      net_.module().load(net);
+      ema_.module().load(ema);
+      adam_.load(adam);
+      Tensor seen, mean_loss;
+      archive.read("seen", seen);
+      archive.read("mean_loss", mean_loss);
+      seen_ = seen.item<std::int64_t>();
+      mean_loss_ = mean_loss.item<double>();
+      fewstep::require(seen_ >= 0, "seen", seen_, "0 or more");
+    });
     std::fprintf(stderr, "resuming at image %lld\n", static_cast<long long>(seen_));
   }
 
@@ -287,6 +308,7 @@ void run(const Settings& s, const std::string& command) {
   if (s.threads > 0) torch::set_num_threads(static_cast<int>(s.threads));
   if (!s.evaluate.empty()) return print_loss(s.evaluate, s.data);
   check_output("out", s.out, ".safetensors");
+  for (const char* beside : {".log", ".checkpoint"}) check_output("out", s.out + beside, beside);
   torch::manual_seed(static_cast<std::uint64_t>(s.seed));
   Trainer(s).run(command);
 }

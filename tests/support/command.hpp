@@ -33,10 +33,21 @@ class Scratch {
 
   /// Runs a command, found in the folder that the variable FEWSTEP_EXAMPLES_BIN names (set by ctest).
   /// @param arguments  in the shell's syntax
-  Outcome run(const std::string& command, const std::string& arguments) const {
+  /// @param before     of the shell, such as "ulimit -f 8 &&"
+  Outcome run(const std::string& command, const std::string& arguments, const std::string& before = "") const {
+    return shell(before + " " + program(command) + " " + arguments);
+  }
+
+  /// The quoted path of a command.
+  static std::string program(const std::string& command) {
     const char* folder = std::getenv("FEWSTEP_EXAMPLES_BIN");
     REQUIRE(folder);
-    const std::string line = "cd '" + dir.string() + "' && '" + folder + "/" + command + "' " + arguments + " 2>&1";
+    return "'" + std::string(folder) + "/" + command + "'";
+  }
+
+  /// @param commands  in the shell's syntax
+  Outcome shell(const std::string& commands) const {
+    const std::string line = "exec 2>&1; cd '" + dir.string() + "' || exit; " + commands;
     std::FILE* pipe = ::popen(line.c_str(), "r");
     REQUIRE(pipe);
     std::string text;

@@ -2,6 +2,8 @@
 
 #include "tensor_file.hpp"
 
+#include <fewstep/io/file_error.hpp>
+
 #include <cstdio>
 #include <fstream>
 #include <iterator>
@@ -28,6 +30,7 @@ std::string hex(std::uint64_t number) {
 }
 
 std::string fingerprint(const std::filesystem::path& path) {
+  io::require_regular_file(path);
   std::ifstream in(path, std::ios::binary);
   const std::string bytes(std::istreambuf_iterator<char>(in), {});
   if (!in) throw std::runtime_error(path.string() + ": cannot be read");

@@ -6,7 +6,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -71,7 +70,7 @@ CommandLine::CommandLine(const std::string& program, const std::string& purpose)
   parts_->app = std::make_shared<CLI::App>(purpose);
   parts_->app->option_defaults()->always_capture_default();
   parts_->app->failure_message(
-      [](const CLI::App*, const CLI::Error& error) { return "error: " + std::string(error.what()) + "\n"; });
+      [](const CLI::App*, const CLI::Error& error) { return "error: " + first_line(error) + "\n"; });
 }
 
 void CommandLine::group(const std::string& heading) { parts_->heading = heading; }
@@ -120,14 +119,10 @@ int CommandLine::run(int argc, const char* const* argv, const std::function<void
   } catch (const CLI::ParseError& error) {
     return parts_->app->exit(error);
   }
-  try {
+  return run_main([&] {
     keep_freed_memory();
     work();
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", first_line(error).c_str());
-    return 1;
-  }
+  });
 }
 
 }  // namespace fewstep::examples

@@ -59,7 +59,7 @@ class CommandLine {
   /// --help shows the options that follow under this heading.
   void group(const std::string& heading);
 
-  /// Parses the arguments, then calls `work`. Prints an error as one line.
+  /// Parses the arguments, then calls `work` by run_main() (process.hpp): an error is printed as one line.
   /// @return the program's exit status: 0 on success and after --help
   int run(int argc, const char* const* argv, const std::function<void()>& work);
 

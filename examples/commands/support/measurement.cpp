@@ -1,5 +1,7 @@
 #include "measurement.hpp"
 
+#include "signals.hpp"
+
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -37,6 +39,7 @@ Cache::Tensors Measurement::figures_of(const Method& method, std::int64_t set) {
     const Slices slices(got.images), other_slices(store_->reference_images(other_set));
     torch::Tensor values = torch::zeros({5, 1 + resamples_}, torch::kFloat64);
     for (int r = 0; r <= resamples_; ++r) {
+      throw_if_interrupted();
       const std::uint64_t index = resample_index(set, r);
       const torch::Tensor weights = resample(images, index), other_weights = resample(images, r == 0 ? 0 : index + 1);
       const Moments moments(own, weights);

@@ -1,5 +1,7 @@
 #include "network.hpp"
 
+#include "signals.hpp"
+
 #include <torch/cuda.h>
 
 #include <stdexcept>
@@ -52,6 +54,14 @@ std::shared_ptr<EdmDenoiser> NetworkOptions::load() const {
   return network;
 }
 
+Network interruptible(std::shared_ptr<const EdmDenoiser> network) {
+  return
+      [network = std::move(network)](const torch::Tensor& x, const torch::Tensor& sigma, const torch::Tensor& labels) {
+        throw_if_interrupted();
+        return network->forward(x, sigma, labels);
+      };
+}
+
 Network plain(std::shared_ptr<const EdmDenoiser> network) {
   return [network = std::move(network)](const torch::Tensor& x, const torch::Tensor& sigma,
                                         const torch::Tensor& labels) { return network->forward(x, sigma, labels); };
@@ -71,6 +81,7 @@ CallTimer::~CallTimer() {
 Network timed(std::shared_ptr<const EdmDenoiser> network, Progress& progress, CallTimes& times) {
   return [network = std::move(network), &progress, &times](const torch::Tensor& x, const torch::Tensor& sigma,
                                                            const torch::Tensor& labels) {
+    throw_if_interrupted();
     EdmDenoiser::Output output;
     {
       const CallTimer timer(x.is_cuda(), times);

@@ -42,6 +42,9 @@ using Network = std::function<EdmDenoiser::Output(const torch::Tensor&, const to
 
 Network plain(std::shared_ptr<const EdmDenoiser> network);
 
+/// The network; a call after a signal throws Interrupted (signals.hpp).
+Network interruptible(std::shared_ptr<const EdmDenoiser> network);
+
 /// Number and duration of calls.
 struct CallTimes {
   int calls = 0;
@@ -63,7 +66,8 @@ class CallTimer {
   std::chrono::steady_clock::time_point start_;
 };
 
-/// The network; every call is counted, timed and shown as progress. `progress` and `times` must outlive the result.
+/// An interruptible() network; every call is counted, timed and shown as progress. `progress` and `times` must outlive
+/// the result.
 Network timed(std::shared_ptr<const EdmDenoiser> network, Progress& progress, CallTimes& times);
 
 }  // namespace fewstep::examples

@@ -25,6 +25,10 @@ void StoreOptions::add_options(CommandLine& line) {
   network.add_device(line);
 }
 
+std::string StoreOptions::kept() const {
+  return cache.empty() ? "nothing was written" : "the same command continues from " + cache.string();
+}
+
 SampleStore::SampleStore(const StoreOptions& options)
     : options_(options),
       device_(parse_device(options.network.device)),

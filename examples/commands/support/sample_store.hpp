@@ -28,6 +28,9 @@ struct StoreOptions {
 
   /// Adds --cache, --images, --seeds, --reference, --reference-steps, --batch and those of condition and device.
   void add_options(CommandLine& line);
+
+  /// Says, for Interrupted, where the samples are kept.
+  std::string kept() const;
 };
 
 /// Draws samples with methods and keeps them in the cache. Samples are numbered by set (1, 2, ...: see
@@ -42,7 +45,7 @@ class SampleStore {
   const UnetConfig& config() const { return network_->config(); }
   torch::Device device() const { return device_; }
   const Cache& cache() const { return cache_; }
-  Network network() const { return plain(network_); }
+  Network network() const { return interruptible(network_); }
 
   struct Inputs {
     torch::Tensor unit_noise;  // [count, C, H, W]

@@ -17,6 +17,7 @@ TrainingBatches::TrainingBatches(std::shared_ptr<const EdmDenoiser> network, tor
                                  const std::string& network_text, std::int64_t seed, const Teacher& teacher,
                                  const std::filesystem::path& cache)
     : network_(plain(network)),
+      teacher_network_(interruptible(network)),
       config_(network->config()),
       device_(device),
       network_text_(network_text),
@@ -25,7 +26,7 @@ TrainingBatches::TrainingBatches(std::shared_ptr<const EdmDenoiser> network, tor
       solver_(tensor_solver(teacher.solver, teacher.settings)),
       cache_(cache) {}
 
-Batch TrainingBatches::without_teacher(std::int64_t first, std::int64_t count) const {
+Batch TrainingBatches::without_teacher(std::int64_t first, std::int64_t count, const Network& network) const {
   const std::vector<std::uint64_t> numbers = training_numbers(seed_, first, count);
   torch::Tensor labels;
   if (config_.label_dim > 0) {
@@ -34,11 +35,11 @@ Batch TrainingBatches::without_teacher(std::int64_t first, std::int64_t count) c
       classes.push_back(torch::randint(config_.label_dim, {1}, at::detail::createCPUGenerator(~number), torch::kInt64));
     labels = class_rows(torch::cat(classes), config_.label_dim).to(device_);
   }
-  return {noise_of(numbers, config_, device_) * teacher_.schedule[0], ConditionalDenoiser(network_, labels), {}};
+  return {noise_of(numbers, config_, device_) * teacher_.schedule[0], ConditionalDenoiser(network, labels), {}};
 }
 
 Batch TrainingBatches::operator()(std::int64_t first, std::int64_t count) {
-  Batch batch = without_teacher(first, count);
+  Batch batch = without_teacher(first, count, network_);
   std::vector<torch::Tensor> parts;
   for (std::int64_t part = first / part_size; part * part_size < first + count; ++part)
     parts.push_back(teacher_states(part));
@@ -57,7 +58,7 @@ torch::Tensor TrainingBatches::teacher_states(std::int64_t part) {
        << teacher_.stride << " of levels";
   for (const double level : teacher_.schedule) text << " " << level;
   const auto make = [&] {
-    const Batch batch = without_teacher(part * part_size, part_size);
+    const Batch batch = without_teacher(part * part_size, part_size, teacher_network_);
     const std::vector<torch::Tensor> states =
         record_teacher(solver_, batch.denoise, teacher_.schedule, batch.x, {.stride = teacher_.stride}).states;
     return Cache::Tensors{{"states", torch::stack(at::TensorList(states).slice(1)).to(torch::kCPU)}};

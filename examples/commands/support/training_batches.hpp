@@ -39,13 +39,14 @@ class TrainingBatches {
                   std::int64_t seed, const Teacher& teacher, const std::filesystem::path& cache);
 
   /// Samples first, first + 1, ... From noise_numbers.hpp's `validation_begins` on: samples that are never trained on.
+  /// @throws Interrupted after a signal, while the teacher runs.
   Batch operator()(std::int64_t first, std::int64_t count);
 
  private:
-  Batch without_teacher(std::int64_t first, std::int64_t count) const;
+  Batch without_teacher(std::int64_t first, std::int64_t count, const Network& network) const;
   torch::Tensor teacher_states(std::int64_t part);
 
-  Network network_;
+  Network network_, teacher_network_;  // the second is interruptible
   UnetConfig config_;
   torch::Device device_;
   std::string network_text_;
