@@ -202,6 +202,27 @@ TEST_CASE("sample: outputs are tried first, and not shared with another process"
   CHECK(scratch.sample("--model . --out a.png").text == "error: .: a folder, not a file\n");
 }
 
+TEST_CASE("sample --threads: threads sleep while they wait, and their number does not change the images") {
+  const Scratch scratch;
+  const auto shown = scratch.run("sample", "--help", "OMP_DISPLAY_ENV=verbose");
+  CHECK(shown.text.find("--threads") != std::string::npos);
+  if (shown.text.find("GOMP_SPINCOUNT") != std::string::npos)  // GNU's OpenMP library
+    CHECK(shown.text.find("GOMP_SPINCOUNT = '0'") != std::string::npos);
+  const auto active = scratch.run("sample", "--help", "OMP_DISPLAY_ENV=verbose OMP_WAIT_POLICY=active");
+  CHECK(active.text.find("GOMP_SPINCOUNT = '0'") == std::string::npos);
+
+  for (const std::string threads : {"1", "2"}) {
+    const auto done = scratch.sample("--model '" + grey + "' --steps 2 --seeds 0-3 --threads " + threads + " --npy " +
+                                     threads + ".npy");
+    INFO(done.text);
+    REQUIRE(done.code == 0);
+  }
+  const auto one = numbers(scratch.bytes("1.npy")), two = numbers(scratch.bytes("2.npy"));
+  REQUIRE(one.size() == two.size());
+  for (std::size_t i = 0; i < one.size(); ++i) REQUIRE(std::abs(one[i] - two[i]) < 1e-4f);
+  CHECK(scratch.sample("--model '" + grey + "' --threads -1 --npy a.npy").text.find("--threads") != std::string::npos);
+}
+
 TEST_CASE("sample: a model's description cannot make it take much memory") {
   const Scratch scratch;
   std::ifstream in(grey, std::ios::binary);

@@ -44,7 +44,7 @@ constexpr std::int64_t epoch_seeds_apart = 1'000'003, step_seeds_apart = 1'000'0
 
 struct Settings {
   std::string data = fashion_mnist_folder, out = "fashion_mnist.safetensors", evaluate;
-  std::int64_t images = 400'000, batch = 48, threads = 0, seed = 0, test_images = 2'000;
+  std::int64_t images = 400'000, batch = 48, seed = 0, test_images = 2'000;
   double lr = 1.5e-3, warmup = 8'000, ema = 20'000, checkpoint_seconds = 120, test_seconds = 600;
   UnetConfig net = shipped_config();
   bool bf16 = false;
@@ -80,7 +80,6 @@ void add_options(CommandLine& line, Settings& s) {
   line.option("--test-interval", s.test_seconds, "seconds between losses on the test split").positive();
   line.option("--test-images", s.test_images, "images for that loss").range(250, 10'000);
   line.option("--seed", s.seed, "seed of weights, order and noise");
-  line.option("--threads", s.threads, "threads; 0: LibTorch's default").not_negative();
   line.flag("--bf16", s.bf16, "compute in bfloat16, with float32 weights; faster on processors that support it");
   line.option("--evaluate", s.evaluate, "only print the loss of these weights on the test split");
 }
@@ -305,7 +304,6 @@ void print_loss(const std::string& weights, const std::string& data) {
 }
 
 void run(const Settings& s, const std::string& command) {
-  if (s.threads > 0) torch::set_num_threads(static_cast<int>(s.threads));
   if (!s.evaluate.empty()) return print_loss(s.evaluate, s.data);
   check_output("out", s.out, ".safetensors");
   for (const char* beside : {".log", ".checkpoint"}) check_output("out", s.out + beside, beside);

@@ -1,7 +1,9 @@
 #include "command_line.hpp"
 
 #include "process.hpp"
+#include "threads.hpp"
 
+#include <ATen/Parallel.h>
 #include <CLI/CLI.hpp>
 
 #include <cmath>
@@ -112,7 +114,22 @@ FEWSTEP_OPTION_TYPE(std::vector<std::int64_t>)
 FEWSTEP_OPTION_TYPE(std::vector<double>)
 #undef FEWSTEP_OPTION_TYPE
 
+void CommandLine::add_threads() {
+  constexpr int most = 1'024;
+  group("Options");
+  option("--threads", threads_,
+         "threads; 0: OMP_NUM_THREADS, or one for each of the " + std::to_string(usable_cores()) +
+             " cores that this process may use")
+      .range(0, most);
+}
+
+void CommandLine::set_threads() const {
+  if (threads_ > 0) at::set_num_threads(threads_);
+  else if (!std::getenv("OMP_NUM_THREADS")) at::set_num_threads(usable_cores());
+}
+
 int CommandLine::run(int argc, const char* const* argv, const std::function<void()>& work) {
+  add_threads();
   for (int i = 1; i < argc; ++i) text_ += std::string(" ") + argv[i];
   try {
     parts_->app->parse(argc, argv);
@@ -121,6 +138,7 @@ int CommandLine::run(int argc, const char* const* argv, const std::function<void
   }
   return run_main([&] {
     keep_freed_memory();
+    set_threads();
     work();
   });
 }

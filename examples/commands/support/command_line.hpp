@@ -47,6 +47,7 @@ class Option {
 ///   }
 class CommandLine {
  public:
+  /// Every command has --threads and --help.
   CommandLine(const std::string& program, const std::string& purpose);
 
   /// An option that sets `value`; its default is shown by --help. Numbers must be finite.
@@ -69,6 +70,10 @@ class CommandLine {
  private:
   std::shared_ptr<Option::Parts> parts_;
   std::string text_;
+  int threads_ = 0;  // 0: the default
+
+  void add_threads();
+  void set_threads() const;
 };
 
 }  // namespace fewstep::examples
