@@ -12,7 +12,7 @@
 #include <cstddef>
 #include <cstring>
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__GLIBC__)
 
 namespace {
 
