@@ -16,15 +16,15 @@ int main() {
   std::iota(unseen.begin(), unseen.end(), 200);
   const Eigen::ArrayXXd z = noise(unseen, 2);  // one column per sample
 
-  const Eigen::ArrayXXd exact = sample(Heun{}, denoise, karras({.steps = 200}), z).x;
-  const auto report = [&](const char* name, const auto& solver, const Schedule& schedule) {
-    const auto result = sample(solver, denoise, schedule, z, {.analytic_first_step = true});
+  const Ipndm classic{.order = 3};
+  const Eigen::ArrayXXd exact = sample(classic, denoise, karras({.steps = 2000}), z).x;
+  const auto report = [&](const char* name, const Result<Eigen::ArrayXXd>& result) {
     std::printf("%-18s NFE %d, RMS distance %.3f\n", name, result.evaluations,
                 std::sqrt((result.x - exact).square().mean()));
   };
-  const Ipndm classic{.order = 3};
-  report("iPNDM", classic, karras({.steps = 6}));
-  report("Amed over iPNDM", Amed{classic, FixedRatio{0.28}}, karras({.steps = 3}));
+  const Options afs{.analytic_first_step = true};
+  report("iPNDM", sample(classic, denoise, karras({.steps = 6}), z, afs));
+  report("Amed over iPNDM", sample(Amed{classic, FixedRatio{0.28}}, denoise, karras({.steps = 3}), z, afs));
   const Table table = calibrate(denoise, tabulate(classic, karras({.steps = 6})), std::vector{noise(fitted, 2)}).table;
-  report("calibrated iPNDM", table, table.schedule());
+  report("calibrated iPNDM", sample(table, denoise, table.schedule(), z, afs));
 }
