@@ -26,7 +26,7 @@ using namespace fewstep;
 namespace {
 
 struct OnePerSample {
-  static constexpr bool per_sample = true;
+  [[maybe_unused]] static constexpr bool per_sample = true;
   template <class X>
   void operator()(const Step<X>&, const Features<X>*, Prediction<X>& out) const {
     out.ratio.each(laws::probe<X>::samples).setConstant(0.3);

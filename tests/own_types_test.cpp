@@ -150,7 +150,7 @@ struct AdamsBashforth2 {
 
 /// A predictor: the farther a robot is from the depot, the lower its intermediate level.
 struct ByDoubt {
-  static constexpr bool per_sample = true;
+  [[maybe_unused]] static constexpr bool per_sample = true;
   void operator()(const Step<Poses>&, const Doubt* doubt, Prediction<Poses>& out) const {
     out.ratio.each.clear();
     if (!doubt) out.ratio.each.push_back(0.5);

@@ -128,14 +128,13 @@ TEST_CASE("published schedules, also stretched to other numbers of steps") {
 }
 
 TEST_CASE("numbers that would overflow, never converge or fill the memory are rejected") {
-  const NoiseTable table = NoiseTable::linear(1e-4, 0.02, 1000);
-  CHECK(message_of([&] { beta_quantiles(table, 2, 1e308, 1e308); }) == "a and b is 1e+308; allowed: 0.01 to 1000");
-  CHECK(message_of([&] { beta_quantiles(table, 2, 0.6, NAN); }) == "a and b is nan; allowed: 0.01 to 1000");
-  CHECK_THAT(message_of([&] { beta_quantiles(table, 2'000'000'000); }), Catch::Contains("allowed: 1 to 1000000"));
+  CHECK(message_of([] { beta_quantiles(table, 2, 1e308, 1e308); }) == "a and b is 1e+308; allowed: 0.01 to 1000");
+  CHECK(message_of([] { beta_quantiles(table, 2, 0.6, NAN); }) == "a and b is nan; allowed: 0.01 to 1000");
+  CHECK_THAT(message_of([] { beta_quantiles(table, 2'000'000'000); }), Catch::Contains("allowed: 1 to 1000000"));
   CHECK_THAT(message_of([] { karras({.steps = 2'000'000'000}); }), Catch::Contains("allowed: 1 to 1000000"));
-  CHECK_THAT(message_of([&] { training_steps(1000, {.steps = 10, .offset = 2147483647}); }),
+  CHECK_THAT(message_of([] { training_steps(1000, {.steps = 10, .offset = 2147483647}); }),
              Catch::Contains("offset is 2147483647; allowed: 0 to 1000"));
-  CHECK(message_of([&] { table.sigma(NAN); }) == "the training time is nan; allowed: finite numbers");
+  CHECK(message_of([] { table.sigma(NAN); }) == "the training time is nan; allowed: finite numbers");
   CHECK(message_of([] { NoiseTable({0.5, 1e-300}); }) ==
         "beta 1 is 1e-300; allowed: numbers that change the product of 1 - beta");
   CHECK_THAT(message_of([] { NoiseTable({1e-300, 1e-300}).with_zero_terminal_snr(); }),
