@@ -6,6 +6,8 @@ if(PROJECT_IS_TOP_LEVEL)
     set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
   endif()
 
+  set(CMAKE_CXX_SCAN_FOR_MODULES OFF)  # there are none; newer compilers would be run twice per file
+
   find_program(FEWSTEP_CCACHE ccache)
   mark_as_advanced(FEWSTEP_CCACHE)
   if(FEWSTEP_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
