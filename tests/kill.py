@@ -126,8 +126,11 @@ def main():
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("command", nargs="*", choices=[*commands, []])
-    arguments = parser.parse_args()
+    parser.add_argument("command", nargs="*", help=", ".join(commands))
+    arguments = parser.parse_intermixed_args()
+    for name in arguments.command:
+        if name not in commands:
+            parser.error(f"command is {name}; allowed: {', '.join(commands)}")
     random.seed(arguments.seed)
     failed = False
     for name in arguments.command or commands:
