@@ -8,6 +8,8 @@
 #   source_dir        root of the repository
 #   names, programs   lessons that were built, and their executables in the same order
 #   commands_dir      folder of the built commands; empty: their options are not checked
+cmake_minimum_required(VERSION 3.24...4.4)
+
 set(longest_readme 200)
 set(lines_of_a_paragraph 5)
 set(columns_of_a_table 8)
