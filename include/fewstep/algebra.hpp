@@ -45,21 +45,23 @@ struct algebra;
 template <class X>
 using Features = typename algebra<X>::features;
 
-/// A type with a complete algebra<X>, except for the templates map and combine, which no concept can check.
+/// A type with a complete algebra<X>, except for the templates map and combine, which no concept can check. The type
+/// `level` is checked first, so that the error for a type without algebra<X> is short.
 template <class X>
-concept State = std::movable<X> && requires(const X& x, X& y, Level<X>& t, const Level<X>& level, double v) {
-  Level<X>(v);
-  typename algebra<X>::features;
-  typename algebra<X>::inference;
-  algebra<X>::validate(x);
-  { algebra<X>::like(x) } -> std::same_as<X>;
-  algebra<X>::fit(t, x);
-  { algebra<X>::is_one(level) } -> std::same_as<bool>;
-  { algebra<X>::finite(x) } -> std::same_as<bool>;
-  algebra<X>::detach(y);
-  algebra<X>::detach(t);
-  algebra<X>::threshold(y, v, v, v);
-};
+concept State = std::movable<X> && requires { typename algebra<X>::level; } &&
+                requires(const X& x, X& y, Level<X>& t, const Level<X>& level, double v) {
+                  Level<X>(v);
+                  typename algebra<X>::features;
+                  typename algebra<X>::inference;
+                  algebra<X>::validate(x);
+                  { algebra<X>::like(x) } -> std::same_as<X>;
+                  algebra<X>::fit(t, x);
+                  { algebra<X>::is_one(level) } -> std::same_as<bool>;
+                  { algebra<X>::finite(x) } -> std::same_as<bool>;
+                  algebra<X>::detach(y);
+                  algebra<X>::detach(t);
+                  algebra<X>::threshold(y, v, v, v);
+                };
 
 /// combine(out, levels(t, s), weights, terms...): out <- sum_k w_k(t, s) terms_k.
 /// @param out  a state of the terms' shape; may be one of the terms

@@ -15,14 +15,14 @@ namespace fewstep::examples {
 
 namespace {
 
-/// The number in a small file of the system; -1 if there is none.
+/// Returns the number that a file of /sys begins with; -1 without one.
 long number_in(const std::string& path) {
   long number = -1;
   std::ifstream(path) >> number;
   return number;
 }
 
-/// The control group's quota in cores, rounded up; `otherwise` if there is none.
+/// Returns the control group's CPU quota in cores, rounded up; without a quota, `otherwise`.
 int quota(int otherwise) {
   std::ifstream in("/sys/fs/cgroup/cpu.max");
   double microseconds = 0, period = 0;

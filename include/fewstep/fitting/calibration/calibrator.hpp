@@ -63,8 +63,8 @@ class Calibrator {
     const HeldOut now = held_out();
     progress_.steps_rms = now.rms;
     if (now.loss < progress_.best_loss) return;
-    progress_.notes.emplace_back() =
-        "fitting the steps did not lower the held-out loss; the iterations began with the starting table";
+    progress_.notes.push_back(
+        "fitting the steps did not lower the held-out loss; the iterations began with the starting table");
     progress_.steps_rms = progress_.start_rms;
     set_table(start_);
   }
@@ -107,18 +107,18 @@ class Calibrator {
     const double scale = progress_.start_median * progress_.start_median;
     const double loss = cauchy_loss(squares, (std::max)(scale, (std::numeric_limits<double>::min)()));
     std::vector<double> finite;
-    for (const double& square : squares)
+    for (const double square : squares)
       if (square != lost_sample) finite.push_back(square);
     if (finite.empty()) return {infinity, infinity, loss};
     return {rms_of(finite), std::sqrt(median_of(finite)), loss};
   }
 
   void set_table(const Table& table) {
-    progress_.table = Table(table);
+    progress_.table = table;
     runs_ = runner_.run_all(progress_.table);
   }
   void set_best(const Table& table, const HeldOut& distances) {
-    progress_.best = Table(table);
+    progress_.best = table;
     progress_.best_rms = distances.rms;
     progress_.best_median = distances.median;
     progress_.best_loss = distances.loss;
@@ -164,7 +164,7 @@ class Calibrator {
   void resume(const CalibrationProgress& kept) {
     progress_.stage = kept.stage;
     progress_.damping = kept.damping;
-    for (const std::string& text : kept.notes) progress_.notes.emplace_back() = text;
+    progress_.notes = kept.notes;
     progress_.steps_rms = kept.steps_rms;
     set_table(kept.best);
     const HeldOut best = held_out();

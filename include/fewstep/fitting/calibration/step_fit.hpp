@@ -91,7 +91,7 @@ std::size_t fit_steps(Table& table, const TableRunner<X>& runner, std::vector<Ta
     std::vector<double> weights = best_step_weights(step_problem(table, i, runner, runs, fitted, terms), ridge);
     if (weights.empty()) {
       ++without_slopes;
-      weights = std::vector<double>(1, 1.);
+      weights.push_back(1);
     }
     for (double& w : weights) w *= table.levels[i + 1] - table.levels[i];
     table.rows[i].carry = 1;
