@@ -272,13 +272,13 @@ TEST_CASE("noise: published Philox vectors, one seed per sample, unit variance")
 }
 
 TEST_CASE("MixtureDenoiser: diagonal covariances equal deviations, and a Gaussian has its closed form") {
-  GaussianMixture plain = test::mixture(), full = plain;
-  for (const double d : full.deviations) {
+  const GaussianMixture plain = test::mixture();
+  CorrelatedMixture full{plain.weights, plain.means, {}};
+  for (const double d : plain.deviations) {
     std::vector<double> c(16, 0.);
     for (std::size_t i = 0; i < 4; ++i) c[5 * i] = d * d;
     full.covariances.push_back(c);
   }
-  full.deviations.clear();
   const Array x = noise({1, 2, 3}, 4);
   for (const double sigma : {0.01, 0.5, 20.}) {
     Array a(4, 3), b(4, 3);
@@ -287,7 +287,7 @@ TEST_CASE("MixtureDenoiser: diagonal covariances equal deviations, and a Gaussia
     CHECK((a - b).abs().maxCoeff() < 1e-12);
   }
   // Correlated: D = mu + C (C + sigma^2 I)^-1 (x - mu)
-  const MixtureDenoiser gaussian({{1}, {{1, -1}}, {}, {{2, 0.6, 0.6, 1}}});
+  const MixtureDenoiser gaussian({.weights = {1}, .means = {{1, -1}}, .covariances = {{2, 0.6, 0.6, 1}}});
   Eigen::Matrix2d c;
   c << 2, 0.6, 0.6, 1;
   const Eigen::Vector2d mu(1, -1), y(0.3, 0.8);
@@ -295,7 +295,7 @@ TEST_CASE("MixtureDenoiser: diagonal covariances equal deviations, and a Gaussia
   gaussian(Array(y.array()), Level<Array>(0.7), out);
   const Eigen::Vector2d want = mu + c * (c + 0.49 * Eigen::Matrix2d::Identity()).inverse() * (y - mu);
   CHECK((out.matrix() - want).norm() < 1e-12);
-  CHECK_THROWS_AS(MixtureDenoiser({{1}, {{0, 0}}, {}, {{1, 2, 2, 1}}}), std::invalid_argument);
+  CHECK_THROWS_AS(MixtureDenoiser(CorrelatedMixture{{1}, {{0, 0}}, {{1, 2, 2, 1}}}), std::invalid_argument);
 }
 
 TEST_CASE("edm_preconditioned: networks with known outputs give the denoisers of the formula") {

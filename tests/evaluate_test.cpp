@@ -29,7 +29,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <numeric>
 #include <set>
 #include <sstream>
 #include <string>
@@ -677,9 +676,7 @@ TEST_CASE("calibrate_callable, which does not link LibTorch, fits the same table
   REQUIRE(blind.code == 0);
   const auto unet = load_unet(network);
   const UnetConfig& c = unet->config();
-  std::vector<std::uint64_t> seeds(12);
-  std::iota(seeds.begin(), seeds.end(), std::uint64_t{0});
-  Eigen::ArrayXXf z = fewstep::noise<float>(seeds, c.img_channels * c.img_resolution * c.img_resolution);
+  Eigen::ArrayXXf z = fewstep::noise<float>(seed_range(0, 12), c.img_channels * c.img_resolution * c.img_resolution);
   const torch::NoGradGuard no_grad;
   const Tensor same_noise = torch::from_blob(z.data(), {12, c.img_channels, c.img_resolution, c.img_resolution});
   const Table seen = calibrate(bind_labels(unet), tabulate(Ipndm{.order = 3}, karras({.steps = 3})),

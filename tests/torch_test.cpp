@@ -206,7 +206,7 @@ TEST_CASE("tensor_noise is a function of each sample's seed, with the numbers of
 }
 
 TEST_CASE("mixtures with full covariances agree on both backends") {
-  const GaussianMixture m{{0.4, 0.6}, {{1, -1}, {-0.5, 0.5}}, {}, {{2, 0.6, 0.6, 1}, {0.5, -0.2, -0.2, 0.3}}};
+  const CorrelatedMixture m{{0.4, 0.6}, {{1, -1}, {-0.5, 0.5}}, {{2, 0.6, 0.6, 1}, {0.5, -0.2, -0.2, 0.3}}};
   const Array x = noise({1, 2, 3}, 2);
   Array want(2, 3);
   MixtureDenoiser{m}(x, Level<Array>(0.7), want);

@@ -17,7 +17,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -102,9 +101,8 @@ Settings parsed(int argc, char** argv) {
 std::vector<State> noise_batches(int samples, int numbers) {
   std::vector<State> batches;
   for (int first = 0; first < samples; first += batch_size) {
-    std::vector<std::uint64_t> seeds(static_cast<std::size_t>((std::min)(batch_size, samples - first)));
-    std::iota(seeds.begin(), seeds.end(), static_cast<std::uint64_t>(first));
-    batches.push_back(noise<float>(seeds, numbers));
+    const auto count = static_cast<std::size_t>((std::min)(batch_size, samples - first));
+    batches.push_back(noise<float>(seed_range(static_cast<std::uint64_t>(first), count), numbers));
   }
   return batches;
 }

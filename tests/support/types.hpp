@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <string_view>
 #include <vector>
 
@@ -25,9 +24,7 @@ inline GaussianMixture mixture() {
 
 /// Unit noise in the plane: one column for each of `count` seeds, beginning with `first`.
 inline Array cloud(std::uint64_t first, std::size_t count) {
-  std::vector<std::uint64_t> seeds(count);
-  std::iota(seeds.begin(), seeds.end(), first);
-  return noise(seeds, 2);
+  return noise(seed_range(first, count), 2);
 }
 /// A mixture of two components in the plane.
 inline const MixtureDenoiser plane({.weights = {0.5, 0.5}, .means = {{1, 0}, {-1, 0.5}}, .deviations = {0.2, 0.3}});

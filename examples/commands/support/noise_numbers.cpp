@@ -1,9 +1,9 @@
 #include "noise_numbers.hpp"
 
 #include <fewstep/errors.hpp>
+#include <fewstep/seeds.hpp>
 #include <fewstep/torch/noise.hpp>
 
-#include <numeric>
 #include <string>
 
 namespace fewstep::examples {
@@ -11,9 +11,7 @@ namespace fewstep::examples {
 namespace {
 
 std::vector<std::uint64_t> numbers_from(std::int64_t first, std::int64_t count) {
-  std::vector<std::uint64_t> numbers(static_cast<std::size_t>(count));
-  std::iota(numbers.begin(), numbers.end(), static_cast<std::uint64_t>(first));
-  return numbers;
+  return seed_range(static_cast<std::uint64_t>(first), static_cast<std::size_t>(count));
 }
 
 }  // namespace

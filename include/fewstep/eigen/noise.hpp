@@ -2,6 +2,8 @@
 // number of threads.
 #pragma once
 
+#include "../seeds.hpp"
+
 #include <Eigen/Core>
 
 #include <array>

@@ -16,33 +16,29 @@ namespace fewstep {
 /// Parameters are kept in float64 and converted to the type and device of x at each call.
 class TensorMixtureDenoiser {
  public:
-  /// @throws std::invalid_argument as GaussianMixture::validate(), and for a covariance that is not positive
-  /// semidefinite.
+  /// @throws std::invalid_argument as GaussianMixture::validate().
   explicit TensorMixtureDenoiser(const GaussianMixture& mixture) {
     mixture.validate();
-    const auto n = static_cast<std::int64_t>(mixture.weights.size()),
-               d = static_cast<std::int64_t>(mixture.dimension());
-    const auto table = [&](const auto& rows) {
-      std::vector<torch::Tensor> tensors;
-      for (const auto& row : rows) tensors.push_back(torch::tensor(row, torch::kFloat64));
-      return torch::stack(tensors);
-    };
-    log_weights_ = torch::tensor(mixture.weights, torch::kFloat64).log();
-    means_ = table(mixture.means);
-    if (mixture.covariances.empty()) {
-      variances_ = torch::tensor(mixture.deviations, torch::kFloat64).square().view({n, 1}).expand({n, d});
-    } else {
-      std::tie(variances_, axes_) = torch::linalg_eigh(table(mixture.covariances).view({n, d, d}), "L");
-      constexpr double rounding = 1e-12;  // eigenvalues this far below 0, relative to the largest, count as 0
-      const double smallest = (variances_.min)().item<double>(), largest = (variances_.max)().item<double>();
-      require(smallest > -rounding * largest, "the smallest eigenvalue of GaussianMixture::covariances", smallest,
-              "0 or more");
-      variances_ = variances_.clamp_min(0);
-    }
+    set(mixture.weights, mixture.means);
+    variances_ = torch::tensor(mixture.deviations, torch::kFloat64).square().unsqueeze(1).expand_as(means_);
+  }
+
+  /// @throws std::invalid_argument as CorrelatedMixture::validate(), and for a covariance that is not positive
+  /// semidefinite.
+  explicit TensorMixtureDenoiser(const CorrelatedMixture& mixture) {
+    mixture.validate();
+    set(mixture.weights, mixture.means);
+    const std::int64_t d = means_.size(1);
+    std::tie(variances_, axes_) = torch::linalg_eigh(rows(mixture.covariances).view({-1, d, d}), "L");
+    constexpr double rounding = 1e-12;  // eigenvalues this far below 0, relative to the largest, count as 0
+    const double smallest = (variances_.min)().item<double>(), largest = (variances_.max)().item<double>();
+    require(smallest > -rounding * largest, "the smallest eigenvalue of CorrelatedMixture::covariances", smallest,
+            "0 or more");
+    variances_ = variances_.clamp_min(0);
   }
 
   /// Evaluates the denoiser.
-  /// @param x      [B, ...] with GaussianMixture::dimension() numbers per sample
+  /// @param x      [B, ...] with as many numbers per sample as the mixture's means
   /// @param sigma  [] or [B]
   /// @return D(x, sigma), of x's shape
   torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& sigma) const {
@@ -57,6 +53,16 @@ class TensorMixtureDenoiser {
   }
 
  private:
+  static torch::Tensor rows(const std::vector<std::vector<double>>& values) {
+    std::vector<torch::Tensor> tensors;
+    for (const std::vector<double>& row : values) tensors.push_back(torch::tensor(row, torch::kFloat64));
+    return torch::stack(tensors);
+  }
+  void set(const std::vector<double>& weights, const std::vector<std::vector<double>>& means) {
+    log_weights_ = torch::tensor(weights, torch::kFloat64).log();
+    means_ = rows(means);
+  }
+
   torch::Tensor log_weights_, means_, variances_, axes_;
 };
 

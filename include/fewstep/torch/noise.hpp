@@ -1,6 +1,8 @@
 // Reproducible noise: one seed per sample.
 #pragma once
 
+#include "../seeds.hpp"
+
 #include <torch/types.h>
 
 #include <cstdint>

@@ -59,12 +59,11 @@ class Calibrator {
     const std::size_t history = options_.history == 0 ? rows : options_.history;
     const std::size_t without_slopes =
         detail::fit_steps(progress_.table, runner_, runs_, fitted_, history, options_.ridge);
-    if (without_slopes > 0) note(without_slopes, rows, "steps had no slopes to fit and became Euler steps");
+    if (without_slopes > 0) note({without_slopes, " of ", rows, " steps had no slopes to fit and became Euler steps"});
     const HeldOut now = held_out();
     progress_.steps_rms = now.rms;
     if (now.loss < progress_.best_loss) return;
-    progress_.notes.push_back(
-        "fitting the steps did not lower the held-out loss; the iterations began with the starting table");
+    note("fitting the steps did not lower the held-out loss; the iterations began with the starting table");
     progress_.steps_rms = progress_.start_rms;
     set_table(start_);
   }
@@ -151,21 +150,19 @@ class Calibrator {
   void add_starting_notes() {
     std::size_t lost = 0;
     for (const double square : runner_.squared_distances(runs_, 0, samples_)) lost += square == lost_sample;
-    if (lost > 0) note(lost, samples_, "trajectories of the starting table are not finite");
+    if (lost > 0) note({lost, " of ", samples_, " trajectories of the starting table are not finite"});
     if (samples_ - fitted_ < few_held_out)
-      note(samples_ - fitted_, samples_, "trajectories are held out to select the best table: too few to be certain");
+      note({samples_ - fitted_, " of ", samples_,
+            " trajectories are held out to select the best table: too few to be certain"});
   }
-  void note(std::size_t count, std::size_t total, const char* what) {
-    std::string& text = progress_.notes.emplace_back();
-    Text{count, " of ", total, " ", what}.append_to(text);
-  }
+  void note(const Text& text) { text.append_to(progress_.notes.emplace_back()); }
 
   /// Takes over stage, tables, damping, notes and steps_rms. The other distances are measured, so that wrong figures in
   /// `kept` cannot make a table look better than the start.
   void resume(const CalibrationProgress& kept) {
     progress_.stage = kept.stage;
     progress_.damping = kept.damping;
-    for (const std::string& text : kept.notes) progress_.notes.emplace_back() = text;
+    for (const std::string& text : kept.notes) note(text);
     progress_.steps_rms = kept.steps_rms;
     set_table(kept.best);
     const HeldOut best = held_out();
