@@ -23,9 +23,7 @@ inline GaussianMixture mixture() {
 }
 
 /// Unit noise in the plane: one column for each of `count` seeds, beginning with `first`.
-inline Array cloud(std::uint64_t first, std::size_t count) {
-  return noise(seed_range(first, count), 2);
-}
+inline Array cloud(std::uint64_t first, std::size_t count) { return noise(seed_range(first, count), 2); }
 /// A mixture of two components in the plane.
 inline const MixtureDenoiser plane({.weights = {0.5, 0.5}, .means = {{1, 0}, {-1, 0.5}}, .deviations = {0.2, 0.3}});
 
