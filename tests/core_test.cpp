@@ -287,7 +287,8 @@ TEST_CASE("MixtureDenoiser: diagonal covariances equal deviations, and a Gaussia
     CHECK((a - b).abs().maxCoeff() < 1e-12);
   }
   // Correlated: D = mu + C (C + sigma^2 I)^-1 (x - mu)
-  const MixtureDenoiser gaussian({.weights = {1}, .means = {{1, -1}}, .covariances = {{2, 0.6, 0.6, 1}}});
+  const MixtureDenoiser gaussian(
+      CorrelatedMixture{.weights = {1}, .means = {{1, -1}}, .covariances = {{2, 0.6, 0.6, 1}}});
   Eigen::Matrix2d c;
   c << 2, 0.6, 0.6, 1;
   const Eigen::Vector2d mu(1, -1), y(0.3, 0.8);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <limits>
 #include <vector>
@@ -32,7 +33,8 @@ class MixtureDenoiser {
   /// Takes O(d^3) per component of d numbers, about a second for d = 200.
   /// @throws std::invalid_argument as CorrelatedMixture::validate(), and for a covariance that is not positive
   /// semidefinite.
-  explicit MixtureDenoiser(const CorrelatedMixture& mixture) {
+  template <std::same_as<CorrelatedMixture> Mixture>  // a template, so that {...} means a GaussianMixture
+  explicit MixtureDenoiser(const Mixture& mixture) {
     mixture.validate();
     add_components(mixture.weights, mixture.means);
     for (std::size_t k = 0; k < log_weights_.size(); ++k) add_axes(mixture.covariances[k], k);

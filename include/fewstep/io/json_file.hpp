@@ -61,9 +61,12 @@ nlohmann::json parse_json(Text&& text) {
 ///
 /// @throws std::runtime_error "PATH: WHAT" if the file cannot be read or is malformed.
 inline nlohmann::json read_json(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  std::error_code ignored;
-  if (!in || std::filesystem::is_directory(path, ignored)) throw file_error(path, "cannot be read");
+  std::error_code error;
+  if (const auto status = std::filesystem::status(path, error); !std::filesystem::exists(status))
+    throw file_error(path, "no such file");
+  else if (std::filesystem::is_directory(status)) throw file_error(path, "a folder, not a file");
+  std::ifstream in(path);  // may be a pipe: a user's own, since no file names another file by this function
+  if (!in) throw file_error(path, "cannot be read");
   return detail::naming_file(path, [&] { return parse_json(in); });
 }
 

@@ -6,6 +6,7 @@
 
 #include <torch/types.h>
 
+#include <concepts>
 #include <cstdint>
 #include <tuple>
 #include <vector>
@@ -25,7 +26,8 @@ class TensorMixtureDenoiser {
 
   /// @throws std::invalid_argument as CorrelatedMixture::validate(), and for a covariance that is not positive
   /// semidefinite.
-  explicit TensorMixtureDenoiser(const CorrelatedMixture& mixture) {
+  template <std::same_as<CorrelatedMixture> Mixture>  // a template, so that {...} means a GaussianMixture
+  explicit TensorMixtureDenoiser(const Mixture& mixture) {
     mixture.validate();
     set(mixture.weights, mixture.means);
     const std::int64_t d = means_.size(1);
