@@ -6,6 +6,7 @@
 #include <concepts>
 #include <stdexcept>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace fewstep {
@@ -31,8 +32,14 @@ concept Paired = requires(R&& r, X& out, Features<X>& f) {
   out = std::get<0>(std::forward<R>(r));
   f = std::get<1>(std::forward<R>(r));
 };
+/// Eigen's arrays of other numbers claim to be convertible, and then fail inside Eigen.
 template <class R, class X>
-concept Output = std::convertible_to<R, X> || Named<R, X> || Paired<R, X>;
+concept OfOtherScalar = requires {
+  typename X::Scalar;
+  requires !std::same_as<typename std::remove_cvref_t<R>::Scalar, typename X::Scalar>;
+};
+template <class R, class X>
+concept Output = (std::convertible_to<R, X> && !OfOtherScalar<R, X>) || Named<R, X> || Paired<R, X>;
 
 /// How a backend hands noise levels to a callable that returns its result: for tensors a tensor, else Level<X> itself.
 template <class X>

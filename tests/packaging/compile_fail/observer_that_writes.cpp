@@ -1,0 +1,13 @@
+// An observer that changes the state, which is const.
+// error: observer_that_writes.cpp:[0-9:]+ error: no (match|viable overloaded)
+#include "mistakes.hpp"
+
+Array denoise(const Array& x, double) { return x; }
+
+int main() {
+#ifdef WRONG
+  sample(Euler{}, denoise, schedule, z, {}, [](const Snapshot<Array>& s) { s.x *= 2; });
+#else
+  sample(Euler{}, denoise, schedule, z, {}, [](const Snapshot<Array>& s) { return s.x.allFinite(); });
+#endif
+}
