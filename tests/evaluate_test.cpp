@@ -864,8 +864,15 @@ TEST_CASE("commands reject Gaussian starts that do not fit, and malformed ones")
            {"variance", infinite[0][0].clone(), "GaussianStart::variance is inf"}}) {
     INFO(name);
     change(name, to);
-    refused("calibrate", small_fit + "--gaussian-start broken.safetensors --out no.json", words);
+    std::string error;
+    try {
+      load_gaussian_start(scratch.dir / "broken.safetensors", load_unet(labelled)->config(), torch::kCPU);
+    } catch (const std::exception& e) {
+      error = e.what();
+    }
+    CHECK(error.find("broken.safetensors: " + words) != std::string::npos);
   }
+  refused("calibrate", small_fit + "--gaussian-start broken.safetensors --out no.json", "GaussianStart::variance is inf");
   io::write_table(scratch.dir / "table.json",
                   {tabulate(Ipndm{.order = 3}, karras({.steps = 4})), true, {}, "start.safetensors"});
   fs::copy(labelled, scratch.dir / "network.safetensors");
