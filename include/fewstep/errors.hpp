@@ -12,6 +12,18 @@
 
 namespace fewstep {
 
+/// Returns text with its control characters, which a terminal would obey, as \xNN.
+inline std::string printable(std::string_view text) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string safe;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= ' ' && byte != 0x7f) safe += c;
+    else (safe += "\\x").append({digits[byte / 16], digits[byte % 16]});
+  }
+  return safe;
+}
+
 namespace detail {
 
 /// A piece of a message: text, which it refers to, a number, or a list of pieces.
@@ -90,7 +102,7 @@ std::string printed(const T& value) {
 /// @param argument  its name, e.g. "steps", or in pieces {"noise level ", i}
 /// @param value  what was given: text, a number, a bool, or anything with operator<<
 /// @param allowed  what is allowed instead, e.g. "1 or more", or in pieces {"1 to ", n}
-/// @throws std::invalid_argument "ARGUMENT is VALUE; allowed: WHAT".
+/// @throws std::invalid_argument "ARGUMENT is VALUE; allowed: WHAT", printable.
 [[noreturn]] inline void refuse(const detail::Text& argument, const detail::Text& value, const detail::Text& allowed) {
   std::string message;
   argument.append_to(message);
@@ -98,7 +110,7 @@ std::string printed(const T& value) {
   value.append_to(message);
   message += "; allowed: ";
   allowed.append_to(message);
-  throw std::invalid_argument(message);
+  throw std::invalid_argument(printable(message));
 }
 template <detail::Printed T>
 [[noreturn]] void refuse(const detail::Text& argument, const T& value, const detail::Text& allowed) {

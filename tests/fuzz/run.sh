@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets with libFuzzer and the sanitizers, and runs each.
 #   tests/fuzz/run.sh [SECONDS per target, 60] [target...]
-# Seeds: the shipped models, tables and predictors, and regressions/ (inputs that broke something once). Prints the
-# executions; an input that breaks a law is left in the build folder, and the exit status is 1.
+# Seeds: shipped and recorded files, and regressions/ (inputs that were handled wrongly once); dictionaries: the keys and
+# names that these formats know. Prints the executions; an input that breaks a law is left in the build folder, and the
+# exit status is 1.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../../cmake/bootstrap.sh"
 cd "$fewstep_source"
@@ -10,7 +11,7 @@ cd "$fewstep_source"
 seconds=${1:-60}
 shift || true
 targets=("$@")
-((${#targets[@]})) || targets=(table predictor gaussian_start safetensors diffusers solvers)
+((${#targets[@]})) || targets=(table predictor gaussian_start safetensors unet_config idx diffusers solvers)
 need_packages clang libclang-rt-dev
 build=$fewstep_source/build/fuzz
 mkdir -p "$build"
@@ -23,31 +24,43 @@ seeds() {  # TARGET: folder of its seeds
     predictor) cp examples/models/amed*.safetensors "$folder" ;;
     gaussian_start) cp examples/models/*start*.safetensors "$folder" ;;
     safetensors) cp examples/models/amed_5.safetensors tests/golden/edm_networks/*.safetensors "$folder" ;;
+    unet_config) cp tests/golden/edm_networks/*.json "$folder" ;;
     *) ;;
   esac
   if [[ -d tests/fuzz/regressions/$1 ]]; then cp tests/fuzz/regressions/$1/* "$folder"; fi
   echo "$folder"
 }
 
+# Every word in quotation marks that the readers know, as libFuzzer's dictionary.
+dictionary() {
+  grep -ohE '"[A-Za-z0-9_+.-]{2,40}"' include/fewstep/io/*.hpp include/fewstep/io/*/*.hpp include/fewstep/*registry.hpp \
+    include/fewstep/names.hpp examples/commands/support/unet_config.cpp | sort -u
+}
+
 build_target() {
+  local sources=("tests/fuzz/$1.cpp")
+  if [[ -e examples/commands/support/$1.cpp ]]; then sources+=("examples/commands/support/$1.cpp"); fi
   clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -w -Iinclude \
-    "tests/fuzz/$1.cpp" -o "$build/$1"
+    "${sources[@]}" -lz -o "$build/$1"
 }
 export -f build_target
 export build
 printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I{} bash -c 'build_target {}'
 
-failed=0
-for target in "${targets[@]}"; do
-  log=$build/$target.log
-  mkdir -p "$build/corpus/$target"
-  if "$build/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
-    -artifact_prefix="$build/$target-" "$build/corpus/$target" "$(seeds "$target")" >"$log" 2>&1; then
-    grep -E '^Done' "$log" | sed "s/^/$target: /"
+dictionary >"$build/dictionary"
+
+fuzz() {  # TARGET: prints one line
+  local log=$build/$1.log
+  mkdir -p "$build/corpus/$1"
+  if "$build/$1" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -dict="$build/dictionary" \
+    -artifact_prefix="$build/$1-" "$build/corpus/$1" "$(seeds "$1")" >"$log" 2>&1; then
+    grep -E '^Done' "$log" | sed "s/^/$1: /"
   else
-    failed=1
-    echo "$target: an input breaks it, see $log"
+    echo "$1: an input breaks it, see $log"
     grep -m3 -E 'broken:|ERROR|SUMMARY|what\(\)' "$log" || true
+    return 1
   fi
-done
-exit $failed
+}
+export -f fuzz seeds
+export seconds
+printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I{} bash -c 'fuzz {}'

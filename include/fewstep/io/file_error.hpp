@@ -1,6 +1,8 @@
 // Errors that name the file.
 #pragma once
 
+#include "../errors.hpp"
+
 #include <exception>
 #include <filesystem>
 #include <stdexcept>
@@ -10,17 +12,7 @@
 
 namespace fewstep::io {
 
-/// Returns text with its control characters, which a terminal would obey, as \xNN.
-inline std::string printable(std::string_view text) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string safe;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= ' ' && byte != 0x7f) safe += c;
-    else (safe += "\\x").append({digits[byte / 16], digits[byte % 16]});
-  }
-  return safe;
-}
+using fewstep::printable;
 
 /// Returns the error "PATH: WHAT": the first line of `what`, printable.
 inline std::runtime_error file_error(const std::filesystem::path& path, std::string_view what) {
