@@ -8,12 +8,16 @@ line and leave its folder as it was.
 BUILD: the build folder with the commands. The full disk is a tmpfs, which needs root; without it that part is skipped.
 """
 import argparse
+import atexit
+import csv
+import io
 import os
 import pathlib
 import random
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -31,23 +35,36 @@ commands = {  # arguments, and what they write
                   ["out.json"]),
     "train_amed": (f"--model {network} --solver ipndm --order 2 --steps 3 --afs --trajectories 600 --batch 20 "
                    "--validation 20 --checkpoint-interval 0.2 --out out.safetensors", ["out.safetensors"]),
-    "train_denoiser": ("--images 384 --batch 48 --channels 8 --multiples 1 --blocks 1 --attention 8 --test-images 250 "
-                       "--checkpoint-interval 0.2 --threads 1 --out out.safetensors", ["out.safetensors"]),
+    "train_denoiser": ("--data {data} --images 384 --batch 48 --channels 8 --multiples 1 --blocks 1 --attention 8 "
+                       "--test-images 250 --checkpoint-interval 0.2 --threads 1 --out out.safetensors", ["out.safetensors"]),
     "evaluate": (f"--model {network} --cache cache --images 32 --selection-images 32 --seeds 1 --resamples 20 --nfe 2,3 "
                  f"--solvers euler,ipndm --reference-steps 12 --classifier {classifier} --out out", ["out.csv"]),
 }
 
 
+data = pathlib.Path(tempfile.mkdtemp(prefix="fewstep-kill-"))
+
+
+def write_images(folder, split, count):
+    """A small set of images in the form of Fashion-MNIST."""
+    pixels = bytes((7 * i + i // 28) % 256 for i in range(count * 28 * 28))
+    (folder / f"{split}-images-idx3-ubyte").write_bytes(struct.pack(">4I", 0x803, count, 28, 28) + pixels)
+    (folder / f"{split}-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, count) + bytes(i % 10 for i in range(count)))
+
+
 def start(program, arguments, folder):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([program, *arguments.split()], cwd=folder, env=environment, stdout=subprocess.DEVNULL,
+    return subprocess.Popen([program, *arguments.format(data=data).split()], cwd=folder, env=environment, stdout=subprocess.DEVNULL,
                             stderr=subprocess.PIPE, text=True)
 
 
 def content(path):
     """A result without what tells one run from another: seconds, and the time of writing."""
-    data = path.read_bytes()
-    return re.sub(rb'"seconds": [0-9.e+-]+', b"", data) if path.suffix == ".json" else data
+    if path.suffix == ".csv":
+        rows = list(csv.DictReader(io.StringIO(path.read_text())))
+        return [{name: value for name, value in row.items() if not name.startswith("seconds")} for row in rows]
+    written = path.read_bytes()
+    return re.sub(rb'"seconds": [0-9.e+-]+', b"", written) if path.suffix == ".json" else written
 
 
 def results(folder, files):
@@ -132,6 +149,9 @@ def main():
         if name not in commands:
             parser.error(f"command is {name}; allowed: {', '.join(commands)}")
     random.seed(arguments.seed)
+    atexit.register(shutil.rmtree, data)
+    write_images(data, "train", 600)
+    write_images(data, "t10k", 250)
     failed = False
     for name in arguments.command or commands:
         program = arguments.build.resolve() / "examples" / name

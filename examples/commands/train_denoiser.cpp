@@ -38,8 +38,8 @@ namespace fs = std::filesystem;
 constexpr double p_mean = -1.2, p_std = 1.2;  // of ln(sigma)
 constexpr double ema_rampup = 0.05;           // longest half-life of the average, relative to the images seen
 constexpr double loss_smoothing = 0.005;      // weight of a new loss in the mean that is shown
-constexpr std::int64_t test_count = 10'000;   // images of the test split
-constexpr std::uint64_t test_seed = 20'231;   // of the noise on the test split
+constexpr std::int64_t test_batch = 250;     // images at a time; those of the test split beyond a multiple are left out
+constexpr std::uint64_t test_seed = 20'231;  // of the noise on the test split
 constexpr std::int64_t epoch_seeds_apart = 1'000'003, step_seeds_apart = 1'000'000'007;
 
 struct Settings {
@@ -101,23 +101,29 @@ Tensor edm_loss(const EdmDenoiser& net, const Tensor& images, const Tensor& labe
   return (weight * (denoised - images).square()).mean();
 }
 
+LabelledImages load_test_split(const std::string& data) {
+  LabelledImages test = load_fashion_mnist(data, "t10k");
+  fewstep::require(test.images.size(0) >= test_batch, "the number of images of the test split", test.images.size(0),
+                   {test_batch, " or more"});
+  return test;
+}
+
 /// The same loss over the first `count` images of a split, with fixed noise and `repeats` noise levels per image.
 double split_loss(EdmDenoiser& net, const LabelledImages& split, std::int64_t count, bool with_labels, int repeats) {
   const torch::NoGradGuard no_grad;
   const bool was_training = net.is_training();
   net.eval();
-  constexpr std::int64_t batch = 250;
   torch::manual_seed(test_seed);
   double sum = 0;
   std::int64_t batches = 0;
   for (int repeat = 0; repeat < repeats; ++repeat)
-    for (std::int64_t at = 0; at + batch <= count; at += batch, ++batches) {
+    for (std::int64_t at = 0; at + test_batch <= count; at += test_batch, ++batches) {
       throw_if_interrupted();
       const Tensor labels =
-          with_labels ? class_rows(split.labels.narrow(0, at, batch), net.config().label_dim) : Tensor();
+          with_labels ? class_rows(split.labels.narrow(0, at, test_batch), net.config().label_dim) : Tensor();
       // Shuffled, so that noise levels do not depend on the position of an image in the file.
-      const Tensor sigma = stratified_sigmas(batch).index_select(0, torch::randperm(batch));
-      sum += edm_loss(net, split.images.narrow(0, at, batch), labels, sigma).item<double>();
+      const Tensor sigma = stratified_sigmas(test_batch).index_select(0, torch::randperm(test_batch));
+      sum += edm_loss(net, split.images.narrow(0, at, test_batch), labels, sigma).item<double>();
     }
   net.train(was_training);
   return sum / static_cast<double>(batches);
@@ -131,7 +137,9 @@ class Trainer {
         ema_(settings.net),
         adam_(net_.parameters(), torch::optim::AdamOptions(settings.lr).betas({0.9, 0.99})),
         train_(load_fashion_mnist(s_.data, "train")),
-        test_(load_fashion_mnist(s_.data, "t10k")) {
+        test_(load_test_split(s_.data)) {
+    fewstep::require(s_.test_images <= test_.images.size(0), "--test-images", s_.test_images,
+                     {"250 to ", test_.images.size(0)});
     net_.channels_last = ema_.channels_last = s_.bf16;
     if (s_.bf16) net_.compute_type = ema_.compute_type = torch::kBFloat16;
     for (auto* net : {&net_, &ema_})
@@ -170,9 +178,9 @@ class Trainer {
     Log log(s_.out + ".log");
     write(log, "# ", command, "\n# ", parameter_count(), " parameters, starting at image ", seen_);
     train(log);
-    const double loss = split_loss(ema_, test_, test_count, true, 2),
-                 unlabelled = split_loss(ema_, test_, test_count, false, 2);
-    write(log, "images ", seen_, "  test loss (all 10000, EMA) ", loss, " with labels, ", unlabelled, " without");
+    const std::int64_t all = test_.images.size(0);
+    const double loss = split_loss(ema_, test_, all, true, 2), unlabelled = split_loss(ema_, test_, all, false, 2);
+    write(log, "images ", seen_, "  test loss (all ", all, ", EMA) ", loss, " with labels, ", unlabelled, " without");
     std::printf("test loss %.4f with labels, %.4f without\n", loss, unlabelled);
     publish(command, loss, unlabelled);
   }
@@ -297,10 +305,10 @@ class Trainer {
 /// Prints the loss of weights on the test split.
 void print_loss(const std::string& weights, const std::string& data) {
   const auto net = load_unet(weights);
-  const LabelledImages test = load_fashion_mnist(data, "t10k");
+  const LabelledImages test = load_test_split(data);
   for (const bool labels : {true, false})
     std::printf("test loss %s labels: %.4f\n", labels ? "with" : "without",
-                split_loss(*net, test, test_count, labels, 2));
+                split_loss(*net, test, test.images.size(0), labels, 2));
 }
 
 void run(const Settings& s, const std::string& command) {
