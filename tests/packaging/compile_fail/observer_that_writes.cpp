@@ -1,5 +1,5 @@
 // An observer that changes the state, which is const.
-// error: observer_that_writes.cpp:[0-9:]+ error: .*(discards qualifiers|not marked const)
+// error: observer_that_writes.cpp:[0-9:]+ error: .*(discards qualifiers|no matching member function)
 #include "mistakes.hpp"
 
 Array denoise(const Array& x, double) { return x; }
