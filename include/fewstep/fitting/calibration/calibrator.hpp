@@ -75,7 +75,13 @@ class Calibrator {
   }
 
   const CalibrationProgress& progress() const { return progress_; }
-  CalibrationProgress take_progress() { return std::move(progress_); }
+  /// The final progress, with a note where one held-out trajectory decides the RMS distance of the best table.
+  CalibrationProgress take_progress() {
+    if (samples_ - fitted_ >= few_held_out && best_share_ > 0.5)
+      note({"one of ", samples_ - fitted_, " held-out trajectories has ", static_cast<int>(100 * best_share_),
+            "% of their squared distance: on other noise the RMS distance may be far from that measured"});
+    return std::move(progress_);
+  }
 
  private:
   static constexpr std::size_t few_held_out = 10;
@@ -100,6 +106,7 @@ class Calibrator {
   /// Distances between the present runs and the teacher on the held-out samples.
   struct HeldOut {
     double rms, median, loss;
+    double share = 0;  // of the largest squared distance in the sum of all
   };
   HeldOut held_out() const {
     const std::vector<double> squares = runner_.squared_distances(runs_, fitted_, samples_);
@@ -109,7 +116,9 @@ class Calibrator {
     for (const double square : squares)
       if (square != lost_sample) finite.push_back(square);
     if (finite.empty()) return {infinity, infinity, loss};
-    return {rms_of(finite), std::sqrt(median_of(finite)), loss};
+    const double rms = rms_of(finite), largest = *std::max_element(finite.begin(), finite.end());
+    const double sum = rms * rms * static_cast<double>(finite.size());
+    return {rms, std::sqrt(median_of(finite)), loss, sum > 0 ? largest / sum : 0};
   }
 
   // A copy is moved in, here and in resume(): assigning it would cost a tenth of the compile time of the quickstart.
@@ -122,6 +131,7 @@ class Calibrator {
     progress_.best_rms = distances.rms;
     progress_.best_median = distances.median;
     progress_.best_loss = distances.loss;
+    best_share_ = distances.share;
   }
 
   void require_resumable(const CalibrationProgress& kept) const {
@@ -176,6 +186,7 @@ class Calibrator {
   TableRunner<X> runner_;
   std::vector<TableRun<X>> runs_;  // of progress_.table
   CalibrationProgress progress_;
+  double best_share_ = 0;  // of the largest of the best table's held-out squared distances
 };
 
 }  // namespace fewstep::detail
