@@ -162,8 +162,8 @@ class TrainingCase {
       const std::string at = "step " + std::to_string(step.index) + ": ";
       for (Tensor p : fixed.parameters()) p.mutable_grad() = Tensor();
       step.loss.backward();
-      note(difference(step.before, want.at("tensor_in"), 1), "state", at + "start");
-      note(difference(step.after, want.at("student_out"), 1), "state", at + "end");
+      note(difference(step.left_state, want.at("tensor_in"), 1), "state", at + "start");
+      note(difference(step.right_state, want.at("student_out"), 1), "state", at + "end");
       note_loss(step, starts_[0], want.at("loss_sum"), at + "loss");
       compare_output_gradients(outputs, want, at);
       compare_parameter_gradients(fixed, want, at);

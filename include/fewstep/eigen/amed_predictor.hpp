@@ -74,7 +74,7 @@ class AmedPredictor {
     linear(network_.encode_1, w.hidden, w.outputs);
     embed(t, w.waves, w.outputs + code);
     embed(s, w.waves, w.outputs + code + embedding);
-    constexpr double smallest = AmedNetwork::least_ratio;
+    constexpr double smallest = AmedNetwork::smallest_ratio;
     const double ratio = network_.ratio ? sigmoid(*network_.ratio, w.outputs) : 0.5;
     return {std::clamp(ratio, smallest, 1 - smallest),
             scale(network_.direction_scale, network_.direction_scale_range, w.outputs),

@@ -18,7 +18,7 @@ namespace fewstep {
 ///
 /// f: feature vector of the sample, 0 without features (analytic first step); t, s: noise levels of the step;
 /// w: `frequencies`. Each prediction has a head of its own; without it the ratio is 1/2 and a scale 1. The ratio is
-/// clamped to [least_ratio, 1 - least_ratio], since multistep solvers divide by the distance between levels.
+/// clamped to [smallest_ratio, 1 - smallest_ratio], since multistep solvers divide by the distance between levels.
 /// Source: Zhou et al. 2024, arXiv 2312.00094; diff-sampler, training/networks.py.
 struct AmedNetwork {
   /// y = weight x + bias, with weight row-major [outputs, inputs].
@@ -28,7 +28,7 @@ struct AmedNetwork {
     std::size_t outputs() const { return bias.size(); }
   };
 
-  static constexpr double least_ratio = 1e-4;  ///< smallest ratio that is predicted
+  static constexpr double smallest_ratio = 1e-4;  ///< smallest ratio that is predicted
 
   Layer encode_0;                                           ///< features -> hidden
   Layer encode_1;                                           ///< hidden -> code

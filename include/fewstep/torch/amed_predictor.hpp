@@ -75,7 +75,8 @@ class TensorAmedPredictor {
     const auto next_output = [&] { return torch::sigmoid(linear(head++, o)).squeeze(1).to(level_type(o)); };
     out = {};
     if (network_.ratio)
-      out.ratio = Level<torch::Tensor>(next_output().clamp(AmedNetwork::least_ratio, 1 - AmedNetwork::least_ratio));
+      out.ratio =
+          Level<torch::Tensor>(next_output().clamp(AmedNetwork::smallest_ratio, 1 - AmedNetwork::smallest_ratio));
     if (network_.direction_scale)
       out.direction_scale = Level<torch::Tensor>(1. + network_.direction_scale_range * (2. * next_output() - 1.));
     if (network_.sigma_scale)

@@ -27,10 +27,11 @@ enum class Restart { student, teacher };
 
 /// One step of greedy_pass(). References are valid only during the call.
 struct GreedyStep {
-  std::size_t index;            ///< of the step, from 0
-  const torch::Tensor& before;  ///< the student's state at the left end
-  const torch::Tensor& after;   ///< the student's state at the right end
-  const torch::Tensor& loss;    ///< [], sum of squares of `after` minus the teacher's state, divided by the batch size
+  std::size_t index;                 ///< of the step, from 0
+  const torch::Tensor& left_state;   ///< the student's state at the left end
+  const torch::Tensor& right_state;  ///< the student's state at the right end
+  const torch::Tensor&
+      loss;  ///< [], sum of squares of right_state minus the teacher's state, divided by the batch size
 };
 
 /// The published training loop over one batch. After each step of the student, `update` receives the loss relative to
