@@ -4,8 +4,11 @@
 #include "../../algebra.hpp"
 #include "../../history.hpp"
 #include "table_row.hpp"
+#include "unrolled.hpp"
 
+#include <algorithm>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 namespace fewstep::detail {
@@ -28,9 +31,15 @@ void apply_row(const TableRow& row, X& x, const X& m0, M& model, TableMemory<X>&
   };
   const bool has_midpoints = !row.midpoints.empty();
   if (has_midpoints) copy(m.midpoint[0], x);
-  const auto first = [&row](const auto& stretch) { return Pack{row.carry, row.weights[0] * stretch}; };
-  combine(x, levels(m.stretch), first, x, m0);
-  for (std::size_t k = 1; k < row.weights.size(); ++k) add(row.weights[k], m.past[k - 1]);
+  constexpr std::size_t at_once = 3;  // outputs in one pass over memory; each further one has a pass of its own
+  const std::size_t outputs = row.weights.size();
+  unrolled<at_once - 1>((std::min)(outputs, at_once) - 1, [&]<std::size_t... I>(std::index_sequence<I...>) {
+    const auto weights = [&row](const auto& stretch) {
+      return Pack{row.carry, row.weights[0] * stretch, row.weights[I + 1] * stretch...};
+    };
+    combine(x, levels(m.stretch), weights, x, m0, m.past[I]...);
+  });
+  for (std::size_t k = at_once; k < outputs; ++k) add(row.weights[k], m.past[k - 1]);
   if (!has_midpoints) return;
   X &start = m.midpoint[0], &state = m.midpoint[1], &output = m.midpoint[2];
   for (const TableRow::Midpoint& p : row.midpoints) {
