@@ -26,8 +26,11 @@ namespace fewstep {
 ///   map(out, f, t...)      out <- f(t...), once or per sample
 ///   combine(out, t, w, terms...)   out <- sum_k w_k(t...) terms_k; out may be one of the terms. t is a std::tuple, and
 ///                          w returns one
-/// Optional constant:
+/// Optional constants:
 ///   takes_packs            declares that combine() accepts a Pack in place of each std::tuple: it compiles faster
+///   stored_inside          whether the numbers lie in the object itself, so that swapping two states copies them
+///   fuses_slopes           declares combine_first(x, first, s, t, w, terms...): first <- (x - first)/s unless s is
+///                          null, then combine(x, t, w, x, first, terms...), in one pass over memory
 /// Optional, for the denoisers and fitting code that name them:
 ///   clamp(x, low, high)    limits every number of x to [low, high]
 ///   blend(x, y, mask)      x <- mask y + (1 - mask) x; y and mask have x's shape, or one sample for all

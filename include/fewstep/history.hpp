@@ -26,12 +26,14 @@ class History {
   const X& operator[](std::size_t k) const { return value_[slot(k)]; }
   const Level<X>& level(std::size_t k) const { return level_[slot(k)]; }
 
-  /// Swaps in v, the target at the left end of step n, as the newest output; v then holds the evicted buffer. Does
-  /// nothing for a step that is not to be remembered.
+  /// Swaps in v, the target at the left end of step n, as the newest output; v then holds the evicted buffer. A state
+  /// that contains its numbers is copied, since a swap would copy it three times. Does nothing for a step that is not
+  /// to be remembered.
   void push(X& v, const Step<X>& n) {
     if (value_.empty() || !n.remember) return;
-    head_ = (head_ + 1) % value_.size();
-    std::swap(value_[head_], v);
+    head_ = head_ + 1 == value_.size() ? 0 : head_ + 1;
+    if constexpr (requires { requires algebra<X>::stored_inside; }) value_[head_] = v;
+    else std::swap(value_[head_], v);
     level_[head_] = n.from;
     if (size_ < value_.size()) ++size_;
   }
@@ -42,7 +44,7 @@ class History {
   }
 
  private:
-  std::size_t slot(std::size_t k) const { return (head_ + value_.size() - k) % value_.size(); }
+  std::size_t slot(std::size_t k) const { return head_ < k ? head_ + value_.size() - k : head_ - k; }
 
   std::vector<X> value_;
   std::vector<Level<X>> level_;

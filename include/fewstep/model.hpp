@@ -72,9 +72,10 @@ class Model {
   void operator()(const X& x, const Level<X>& sigma, X& out) { (*this)(x, sigma, sigma, out); }
 
   /// The same, with the network evaluated at `network_sigma` while slopes still divide by sigma (AMED's sigma_scale).
-  void operator()(const X& x, const Level<X>& network_sigma, const Level<X>& sigma, X& out) {
+  /// @param pending  whether out stays the denoised batch, as in Step::pending
+  void operator()(const X& x, const Level<X>& network_sigma, const Level<X>& sigma, X& out, bool pending = false) {
     denoised(x, network_sigma, out);
-    detail::to_target(target_, thresholding_, x, sigma, out);
+    if (!pending) detail::to_target(target_, thresholding_, x, sigma, out);
   }
 
   /// out <- the target of the analytic first step (AFS): no evaluation and no features. Takes the denoiser's own

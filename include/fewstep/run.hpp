@@ -49,9 +49,16 @@ class Run : public detail::RunLoop<X> {
         solver_(solver),
         denoise_(std::forward<D>(denoise)),
         model_(denoise_, target_of(solver_), this->options_.thresholding, &this->options_.stop),
-        memory_(solver_.memory(x)) {}
+        memory_(solver_.memory(x)),
+        fuses_slope_(detail::fuses_slope<X>(solver_)) {}
 
-  Run(const Run& o) : Loop(o), solver_(o.solver_), denoise_(o.denoise_), model_(o.model_), memory_(o.memory_) {
+  Run(const Run& o)
+      : Loop(o),
+        solver_(o.solver_),
+        denoise_(o.denoise_),
+        model_(o.model_),
+        memory_(o.memory_),
+        fuses_slope_(o.fuses_slope_) {
     model_.rebind(denoise_, &this->options_.stop);
   }
 
@@ -79,19 +86,19 @@ class Run : public detail::RunLoop<X> {
     const Level<X>& from = this->from_;
     X& first = this->first_;
     const bool analytic = index == options.first_step && options.analytic_first_step;
-    if (analytic) model_.analytic(x, from, first);
-    else if (const double sigma_scale = detail::sigma_scale(solver_, index); sigma_scale != 1)
-      model_(x, Level<X>(sigma_scale * schedule[index]), from, first);
-    else model_(x, from, first);
     const bool remember = !analytic || options.analytic_in_history;
+    const bool pending = fuses_slope_ && !analytic;
+    if (analytic) model_.analytic(x, from, first);
+    else model_(x, Level<X>(detail::sigma_scale(solver_, index) * schedule[index]), from, first, pending);
     ModelRef<X> model(model_);
-    solver_.step(Step<X>{from, this->to_, index, schedule.steps(), remember}, x, first, model, memory_);
+    solver_.step(Step<X>{from, this->to_, index, schedule.steps(), remember, pending}, x, first, model, memory_);
   }
 
   S solver_;
   D denoise_;
   Model<X, std::remove_reference_t<D>> model_;
   Memory<S, X> memory_;
+  bool fuses_slope_;
 };
 
 template <class S, class D, class X>

@@ -21,7 +21,17 @@ struct Step {
   std::size_t index;     ///< of this step, 0 to count - 1
   std::size_t count;     ///< steps of the schedule
   bool remember = true;  ///< false: keep the target at `from` out of the history (Options::analytic_in_history)
+  bool pending = false;  ///< `first` is still the denoised batch: combine_first() makes it the slope
 };
+
+/// combine(x, at, weights, x, first, past...) for solvers with `fuses_slope`. Where the step's slope is pending, it is
+/// computed in the same pass over memory: first <- (x - first)/n.from.
+template <State X, class At, class W, class... V>
+void combine_first(const Step<X>& n, X& x, X& first, const At& at, W weights, const V&... past) {
+  if constexpr (requires { algebra<X>::fuses_slopes; })
+    algebra<X>::combine_first(x, first, n.pending ? &n.from : nullptr, at, weights, past...);
+  else combine(x, at, weights, x, first, past...);
+}
 
 /// What a solver extrapolates: the slope dx/dsigma = (x - D)/sigma, or the denoised batch D itself. Exponential solvers
 /// have both forms: DPM-Solver extrapolates slopes (noise prediction), DPM-Solver++ denoised batches (data prediction).
@@ -74,6 +84,19 @@ inline constexpr bool per_sample = [] {
   else return false;
 }();
 
+/// Whether the driver may leave a solver's slope pending: a solver of slopes with a member `static constexpr bool
+/// fuses_slope`, or, where it depends on another solver, the result of its function fuses_slope().
+template <class X, class S>
+bool fuses_slope(const S& solver) {
+  if constexpr (!requires { algebra<X>::fuses_slopes; }) return false;
+  else if constexpr (requires {
+                       { solver.fuses_slope() } -> std::same_as<bool>;
+                     })
+    return solver.fuses_slope();
+  else if constexpr (requires { S::fuses_slope; }) return S::fuses_slope && target_of(solver) == Target::slope;
+  else return false;
+}
+
 /// Evaluations of one step; adds the outputs that the step keeps to `at.kept`.
 template <class S>
 int step_evaluations(const S& solver, StepCount& at) {
@@ -114,6 +137,7 @@ void validate(const T& value) {
 ///                         out) evaluates the target elsewhere
 /// Optional:
 ///   multistep             static constexpr bool: whether it extrapolates from earlier steps
+///   fuses_slope           static constexpr bool: completes a pending slope by combine_first(), see Step::pending
 ///   sigma_scale(index)    factor between the network's level and the level at the left end of step `index`
 ///   per_sample            static constexpr bool: whether it may ask for one noise level per sample
 ///   validate()            throws std::invalid_argument for settings out of range

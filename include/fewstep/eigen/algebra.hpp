@@ -177,12 +177,19 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
     for (Eigen::Index b = 0; b < batch; ++b) each[b] = f(t[b]...);
   }
 
-  static constexpr bool takes_packs = true;
+  static constexpr bool takes_packs = true, fuses_slopes = true;
+  static constexpr bool stored_inside = Rows != Eigen::Dynamic && Cols != Eigen::Dynamic;
   template <class At, class W, std::same_as<X>... V>
   static void combine(X& out, const At& at, W weights, const X& v0, const V&... v) {
     const X* const terms[] = {&v0, &v...};
     add_terms(out, at, weights, terms, std::make_index_sequence<detail::pack_size<At>>(),
-              std::index_sequence_for<X, V...>());
+              std::index_sequence_for<X, V...>(), nullptr, nullptr);
+  }
+  template <class At, class W, std::same_as<X>... V>
+  static void combine_first(X& x, X& first, const level* pending, const At& at, W weights, const V&... v) {
+    const X* const terms[] = {&x, &first, &v...};
+    add_terms(x, at, weights, terms, std::make_index_sequence<detail::pack_size<At>>(),
+              std::index_sequence_for<X, X, V...>(), &first, pending);
   }
 
  private:
@@ -218,18 +225,28 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
   }
 
   /// Written with index sequences: std::apply and nested lambdas would compile several functions per sum.
-  template <class At, class W, std::size_t n, std::size_t... T, std::size_t... K>
+  /// @param first, pending  of combine_first(); nullptr, by type, for a plain sum, which then compiles less
+  template <class At, class W, std::size_t n, std::size_t... T, std::size_t... K, class First>
   static void add_terms(X& out, const At& at, W& weights, const X* const (&terms)[n], std::index_sequence<T...>,
-                        std::index_sequence<K...>) {
+                        std::index_sequence<K...>, First first, const level* pending) {
     match_shapes(out, terms, n);
-    const bool each = (detail::element<T>(at).per_sample() || ... || false);
+    const bool each = (detail::element<T>(at).per_sample() || ... || (pending && pending->per_sample()));
     const Eigen::Index batch = each ? out.cols() : 1, size = each ? out.rows() : out.size();
     const Eigen::Index apart = X::IsRowMajor ? 1 : out.rows(), stride = each && X::IsRowMajor ? out.cols() : 1;
     for (Eigen::Index b = 0; b < batch; ++b) {
       const auto w = weights(detail::element<T>(at)[b]...);
       static_assert(detail::pack_size<std::remove_const_t<decltype(w)>> == n, "combine: one weight per term");
-      detail::weighted_sum<Scalar, n>(out.data() + b * apart, size, stride, {terms[K]->data() + b * apart...},
-                                      {factor(detail::element<K>(w))...});
+      const Scalar* const from[] = {terms[K]->data() + b * apart...};
+      const Scalar factors[] = {factor(detail::element<K>(w))...};
+      if constexpr (std::is_pointer_v<First>)
+        if (pending) {
+          constexpr bool unit_first = std::is_same_v<decltype(detail::element<0>(w)), const unit_t&>;
+          const auto inverse = static_cast<Scalar>(1 / (*pending)[b]);
+          detail::slope_and_sum<unit_first>(out.data() + b * apart, first->data() + b * apart, inverse, size, stride,
+                                            from, factors);
+          continue;
+        }
+      detail::weighted_sum(out.data() + b * apart, size, stride, from, factors);
     }
   }
 };

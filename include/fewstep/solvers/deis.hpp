@@ -39,7 +39,7 @@ struct DeisUpTo {
   bool lower_order_final = false;  ///< true: the order of a step is at most the number of remaining steps
 
   static constexpr std::size_t max_order = highest_order;
-  static constexpr bool multistep = true;
+  static constexpr bool multistep = true, fuses_slope = true;
   static constexpr int evaluations() { return 1; }
   void validate() const {
     require(order >= 1 && order <= static_cast<int>(max_order), "Deis::order", order, {"1 to ", max_order});
@@ -76,7 +76,7 @@ struct DeisUpTo {
         const auto step_weights = [&](const auto& s, const auto& t, const auto&... older) {
           return std::tuple_cat(std::tuple{carry_of(s, t)}, weights(s, std::array{t, older...}));
         };
-        combine(x, levels(n.to, n.from, past.level(I)...), step_weights, x, output, past[I]...);
+        combine_first(n, x, output, levels(n.to, n.from, past.level(I)...), step_weights, past[I]...);
       });
     };
     if (target == Target::denoised) combine_with([](const auto& s, const auto& t) { return s / t; });

@@ -14,6 +14,7 @@ namespace fewstep {
 /// Source: Song, Meng & Ermon 2021, arXiv 2010.02502, equation 13; Karras et al. 2022, arXiv 2206.00364.
 struct Euler {
   static constexpr Target target = Target::slope;
+  static constexpr bool fuses_slope = true;
   static constexpr int evaluations() { return 1; }
   template <State X>
   NoMemory memory(const X&) const {
@@ -22,7 +23,10 @@ struct Euler {
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& d, M&, NoMemory&) const {
-    combine(x, levels(n.from, n.to), [](const auto& t, const auto& s) { return Pack{unit, s - t}; }, x, d);
+    const auto at = levels(n.from, n.to);
+    // With the denoised image D instead of d the step is a single sum, (s/t) x + (1 - s/t) D.
+    if (n.pending) combine(x, at, [](const auto& t, const auto& s) { return Pack{s / t, 1. - s / t}; }, x, d);
+    else combine(x, at, [](const auto& t, const auto& s) { return Pack{unit, s - t}; }, x, d);
   }
 };
 

@@ -20,6 +20,7 @@ struct Ipndm {
 
   static constexpr bool multistep = true;
   static constexpr Target target = Target::slope;
+  static constexpr bool fuses_slope = true;
   static constexpr int evaluations() { return 1; }
   void validate() const { require(order >= 1 && order <= 4, "Ipndm::order", order, "1 to 4"); }
   template <State X>
@@ -45,10 +46,10 @@ struct Ipndm {
   void step(const Step<X>& n, X& x, X& d, M&, History<X>& past) const {
     const auto at = levels(n.from, n.to);
     switch (past.size()) {
-      case 0: combine(x, at, weights_1, x, d); break;
-      case 1: combine(x, at, weights_2, x, d, past[0]); break;
-      case 2: combine(x, at, weights_3, x, d, past[0], past[1]); break;
-      default: combine(x, at, weights_4, x, d, past[0], past[1], past[2]);
+      case 0: combine_first(n, x, d, at, weights_1); break;
+      case 1: combine_first(n, x, d, at, weights_2, past[0]); break;
+      case 2: combine_first(n, x, d, at, weights_3, past[0], past[1]); break;
+      default: combine_first(n, x, d, at, weights_4, past[0], past[1], past[2]);
     }
     past.push(d, n);
   }
