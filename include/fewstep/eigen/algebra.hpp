@@ -182,17 +182,18 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
   template <class At, class W, std::same_as<X>... V>
   static void combine(X& out, const At& at, W weights, const X& v0, const V&... v) {
     const X* const terms[] = {&v0, &v...};
-    add_terms(out, at, weights, terms, std::make_index_sequence<detail::pack_size<At>>(),
-              std::index_sequence_for<X, V...>(), nullptr, nullptr);
+    add_terms(out, at, weights, terms, places<At>(), std::index_sequence_for<X, V...>(), nullptr, nullptr);
   }
   template <class At, class W, std::same_as<X>... V>
   static void combine_first(X& x, X& first, const level* pending, const At& at, W weights, const V&... v) {
     const X* const terms[] = {&x, &first, &v...};
-    add_terms(x, at, weights, terms, std::make_index_sequence<detail::pack_size<At>>(),
-              std::index_sequence_for<X, X, V...>(), &first, pending);
+    add_terms(x, at, weights, terms, places<At>(), std::index_sequence_for<X, X, V...>(), &first, pending);
   }
 
  private:
+  template <class At>
+  using places = std::make_index_sequence<detail::pack_size<At>>;
+
   /// For each sample the sum of term(i) over the places i of its numbers in x. Four sums at a time, since the additions
   /// of one sum wait for each other.
   template <class Term>
@@ -213,40 +214,29 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
   static constexpr Scalar factor(unit_t) { return 1; }  // multiplying by 1 is exact
   static constexpr Scalar factor(double w) { return static_cast<Scalar>(w); }
 
-  /// Gives out the shape of the terms.
-  /// @throws std::invalid_argument for terms of different shapes, for example if a denoiser changes the shape of x.
-  static void match_shapes(X& out, const X* const* terms, std::size_t count) {
-    const Eigen::Index rows = terms[0]->rows(), columns = terms[0]->cols();
-    for (std::size_t k = 1; k < count; ++k)
-      if (terms[k]->rows() != rows || terms[k]->cols() != columns)
-        refuse("the shape of a denoised batch", {terms[k]->rows(), " x ", terms[k]->cols()},
-               {rows, " x ", columns, ", as the state"});
-    if (out.rows() != rows || out.cols() != columns) out.resize(rows, columns);
-  }
-
   /// Written with index sequences: std::apply and nested lambdas would compile several functions per sum.
   /// @param first, pending  of combine_first(); nullptr, by type, for a plain sum, which then compiles less
   template <class At, class W, std::size_t n, std::size_t... T, std::size_t... K, class First>
   static void add_terms(X& out, const At& at, W& weights, const X* const (&terms)[n], std::index_sequence<T...>,
                         std::index_sequence<K...>, First first, const level* pending) {
-    match_shapes(out, terms, n);
+    detail::match_shapes<X>(out, terms, n);
     const bool each = (detail::element<T>(at).per_sample() || ... || (pending && pending->per_sample()));
     const Eigen::Index batch = each ? out.cols() : 1, size = each ? out.rows() : out.size();
     const Eigen::Index apart = X::IsRowMajor ? 1 : out.rows(), stride = each && X::IsRowMajor ? out.cols() : 1;
     for (Eigen::Index b = 0; b < batch; ++b) {
       const auto w = weights(detail::element<T>(at)[b]...);
       static_assert(detail::pack_size<std::remove_const_t<decltype(w)>> == n, "combine: one weight per term");
+      Scalar* const to = out.data() + b * apart;
       const Scalar* const from[] = {terms[K]->data() + b * apart...};
       const Scalar factors[] = {factor(detail::element<K>(w))...};
       if constexpr (std::is_pointer_v<First>)
         if (pending) {
           constexpr bool unit_first = std::is_same_v<decltype(detail::element<0>(w)), const unit_t&>;
-          const auto inverse = static_cast<Scalar>(1 / (*pending)[b]);
-          detail::slope_and_sum<unit_first>(out.data() + b * apart, first->data() + b * apart, inverse, size, stride,
+          detail::slope_and_sum<unit_first>(to, first->data() + b * apart, factor(1 / (*pending)[b]), size, stride,
                                             from, factors);
           continue;
         }
-      detail::weighted_sum(out.data() + b * apart, size, stride, from, factors);
+      detail::weighted_sum(to, size, stride, from, factors);
     }
   }
 };

@@ -2,11 +2,25 @@
 // terms, not once per solver.
 #pragma once
 
+#include "../errors.hpp"
+
 #include <Eigen/Core>
 
 #include <cstddef>
 
 namespace fewstep::detail {
+
+/// Gives out the shape of the terms.
+/// @throws std::invalid_argument for terms of different shapes, for example if a denoiser changes the shape of x.
+template <class X>
+void match_shapes(X& out, const X* const* terms, std::size_t count) {
+  const Eigen::Index rows = terms[0]->rows(), columns = terms[0]->cols();
+  for (std::size_t k = 1; k < count; ++k)
+    if (terms[k]->rows() != rows || terms[k]->cols() != columns)
+      refuse("the shape of a denoised batch", {terms[k]->rows(), " x ", terms[k]->cols()},
+             {rows, " x ", columns, ", as the state"});
+  if (out.rows() != rows || out.cols() != columns) out.resize(rows, columns);
+}
 
 /// w[k] v[k][i] + (w[k + 1] v[k + 1][i] + (...)) for the numbers i, i + 1, ... of a Packet.
 template <std::size_t k, class Packet, class Scalar, std::size_t terms>
