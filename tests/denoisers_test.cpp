@@ -151,14 +151,14 @@ auto constant(double denoised, double feature) {
 
 /// The first feature of a denoiser at a level, or -1 if there are none.
 template <class D>
-double feature(const D& denoise, double sigma = 1) {
+double feature(D denoise, double sigma = 1) {
   const Array x = Array::Ones(3, 2);
   Array out = Array::Zero(3, 2), features = Array::Zero(0, 0);
   return detail::denoise(denoise, x, Sigma(sigma), out, features) ? features(0, 0) : -1;
 }
 
 template <class D>
-Array at(const D& denoise, const Array& x, const Sigma& sigma) {
+Array at(D&& denoise, const Array& x, const Sigma& sigma) {
   Array out = Array::Zero(x.rows(), x.cols()), features;
   detail::denoise(denoise, x, sigma, out, features);
   return out;
@@ -361,11 +361,13 @@ TEST_CASE("every adaptor forwards features if there are any") {
                                feature(inpainted(d, known, known)),
                                feature(guided(d, two, {.scale = 3})),
                                feature(guided(d, two, {.scale = 3, .sigma_high = 0.1})),
-                               feature(guided_batch(d, {.scale = 3}))};
+                               feature(guided_batch(d, {.scale = 3})),
+                               feature(guided_by_projection(d, two, {.scale = 3})),
+                               feature(guided_zero_star(d, two, {.scale = 3}))};
   };
-  CHECK(every(one) == std::vector<double>(12, 1.));
-  CHECK(every(none) == std::vector<double>(12, -1.));
-  CHECK(every(returns_false) == std::vector<double>(12, -1.));
+  CHECK(every(one) == std::vector<double>(14, 1.));
+  CHECK(every(none) == std::vector<double>(14, -1.));
+  CHECK(every(returns_false) == std::vector<double>(14, -1.));
 
   const auto classes = [](const Array& x, const Sigma&, int which) {
     return Output{x, Array::Constant(1, x.cols(), which)};
@@ -406,17 +408,125 @@ TEST_CASE("guidance follows its formula and interval, with levels per sample and
   const auto batch = guided_batch(doubled, options);
   for (const Sigma& sigma : {Sigma(2.), Sigma(5.), each})
     CHECK(largest(at(batch, x, sigma) - at(both, x, sigma)) < 1e-14);
+}
 
-  // rescale: the standard deviation is that of the conditional image, or part of the way to it.
+TEST_CASE("guidance: rescale brings the deviation of the network's output back, whatever it predicts") {
+  const Array x = noise({1, 2}, 5) * 3;
   const auto deviation = [](const Array& v) { return std::sqrt((v - v.mean()).square().mean()); };
-  const Array plain = at(guided(c, u, {.scale = 4}), x, Sigma(2.)),
-              full = at(guided(c, u, {.scale = 4, .rescale = 1}), x, Sigma(2.));
-  const Array part = at(guided(c, u, {.scale = 4, .rescale = 0.3}), x, Sigma(2.)), conditional = at(c, x, Sigma(2.));
-  for (int b = 0; b < 2; ++b) {
-    CHECK(deviation(full.col(b)) == Approx(deviation(conditional.col(b))).epsilon(1e-13));
-    CHECK(largest(part.col(b) - (0.3 * full.col(b) + 0.7 * plain.col(b))) < 1e-13);
-    CHECK(deviation(plain.col(b)) > 1.1 * deviation(conditional.col(b)));
+  const auto c = [](const Array& z, const Sigma&) -> Array { return z.sin(); };
+  const auto u = [](const Array& z, const Sigma&) -> Array { return 0.3 * z.cos(); };
+  Sigma each(0.);
+  each.each(2) << 2., 0.7;
+  // D = skip x + out F, so that the outputs of two denoisers D with the same x have the deviations of D - skip x.
+  const auto check = [&](const auto& dc, const auto& du, const auto& skip) {
+    for (const Sigma& sigma : {Sigma(2.), each}) {
+      const auto output = [&](const Array& denoised, int b) -> Array {
+        return denoised.col(b) - skip(sigma[b]) * x.col(b);
+      };
+      const Array plain = at(guided(dc, du, {.scale = 4}), x, sigma), conditional = at(dc, x, sigma),
+                  full = at(guided(dc, du, {.scale = 4, .rescale = 1}), x, sigma),
+                  part = at(guided(dc, du, {.scale = 4, .rescale = 0.3}), x, sigma);
+      for (int b = 0; b < 2; ++b) {
+        CHECK(deviation(output(full, b)) == Approx(deviation(output(conditional, b))).epsilon(1e-12));
+        CHECK(largest(part.col(b) - (0.3 * full.col(b) + 0.7 * plain.col(b))) < 1e-12);
+        CHECK(deviation(output(plain, b)) > 1.1 * deviation(output(conditional, b)));
+      }
+    }
+  };
+  const auto alpha = [](double s) { return 1 / (1 + s * s); };
+  check(c, u, [](double) { return 0.; });
+  check(from_x0(c, Ve{}), from_x0(u, Ve{}), [](double) { return 0.; });
+  check(from_epsilon(c, Ve{}), from_epsilon(u, Ve{}), [](double) { return 1.; });
+  check(from_v(c, VpLinear{}), from_v(u, VpLinear{}), alpha);
+  check(from_flow(c), from_flow(u), [](double s) { return 1 / (1 + s); });
+  check(edm_preconditioned(c), edm_preconditioned(u), [](double s) { return 0.25 / (0.25 + s * s); });
+  check(clamped(from_flow(c), -1e3, 1e3), from_flow(u), [](double s) { return 1 / (1 + s); });
+
+  // Values of the paper's equations 15 and 16 for a velocity, which diffusers gives too.
+  Array z(4, 1), yes(4, 1), no(4, 1), want(4, 1);
+  z << 1.2, -0.4, 0.7, 2;
+  yes << 1, -0.5, 0.2, 0.8;
+  no << 0.6, -0.2, 0.1, 0.3;
+  want << 0.507238, 0.023354, 0.546053, 1.307238;
+  const auto always = [](const Array& v) { return [v](const Array&, const Sigma&) { return v; }; };
+  const GuidanceOptions options{.scale = 3, .rescale = 0.7};
+  CHECK(largest(at(guided(from_flow_native(always(yes)), from_flow_native(always(no)), options), z, Sigma(0.6)) -
+                want) < 1e-6);
+  CHECK(largest(at(guided(from_flow(always(yes)), from_flow(always(no)), options), Array(z / 0.4), Sigma(1.5)) - want) <
+        1e-6);
+  const auto halves = [&](const Array& twice, const Sigma&) -> Array {
+    Array both(4, 2);
+    both << no, yes;
+    return both + 0 * twice;
+  };
+  CHECK(largest(at(guided_batch(from_flow_native(halves), options), z, Sigma(0.6)) - want) < 1e-6);
+}
+
+TEST_CASE("adaptive projected guidance follows its formula, with momentum within a run") {
+  const auto c = [](const Array& z, const Sigma& s) -> Array { return z.sin() + s.value(); };
+  const auto u = [](const Array& z, const Sigma&) -> Array { return 0.3 * z.cos(); };
+  const Array x = noise({1, 2}, 5), y = noise({3, 4}, 5);
+  const auto formula = [](const Array& yes, Array d, const ProjectionOptions& o) {
+    Array made = yes;
+    for (int b = 0; b < yes.cols(); ++b) {
+      const double norm = std::sqrt(d.col(b).square().sum());
+      if (norm > o.largest_norm) d.col(b) *= o.largest_norm / norm;
+      const Eigen::ArrayXd along = yes.col(b) * ((d.col(b) * yes.col(b)).sum() / yes.col(b).square().sum());
+      made.col(b) += (o.scale - 1) * ((d.col(b) - along) + o.parallel * along);
+    }
+    return made;
+  };
+  const Sigma high(2.), low(1.);
+  for (const ProjectionOptions& o :
+       {ProjectionOptions{.scale = 4}, {.scale = 4, .parallel = 0.4}, {.scale = 4, .largest_norm = 0.5}}) {
+    auto d = guided_by_projection(c, u, o);
+    const Array yes = at(c, x, high);
+    CHECK(largest(at(d, x, high) - formula(yes, yes - at(u, x, high), o)) < 1e-13);
   }
+  // All of it kept, this is plain guidance.
+  auto plain = guided_by_projection(c, u, {.scale = 3, .parallel = 1});
+  CHECK(largest(at(plain, x, high) - at(guided(c, u, {.scale = 3}), x, high)) < 1e-13);
+
+  const ProjectionOptions o{.scale = 4, .momentum = -0.5};
+  auto d = guided_by_projection(c, u, o);
+  static_assert(Denoiser<decltype(d), Array> && !Denoiser<const decltype(d), Array>);
+  const Array first = at(c, x, high) - at(u, x, high), second = at(c, y, low) - at(u, y, low);
+  for (int run = 0; run < 2; ++run) {  // each begins anew
+    CHECK(largest(at(d, x, high) - formula(at(c, x, high), first, o)) < 1e-13);
+    CHECK(largest(at(d, y, low) - formula(at(c, y, low), second - 0.5 * first, o)) < 1e-13);
+    CHECK(largest(at(d, y, low) - formula(at(c, y, low), 0.5 * second + 0.25 * first, o)) < 1e-13);  // as Heun's
+  }
+  for (int run = 0; run < 2; ++run)  // runs of one evaluation, with the same level
+    CHECK(largest(at(d, x, Sigma(3.)) - formula(at(c, x, Sigma(3.)), at(c, x, Sigma(3.)) - at(u, x, Sigma(3.)), o)) <
+          1e-13);
+  CHECK_THAT(message_of([&] { guided_by_projection(c, u, {.parallel = 2}); }),
+             Contains("parallel is 2; allowed: 0 to"));
+  CHECK_THAT(message_of([&] { guided_by_projection(c, u, {.momentum = 1}); }), Contains("momentum is 1; allowed: num"));
+  CHECK_THAT(message_of([&] { guided_by_projection(c, u, {.largest_norm = 0}); }), Contains("largest_norm is 0; all"));
+}
+
+TEST_CASE("CFG-Zero* follows its formula for the network's output") {
+  const auto c = [](const Array& z, const Sigma&) -> Array { return z.sin(); };
+  const auto u = [](const Array& z, const Sigma&) -> Array { return 0.3 * z.cos() + 0.5; };
+  const Array x = noise({1, 2}, 5);
+  const Array yes = at(c, x, Sigma(0.6)), no = at(u, x, Sigma(0.6));
+  Array velocity = yes;
+  for (int b = 0; b < 2; ++b) {
+    const Eigen::ArrayXd other = no.col(b) * ((yes.col(b) * no.col(b)).sum() / no.col(b).square().sum());
+    velocity.col(b) = other + 3 * (yes.col(b) - other);
+  }
+  const auto d = guided_zero_star(from_flow_native(c), from_flow_native(u), {.scale = 3, .zero_from = 0.95});
+  CHECK(largest(at(d, x, Sigma(0.6)) - (x - 0.6 * velocity)) < 1e-13);
+  CHECK(largest(at(guided_zero_star(c, u, {.scale = 3}), x, Sigma(0.6)) - velocity) < 1e-13);
+  // Zero init: a step of Euler's method from such a level leaves the flow's state as it is, without an evaluation.
+  CHECK((at(d, x, Sigma(0.97)) == x).all());
+  CHECK(d.evaluations_at(Sigma(0.97)) == 0);
+  CHECK(d.evaluations_at(Sigma(0.6)) == 2);
+  const auto result = sample(Euler{}, d, Schedule({1, 0.9, 0.5, 0}), x);
+  CHECK(result.evaluations == 3);
+  CHECK(result.total_evaluations == 4);
+  CHECK_THAT(message_of([&] { guided_zero_star(c, u, {.zero_from = -1}); }),
+             Contains("zero_from is -1; allowed: 0 or"));
 }
 
 TEST_CASE("guidance: evaluations are counted in a run and predicted before it") {

@@ -10,4 +10,6 @@
 #include "denoisers/guided_batch.hpp"
 #include "denoisers/inpainted.hpp"
 #include "denoisers/predictions.hpp"
+#include "denoisers/projected_guidance.hpp"
+#include "denoisers/zero_star_guidance.hpp"
 #include "processes.hpp"

@@ -18,6 +18,10 @@ template <class T, class X, class... D>
 concept LevelFor = (std::same_as<T, Level<X>> && (PerSampleDenoiser<D, X> && ...)) ||
                    (std::same_as<T, double> && !(PerSampleDenoiser<D, X> && ...) && (Denoiser<D, X> && ...));
 
+/// A rule that remembers something between calls, which a constant denoiser cannot.
+template <class Rule>
+concept Stateful = requires { requires Rule::stateful; };
+
 /// The level shared by all samples, or nothing where each sample has its own.
 template <class T>
 std::optional<double> shared_level(const T& sigma) {
@@ -35,11 +39,13 @@ std::optional<double> shared_level(const T& sigma) {
 ///
 ///   evaluations_per_call(inner...)       network evaluations of one call: the sum over all inner ones by default
 ///   evaluations_at(sigma, inner...)      the same at one level
+///   skip(sigma)                          the weight of x in D beside the network's output
 ///   analytic_first_step(sigma)           where x is not x0 + sigma noise: w such that D is about w x
 ///   analytic_first_step(x, sigma, out)   out <- an analytic estimate of D
 ///
 /// The adaptor accepts levels per sample where all inner denoisers do. It has no buffers: threads may share it if they
-/// may share the inner denoisers, and each call allocates its temporary states.
+/// may share the inner denoisers, and each call allocates its temporary states. A rule that remembers something between
+/// calls says so by `static constexpr bool stateful = true`; its adaptor cannot be called where it is const.
 template <class Rule, class... D>
 struct Adaptor {
   Rule rule;
@@ -47,6 +53,7 @@ struct Adaptor {
 
   /// @return whether features were set
   template <State X, detail::LevelFor<X, const D...> T>
+    requires(!detail::Stateful<Rule>)
   bool operator()(const X& x, const T& sigma, X& out, Features<X>& features) const {
     return apply(*this, x, level<X>(sigma), out, features);
   }
@@ -55,6 +62,7 @@ struct Adaptor {
     return apply(*this, x, level<X>(sigma), out, features);
   }
   template <State X, detail::LevelFor<X, const D...> T>
+    requires(!detail::Stateful<Rule>)
   void operator()(const X& x, const T& sigma, X& out) const {
     Features<X> unused{};
     (*this)(x, sigma, out, unused);
@@ -94,6 +102,20 @@ struct Adaptor {
         })
   void analytic_first_step(const X& x, const Level<X>& sigma, X& out) const {
     std::get<0>(inner).analytic_first_step(x, sigma, out);
+  }
+
+  /// The weight of x in D beside the network's output: the rule's, else the first inner denoiser's.
+  template <class T>
+    requires requires(const Rule& r, const T& t) { r.skip(t); }
+  auto skip(const T& sigma) const {
+    return rule.skip(sigma);
+  }
+  template <class T>
+    requires(
+        !requires(const Rule& r, const T& t) { r.skip(t); } &&
+        requires(const std::tuple_element_t<0, std::tuple<D...>>& d, const T& t) { d.skip(t); })
+  auto skip(const T& sigma) const {
+    return std::get<0>(inner).skip(sigma);
   }
 
   /// Largest number of network evaluations of one call.

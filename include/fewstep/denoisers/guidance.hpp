@@ -4,6 +4,7 @@
 #include "../algebra.hpp"
 #include "../errors.hpp"
 #include "adaptor.hpp"
+#include "network_output.hpp"
 
 #include <cmath>
 #include <limits>
@@ -20,8 +21,9 @@ struct GuidanceOptions {
   /// Source: Kynkaanniemi et al. 2024, arXiv 2404.07724.
   double sigma_low = 0;
   double sigma_high = std::numeric_limits<double>::infinity();
-  /// In [0, 1]: how far the standard deviation of the guided image is moved back to that of Dc, per sample.
-  /// Source: Lin et al. 2023, arXiv 2305.08891, equations 15 and 16.
+  /// In [0, 1]: how far the standard deviation of the network's guided output is moved back to that of its conditional
+  /// output, per sample, whatever it predicts; of D itself for a denoiser that is not made of a network
+  /// (precondition()). Source: Lin et al. 2023, arXiv 2305.08891, equations 15 and 16.
   double rescale = 0;
 
   /// @throws std::invalid_argument naming the option that is out of range.
@@ -42,8 +44,10 @@ auto conditional_weight(const GuidanceOptions& o, const T& s) {
 }
 
 /// conditional <- the guided image; unconditional is overwritten.
-template <State X>
-void guide(const GuidanceOptions& o, const Level<X>& sigma, X& conditional, X& unconditional) {
+/// @param denoise  whose network's outputs are rescaled
+template <State X, class D>
+void guide(const GuidanceOptions& o, const D& denoise, const X& x, const Level<X>& sigma, X& conditional,
+           X& unconditional) {
   combine(
       unconditional, levels(sigma),
       [&o](const auto& s) {
@@ -52,7 +56,11 @@ void guide(const GuidanceOptions& o, const Level<X>& sigma, X& conditional, X& u
       },
       conditional, unconditional);
   if constexpr (requires { algebra<X>::match_deviation(unconditional, conditional, o.rescale); }) {
-    if (o.rescale > 0) algebra<X>::match_deviation(unconditional, conditional, o.rescale);
+    if (o.rescale > 0) {
+      for (X* image : {&conditional, &unconditional}) add_skipped(denoise, -1, x, sigma, *image);
+      algebra<X>::match_deviation(unconditional, conditional, o.rescale);
+      add_skipped(denoise, 1, x, sigma, unconditional);
+    }
   } else {
     require(o.rescale == 0, "GuidanceOptions::rescale", o.rescale,
             "0 for a state whose algebra has no match_deviation");
@@ -74,7 +82,7 @@ struct Guidance {
     X unconditional_out = algebra<X>::like(x);
     Features<X> unused{};
     detail::denoise(unconditional, x, sigma, unconditional_out, unused);
-    detail::guide(options, sigma, out, unconditional_out);
+    detail::guide(options, conditional, x, sigma, out, unconditional_out);
     return has_features;
   }
 

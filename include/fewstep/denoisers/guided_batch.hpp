@@ -35,7 +35,7 @@ struct BatchGuidance {
     if (has_features) features = algebra<X>::half(both_features, 1);
     X unconditional = algebra<X>::half(both_out, 0);
     out = algebra<X>::half(both_out, 1);
-    if (options.scale != 1) detail::guide(options, sigma, out, unconditional);
+    if (options.scale != 1) detail::guide(options, network, x, sigma, out, unconditional);
     return has_features;
   }
 

@@ -38,6 +38,13 @@ struct Precondition {
     return has_features;
   }
 
+  /// The weight of x in D.
+  template <class T>
+  auto skip(const T& sigma) const {
+    if constexpr (requires { rule.skip(sigma); }) return rule.skip(sigma);
+    else return 0.;
+  }
+
   template <class T>
     requires requires(const Rule& r, const T& t) { r.analytic_first_step(t); }
   auto analytic_first_step(const T& sigma) const {
