@@ -6,3 +6,4 @@
 #include "torch/classifier_guidance.hpp"
 #include "torch/gaussian_mixture.hpp"
 #include "torch/noise.hpp"
+#include "torch/precision.hpp"
