@@ -84,9 +84,9 @@ Image grid(std::span<const float> data, const GridLayout& layout) {
   const int columns = wanted_columns > 0 ? wanted_columns : static_cast<int>(std::ceil(std::sqrt(batch)));
   const int rows = (batch + columns - 1) / columns;
   Image image(columns * (width * scale + gap) - gap, rows * (height * scale + gap) - gap, channels);
-  const auto fill = [&, scale = scale](int left, int top, int channel, std::uint8_t byte) {
-    for (int v = 0; v < scale; ++v)
-      for (int u = 0; u < scale; ++u) image.at(left + u, top + v, channel) = byte;
+  const auto fill = [&, side = scale](int left, int top, int channel, std::uint8_t byte) {
+    for (int v = 0; v < side; ++v)
+      for (int u = 0; u < side; ++u) image.at(left + u, top + v, channel) = byte;
   };
   const float* value = data.data();
   for (int b = 0; b < batch; ++b) {
