@@ -250,13 +250,13 @@ TEST_CASE("defaults are those of the papers") {
         discrete(table, {.steps = 4, .rho = 1, .sigma_min = 0.002, .sigma_max = 80}).levels());
   CHECK(NoiseTable::cosine(50).sigma(0.3) == NoiseTable::cosine(50, 0.008, 0.999).sigma(0.3));
   const Prediction<double> nothing;
-  CHECK(std::tuple(nothing.ratio, nothing.direction_scale, nothing.sigma_scale) == std::tuple(0.5, 1., 1.));
+  CHECK(std::array{nothing.ratio, nothing.direction_scale, nothing.sigma_scale} == std::array{0.5, 1., 1.});
   const TablePredictor::Row row;
-  CHECK(std::tuple(row.ratio, row.direction_scale, row.sigma_scale) == std::tuple(0.5, 1., 1.));
+  CHECK(std::array{row.ratio, row.direction_scale, row.sigma_scale} == std::array{0.5, 1., 1.});
   CHECK(FixedRatio{}.ratio == 0.5);
   CHECK(Dpmpp{}.order == 2);
   CHECK(Ipndm{}.order == 4);
-  CHECK(std::tuple(Thresholding{}.quantile, Thresholding{}.floor) == std::tuple(0.995, 1.));
+  CHECK(std::array{Thresholding{}.quantile, Thresholding{}.floor} == std::array{0.995, 1.});
 }
 
 TEST_CASE("noise: published Philox vectors, one seed per sample, unit variance") {

@@ -114,8 +114,8 @@ TEST_CASE("GPU: sampling does not wait for the GPU") {
   const Options unchecked{.check = Check::off};
   for (const auto& [label, solver] : test::configurations<Tensor>()) {
     INFO(label);
-    // clang 14 cannot capture structured bindings, so the capture renames the solver.
-    CHECK(waiting([&, &solver = solver] { sample(solver, Bent{}, karras({.steps = 6}), z, unchecked); }) == "");
+    // clang 14 cannot capture structured bindings, so this renames the solver.
+    CHECK(waiting([&, &chosen = solver] { sample(chosen, Bent{}, karras({.steps = 6}), z, unchecked); }) == "");
   }
   const TensorAmedPredictor predictor(initial_amed_network(4, 0.05, 0.05, 1), torch::TensorOptions(torch::kCUDA));
   for (const AnySolver<Tensor>& solver :

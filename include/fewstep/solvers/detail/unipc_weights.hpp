@@ -86,7 +86,8 @@ std::array<T, K + 2> unipc_correction(UniPcB b_of, Target target, const T& t, co
   std::array<T, K + 1> r_with_end;
   r_with_end[0] = step.h / step.h;
   for (std::size_t k = 0; k < K; ++k) r_with_end[k + 1] = r[k];
-  const auto corrector = step.weights(b_of, phi, r_with_end), predictor = step.weights(b_of, phi, r);
+  const std::array<T, K + 2> corrector = step.weights(b_of, phi, r_with_end);
+  const std::array<T, K + 1> predictor = step.weights(b_of, phi, r);
   std::array<T, K + 2> w;
   w[0] = corrector[1];
   w[1] = corrector[0] - predictor[0];
