@@ -872,7 +872,8 @@ TEST_CASE("commands reject Gaussian starts that do not fit, and malformed ones")
     }
     CHECK(error.find("broken.safetensors: " + words) != std::string::npos);
   }
-  refused("calibrate", small_fit + "--gaussian-start broken.safetensors --out no.json", "GaussianStart::variance is inf");
+  refused("calibrate", small_fit + "--gaussian-start broken.safetensors --out no.json",
+          "GaussianStart::variance is inf");
   io::write_table(scratch.dir / "table.json",
                   {tabulate(Ipndm{.order = 3}, karras({.steps = 4})), true, {}, "start.safetensors"});
   fs::copy(labelled, scratch.dir / "network.safetensors");
