@@ -88,12 +88,13 @@ inline constexpr bool per_sample = [] {
 /// fuses_slope`, or, where it depends on another solver, the result of its function fuses_slope().
 template <class X, class S>
 bool fuses_slope(const S& solver) {
-  if constexpr (!requires { algebra<X>::fuses_slopes; }) return false;
-  else if constexpr (requires {
-                       { solver.fuses_slope() } -> std::same_as<bool>;
-                     })
+  constexpr bool possible = requires { algebra<X>::fuses_slopes; };
+  if constexpr (possible && requires {
+                  { solver.fuses_slope() } -> std::same_as<bool>;
+                })
     return solver.fuses_slope();
-  else if constexpr (requires { S::fuses_slope; }) return S::fuses_slope && target_of(solver) == Target::slope;
+  else if constexpr (possible && requires { S::fuses_slope; })
+    return S::fuses_slope && target_of(solver) == Target::slope;
   else return false;
 }
 
