@@ -1,154 +1,141 @@
-// The noise levels of diffusers' schedulers.
+// The noise levels of diffusers' schedulers that have a table of betas.
 #pragma once
 
 #include "../../processes/noise_table.hpp"
 #include "../../schedules/flow.hpp"
-#include "../../schedules/karras.hpp"
-#include "../../schedules/log_uniform.hpp"
-#include "../../schedules/training_steps.hpp"
 #include "config.hpp"
+#include "ranges.hpp"
+#include "training_steps.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
+#include <cstddef>
+#include <limits>
+#include <string>
 #include <vector>
 
 namespace fewstep::io::detail {
 
-/// The levels at which the network is evaluated in a run, and the level after the last of them.
+/// The levels at which the network is evaluated in a run, what it is told there, and the level after the last of them.
 struct DiffusersLevels {
-  std::vector<double> levels;
+  std::vector<double> levels, labels;
   double end = 0;
 };
 
-/// Returns `steps` levels, evenly spaced in log(sigma) or by Karras's rule, both ends included.
-inline std::vector<double> level_range(bool exponential, int steps, double low, double high, double rho = 7) {
-  if (steps == 1) return {high};
-  return exponential ? log_uniform({.steps = steps - 1, .sigma_min = low, .sigma_max = high}).levels()
-                     : karras({.steps = steps - 1, .rho = rho, .sigma_min = low, .sigma_max = high}).levels();
-}
+/// The level after the last evaluation: 0; by final_sigmas_type 0 or the table's lowest; by final_sigmas_type 0 or, in a
+/// range or a flow, the last one again; without that setting, the lowest or the last one again.
+enum class FinalLevel { zero, lowest, repeated, always_repeated };
 
-inline bool ends_at_zero(const JsonSettings& c) {
+/// How schedulers with a table of noise levels differ.
+struct LevelRules {
+  FinalLevel final = FinalLevel::zero;
+  bool multistep = false;        // one of diffusers' multistep schedulers: ranges span the table, steps are whole
+  bool linspace_only = false;    // the class has no timestep_spacing
+  bool clips_lambda = false;     // it reads lambda_min_clipped
+  bool lu = false;               // it reads use_lu_lambdas
+  bool log_linear = false;       // it reads interpolation_type
+  bool karras_ends = true;       // Karras's levels take sigma_min and sigma_max
+  bool rounds_karras = true;     // their labels are whole steps
+  bool no_ranges = false;        // the class has no such levels
+  bool labels_may_repeat = false;
+};
+
+inline bool ends_at_zero(const DiffusersSettings& c) {
   return c.choice("final_sigmas_type", "zero", {"zero", "sigma_min"}) == "zero";
 }
 
-inline DiffusersLevels edm_levels(const JsonSettings& c, int steps) {
-  const double low = c.get("sigma_min", 0.002), high = c.get("sigma_max", 80.);
-  const bool exponential = c.choice("sigma_schedule", "karras", {"karras", "exponential"}) == "exponential";
-  const std::vector<double> levels = level_range(exponential, steps, low, high, c.get("rho", 7.));
-  return {levels, ends_at_zero(c) ? 0 : levels.back()};
+/// A flow's time as a noise level.
+inline double flow_level(double t) {
+  require(t < 1, "a flow's time", t, "less than 1: with use_flow_sigmas, all levels of the run");
+  return t / (1 - t);
 }
 
-/// Returns the levels t/(1 - t) of a flow's times t, for solvers that work on sigma.
-inline DiffusersLevels flow_sigma_levels(const JsonSettings& c, int steps) {
-  const double count = c.get("num_train_timesteps", 1000.), shift = c.get("flow_shift", 1.);
-  DiffusersLevels made;
-  for (int i = 0; i < steps; ++i) {  // diffusers makes steps + 1 levels and leaves out the last
-    const double alpha = 1 + (1 / count - 1) * (steps - i) / steps, t = shifted(1 - alpha, shift);
-    made.levels.push_back(t / (1 - t));
-  }
-  return made;
+/// @throws std::invalid_argument where diffusers would find the first label twice and start at the second.
+inline void require_one_start(const std::vector<double>& labels) {
+  const bool again = std::find(labels.begin() + 1, labels.end(), labels.front()) != labels.end();
+  require(!again, "the first label of the run", labels.front(),
+          "a label that occurs once; levels above the table's have its last training step");
 }
 
-/// How schedulers with a table of noise levels differ.
-struct DiscreteRules {
-  bool multistep = false;         // the scheduler is one of diffusers' multistep schedulers
-  bool ends_at_smallest = false;  // at the table's smallest level, or at the last of Karras's
-};
+class TableLevels {
+ public:
+  TableLevels(const DiffusersSettings& c, const NoiseTable& table, int steps, const LevelRules& rules)
+      : c_(c), table_(table), steps_(steps), rules_(rules), range_(rules.no_ranges ? Range::none : diffusers_range(c)) {}
 
-inline DiffusersLevels discrete_levels(const JsonSettings& c, const NoiseTable& table, int steps,
-                                       const DiscreteRules& rules) {
-  const double low = table.sigma_min(), high = table.sigma_max();
-  require(!c.get("use_beta_sigmas", false), "use_beta_sigmas", true, "false (beta_quantiles makes such levels)");
-  if (c.get("use_flow_sigmas", false)) return flow_sigma_levels(c, steps);
-  const bool karras_levels = c.get("use_karras_sigmas", false);
-  const bool exponential = c.get("use_exponential_sigmas", false) || c.get("use_lu_lambdas", false);
-  DiffusersLevels made;
-  if (c.choice("interpolation_type", "linear", {"linear", "log_linear"}) == "log_linear") {
-    made.levels = log_uniform({.steps = steps, .sigma_min = low, .sigma_max = high}).levels();
-    made.end = made.levels.back();  // diffusers makes one more level than it visits
-    made.levels.pop_back();
+  DiffusersLevels make() {
+    const bool lu = rules_.lu && c_.flag("use_lu_lambdas") && range_ != Range::karras;
+    DiffusersLevels made;
+    if (rules_.multistep && range_ != Range::none && !lu) made = in_range(table_.high(), table_.low());
+    else if (lu) made = with_labels(range_levels(Range::exponential, steps_, table_.low(), table_.high()), true);
+    else made = at_steps();
+    const bool ranged = lu || range_ != Range::none;
+    switch (rules_.final) {
+      case FinalLevel::zero: break;
+      case FinalLevel::lowest: made.end = ends_at_zero(c_) ? 0 : table_.low(); break;
+      case FinalLevel::repeated: made.end = ends_at_zero(c_) ? 0 : ranged ? made.levels.back() : table_.low(); break;
+      case FinalLevel::always_repeated: made.end = ranged ? made.levels.back() : table_.low(); break;
+    }
+    if (log_linear_) {  // diffusers makes one more level than it visits
+      made.end = made.levels.back();
+      made.levels.pop_back();
+    }
+    if (!rules_.labels_may_repeat) require_one_start(made.labels);
     return made;
   }
-  const TrainingStepsOptions options{.steps = steps,
-                                     .spacing = diffusers_spacing(c, Spacing::linspace),
-                                     .offset = c.get("steps_offset", 0),
-                                     .rounded = rules.multistep,
-                                     .spare_last = rules.multistep};
-  for (const double step : training_steps(table.size(), options)) made.levels.push_back(level_at(table, step));
-  if (karras_levels || exponential) {
-    // Multistep schedulers span the whole table, single-step ones the levels chosen so far.
-    const double first = rules.multistep ? high : made.levels.front();
-    const double last = rules.multistep ? low : made.levels.back();
-    made.levels = level_range(exponential, steps, last, first);
+
+ private:
+  StepRules step_rules() const {
+    StepRules rules{.rounded = rules_.multistep, .spare_last = rules_.multistep};
+    if (rules_.linspace_only) return rules;
+    rules.spacing = diffusers_spacing(c_, Spacing::linspace);
+    rules.offset = c_.whole("steps_offset", 0, 0, table_.count());
+    return rules;
   }
-  if (rules.ends_at_smallest) made.end = karras_levels ? made.levels.back() : low;
-  else made.end = ends_at_zero(c) ? 0 : low;
-  return made;
-}
 
-/// The levels of DDIMScheduler.
-struct DdimLevels {
-  DiffusersLevels run;
-  /// The levels that diffusers steps to, which differ from the next levels of the run where `steps` does not divide the
-  /// number of training steps.
-  std::vector<double> reached;
-};
-
-inline DdimLevels ddim_levels(const JsonSettings& c, const NoiseTable& table, int steps, Spacing spacing) {
-  constexpr double no_signal = 1e14;  // a level in place of infinity; the denoised form steps from any level
-  const auto count = static_cast<int>(table.size());
-  const std::vector<double> chosen =
-      training_steps(table.size(), {.steps = steps, .spacing = spacing, .offset = c.get("steps_offset", 0)});
-  const int stride = count / steps;  // whole, as diffusers divides
-  DdimLevels made;
-  for (const double step : chosen) {
-    made.run.levels.push_back(table.sigma((step + 1) / count));
-    made.reached.push_back(table.sigma(((std::max)(step - stride, 0.) + 1) / count));
-  }
-  if (c.get("rescale_betas_zero_snr", false) && chosen[0] == count - 1) made.run.levels[0] = no_signal;
-  made.run.end = c.get("set_alpha_to_one", true) ? 0 : table.sigma_min();
-  return made;
-}
-
-/// Returns the levels of IPNDMScheduler: beta/sqrt(1 - beta^2), beta = sin^2(pi/2 u), for `steps` values of u evenly
-/// spaced from 1 to above 0. At the first, diffusers takes the noise as the slope.
-inline DiffusersLevels ipndm_levels(int steps) {
-  constexpr double no_signal = 1e8;  // a level in place of infinity; golden_check allows an error of 1e-7 for it
-  DiffusersLevels made;
-  for (int i = 0; i < steps; ++i) {
-    const double u = 1 - static_cast<double>(i) / steps, beta = std::pow(std::sin(u * std::numbers::pi / 2), 2);
-    made.levels.push_back(i == 0 ? no_signal : beta / std::sqrt(1 - beta * beta));
-  }
-  return made;
-}
-
-/// Returns the times of FlowMatchEulerDiscreteScheduler, from 1 to 0.
-inline std::vector<double> flow_match_times(const JsonSettings& c, int steps, double mu,
-                                            const std::vector<double>& sigmas) {
-  const double count = c.get("num_train_timesteps", 1000, 1, most_training_steps), shift = c.get("shift", 1.);
-  const double terminal = c.get("shift_terminal", 0.);
-  require_off(c, {"invert_sigmas", "stochastic_sampling", "use_beta_sigmas", "use_exponential_sigmas"});
-  const bool dynamic = c.get("use_dynamic_shifting", false);
-  if (dynamic) c.choice("time_shift_type", "exponential", {"exponential"});
-  const double time_shift = dynamic ? std::exp(mu) : shift;
-  // Diffusers shifts the range of times before it shifts the times.
-  const double last = dynamic ? 1 / count : shifted(1 / count, shift);
-  std::vector<double> times;
-  if (sigmas.empty()) {
-    times = flow_times({.steps = steps, .shift = time_shift, .terminal = terminal, .last = last}).levels();
-    times.pop_back();
-  } else {
-    require(sigmas.size() == static_cast<std::size_t>(steps), "the number of sigmas", sigmas.size(),
-            {steps, ", num_inference_steps"});
-    for (const double sigma : sigmas) {
-      require(sigma > 0 && sigma <= 1, "a number of sigmas", sigma, "above 0, at most 1");
-      times.push_back(shifted(sigma, time_shift));
+  DiffusersLevels at_steps() {
+    const int count = table_.count();
+    int last = count;
+    if (rules_.clips_lambda) {
+      const double lambda = c_.number("lambda_min_clipped", -std::numeric_limits<double>::infinity());
+      last = table_.above(lambda);
+      require(last >= 2, "lambda_min_clipped", lambda, "values that leave two training steps");
     }
+    const StepRules rules = step_rules();
+    DiffusersLevels made;
+    made.labels = chosen_steps(count, last, steps_, rules);
+    log_linear_ = rules_.log_linear && c_.choice("interpolation_type", "linear", {"linear", "log_linear"}) == "log_linear";
+    if (log_linear_) made.levels = range_levels(Range::exponential, steps_ + 1, table_.low(), table_.high());
+    else {
+      if (range_ == Range::none) require_in_table(made.labels, count, steps_);
+      for (const double step : made.labels) made.levels.push_back(table_.at(step));
+    }
+    if (range_ == Range::none) return made;
+    log_linear_ = false;
+    return in_range(made.levels.front(), made.levels.back());
   }
-  if (c.get("use_karras_sigmas", false)) times = level_range(false, steps, times.back(), times.front());
-  times.push_back(0);
-  return times;
-}
+
+  DiffusersLevels in_range(double high, double low) {
+    const bool ends = range_ != Range::karras || rules_.karras_ends;
+    return with_labels(range_levels(c_, range_, steps_, low, high, ends), range_ == Range::karras);
+  }
+
+  DiffusersLevels with_labels(std::vector<double> levels, bool karras) const {
+    DiffusersLevels made;
+    made.levels = std::move(levels);
+    for (const double level : made.levels) {
+      const double step = table_.step(level);
+      const bool rounds = karras && rules_.rounds_karras;
+      made.labels.push_back(rounds ? std::nearbyint(step) : rules_.multistep ? std::floor(step) : step);
+    }
+    return made;
+  }
+
+  const DiffusersSettings& c_;
+  TrainingLevels table_;
+  int steps_;
+  LevelRules rules_;
+  Range range_;
+  bool log_linear_ = false;
+};
 
 }  // namespace fewstep::io::detail

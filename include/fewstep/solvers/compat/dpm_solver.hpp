@@ -27,10 +27,9 @@ struct Dpmpp {
     return solver.memory(x);
   }
 
-  template <State X, class M>
-  void step(const Step<X>& n, X& x, X& m, M& model, History<X>& past) const {
-    if (solver.order_of(n, past) < 3) return solver.step(n, x, m, model, past);
-    const auto weights = [target = solver.target](const auto& q, const auto& p, const auto& t, const auto& s) {
+  /// The weights of x and of the three outputs, as a function of the levels q, p, t, s, oldest first.
+  static auto published_weights_3(Target target) {
+    return [target](const auto& q, const auto& p, const auto& t, const auto& s) {
       using std::log;
       const bool denoised = target == Target::denoised;
       const auto h = log(t / s), r0 = log(p / t) / h, r1 = log(q / p) / h;
@@ -38,7 +37,13 @@ struct Dpmpp {
                                     : fewstep::Dpmpp::output_weights_3(1., -1. * s * h, h, r0, r1);
       return std::tuple_cat(std::tuple{carry(target, t, s)}, outputs);
     };
-    combine(x, levels(past.level(1), past.level(0), n.from, n.to), weights, x, m, past[0], past[1]);
+  }
+
+  template <State X, class M>
+  void step(const Step<X>& n, X& x, X& m, M& model, History<X>& past) const {
+    if (solver.order_of(n, past) < 3) return solver.step(n, x, m, model, past);
+    combine(x, levels(past.level(1), past.level(0), n.from, n.to), published_weights_3(solver.target), x, m, past[0],
+            past[1]);
     past.push(m, n);
   }
 };

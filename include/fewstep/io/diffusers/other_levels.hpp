@@ -1,0 +1,111 @@
+// The levels of diffusers' schedulers without a range of levels: EDM's, DDIM, PNDM and IPNDM.
+#pragma once
+
+#include "../../processes/noise_table.hpp"
+#include "../../solvers/compat/diffusers/pndm.hpp"
+#include "levels.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <string>
+#include <vector>
+
+namespace fewstep::io::detail {
+
+/// How EDM's schedulers differ.
+struct EdmRules {
+  double low = 0.002, high = 80;  // defaults
+  const char* schedule = "karras";
+  bool repeats = false;  // final_sigmas_type sigma_min is the last level again
+};
+
+inline DiffusersLevels edm_levels(const DiffusersSettings& c, int steps, const EdmRules& rules = {}) {
+  c.knows({"num_train_timesteps", "sigma_data"});
+  const double low = c.positive("sigma_min", rules.low), high = c.positive("sigma_max", rules.high);
+  require(low < high, "sigma_min", low, {"less than sigma_max, ", high});
+  const bool karras = c.choice("sigma_schedule", rules.schedule, {"karras", "exponential"}) == "karras";
+  const double rho = c.number("rho", 7);
+  require(rho != 0 && std::isfinite(rho), "rho", rho, "any number but 0");
+  DiffusersLevels made;
+  made.levels = range_levels(karras ? Range::karras : Range::exponential, steps, low, high, rho);
+  if (steps == 1 && !karras) made.levels = {low};  // diffusers' only exponential level
+  for (const double level : made.levels) made.labels.push_back(0.25 * std::log(level));
+  if (!ends_at_zero(c)) made.end = rules.repeats ? made.levels.back() : low;
+  return made;
+}
+
+/// The levels of DDIMScheduler.
+struct DdimLevels {
+  DiffusersLevels run;
+  std::vector<double> reached;  // the level that each step leads to
+  bool no_signal = false;       // the first level is infinite, and 1e14 here
+};
+
+inline DdimLevels ddim_levels(const DiffusersSettings& c, const TrainingLevels& table, int steps, bool zero_snr) {
+  constexpr double no_signal = 1e14;  // the denoised form steps from any level
+  const int count = table.count();
+  require(steps <= count, "num_inference_steps", steps, {"1 to ", count, ", the number of training steps"});
+  const StepRules rules{.spacing = diffusers_spacing(c, Spacing::leading),
+                        .offset = c.whole("steps_offset", 0, 0, count),
+                        .rounded = true};
+  const int stride = count / steps;  // whole, as diffusers divides
+  DdimLevels made;
+  made.run.labels = chosen_steps(count, count, steps, rules);
+  require_in_table(made.run.labels, count, steps);
+  const double last = c.flag("set_alpha_to_one", true) ? 0 : table.low();
+  for (const double step : made.run.labels) {
+    made.run.levels.push_back(table.at(step));
+    made.reached.push_back(step >= stride ? table.at(step - stride) : last);
+  }
+  made.no_signal = zero_snr && made.run.labels[0] == count - 1;
+  if (made.no_signal) made.run.levels[0] = no_signal;
+  made.run.end = made.reached.back();
+  return made;
+}
+
+/// The levels of PNDMScheduler, and its solver.
+struct PndmLevels {
+  DiffusersLevels run;
+  compat::Pndm solver;
+};
+
+inline PndmLevels pndm_levels(const DiffusersSettings& c, const TrainingLevels& table, int steps) {
+  constexpr int runge_kutta_steps = 3;
+  const int count = table.count(), stride = count / steps, half = stride / 2;
+  const bool plms = c.flag("skip_prk_steps");
+  require(plms || steps > runge_kutta_steps, "num_inference_steps", steps, "4 or more without skip_prk_steps");
+  const StepRules rules{.spacing = diffusers_spacing(c, Spacing::leading),
+                        .offset = c.whole("steps_offset", 0, 0, count),
+                        .rounded = true};
+  PndmLevels made;
+  std::vector<double>& chosen = made.run.labels;
+  chosen = chosen_steps(count, count, steps, rules);
+  require_in_table(chosen, count, steps);
+  const double last = c.flag("set_alpha_to_one") ? 0. : table.low();
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    made.run.levels.push_back(table.at(chosen[i]));
+    made.solver.reached.push_back(chosen[i] >= stride ? table.at(chosen[i] - stride) : last);
+    if (plms || i >= runge_kutta_steps) continue;
+    made.solver.middles.push_back({table.at(chosen[i] - half), table.at(chosen[i + 1] + half)});
+    made.solver.reached.back() = table.at(chosen[i + 1]);
+  }
+  if (chosen.size() > 1) made.solver.restart = table.at(chosen[1] + stride);
+  made.run.end = made.solver.reached.back();
+  return made;
+}
+
+/// Returns the levels of IPNDMScheduler: beta/sqrt(1 - beta^2), beta = sin^2(pi/2 u), for `steps` values of u evenly
+/// spaced from 1 to above 0. At the first, diffusers takes the noise as the slope.
+inline DiffusersLevels ipndm_levels(int steps) {
+  constexpr double no_signal = 1e8;  // a level in place of infinity; golden_check allows an error of 1e-7 for it
+  DiffusersLevels made;
+  for (int i = 0; i < steps; ++i) {
+    const double u = 1 - static_cast<double>(i) / steps, beta = std::pow(std::sin(u * std::numbers::pi / 2), 2);
+    made.levels.push_back(i == 0 ? no_signal : beta / std::sqrt(1 - beta * beta));
+    made.labels.push_back(2 / std::numbers::pi * std::asin(beta));
+  }
+  return made;
+}
+
+}  // namespace fewstep::io::detail
