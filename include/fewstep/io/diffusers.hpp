@@ -3,10 +3,21 @@
 
 #include "diffusers/import.hpp"
 #include "diffusers/import_others.hpp"
+#include "diffusers/network.hpp"
+#include "diffusers/read.hpp"
+#include "diffusers/shift.hpp"
+#include "diffusers/strength.hpp"
+
+#include "../scalar.hpp"
+#include "file_error.hpp"
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <filesystem>
 #include <optional>
+#include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -32,6 +43,44 @@ template <State X>
 DiffusersScheduler<X> from_diffusers(const nlohmann::json& config, int num_inference_steps,
                                      std::optional<double> mu = {}, std::vector<double> sigmas = {}) {
   return from_diffusers<X>(config, SetTimesteps{num_inference_steps, mu, std::move(sigmas)});
+}
+
+namespace detail {
+
+/// Whether an error is about a setting of the configuration: "NAME is VALUE", or about one that is missing.
+inline bool names_a_setting(const nlohmann::json& config, const std::string& error) {
+  if (error.starts_with("_class_name is ")) return true;
+  return std::any_of(config.items().begin(), config.items().end(),
+                     [&](const auto& item) { return error.starts_with(item.key() + " is "); });
+}
+
+}  // namespace detail
+
+/// Reads a scheduler_config.json for from_diffusers(), by the rules of parse_scheduler(), and checks its settings as far
+/// as they do not depend on the run.
+///
+/// @throws std::runtime_error "PATH: WHAT", which names the setting, its value and what is allowed.
+inline nlohmann::json read_scheduler(const std::filesystem::path& path) {
+  const std::string text = detail::scheduler_text(path);
+  return detail::naming_file(path, [&] {
+    constexpr int any_steps = 10;
+    nlohmann::json config = parse_scheduler(text);
+    try {
+      from_diffusers<double>(config, SetTimesteps{any_steps, 1., {}});
+    } catch (const std::invalid_argument& error) {
+      if (detail::names_a_setting(config, error.what())) throw;
+    }
+    return config;
+  });
+}
+
+/// Reads and imports a scheduler_config.json.
+///
+/// @throws std::runtime_error "PATH: WHAT" for whatever from_diffusers() refuses too.
+template <State X>
+DiffusersScheduler<X> read_scheduler(const std::filesystem::path& path, SetTimesteps call) {
+  const std::string text = detail::scheduler_text(path);
+  return detail::naming_file(path, [&] { return from_diffusers<X>(parse_scheduler(text), std::move(call)); });
 }
 
 }  // namespace fewstep::io

@@ -180,6 +180,8 @@ class DiffusersImport {
     const bool flow = c_.flag("use_flow_sigmas");
     require(predicts_ != Predicts::flow || flow, "prediction_type", "flow_prediction",
             "epsilon, v_prediction or sample without use_flow_sigmas");
+    require(predicts_ != Predicts::v || !flow, "prediction_type", "v_prediction",
+            "epsilon, sample or flow_prediction with use_flow_sigmas: diffusers' formula for v needs alpha^2 + sigma^2 = 1");
   }
 
   DiffusersScheduler<X> dpm() {

@@ -60,14 +60,15 @@ DiffusersScheduler<X> DiffusersImport<X>::ddim(bool cogvideo) {
     else if (c_.flag("clip_sample", true)) solver = compat::Ddim::clipped(c_.positive("clip_sample_range", 1));
   }
   bool strided = false;
-  for (std::size_t i = 0; i + 1 < made.reached.size(); ++i) strided |= made.reached[i] != made.run.levels[i + 1];
+  for (std::size_t i = 0; i < made.reached.size(); ++i)
+    strided |= made.reached[i] != (i + 1 < made.reached.size() ? made.run.levels[i + 1] : made.run.end);
   if (strided)
     notes_.push_back("steps lead " + std::to_string(training.count() / steps_) +
                      " training steps down, not to the next level of the run");
   if (strided && !call_.corrected) solver.reached = made.reached;
   const bool plain = !solver.clip && solver.reached.empty();
   if (plain) return finish(Dpmpp{.order = 1}, made.run);  // in denoised form, for a first level of 1e14
-  return finish(solver, made.run, {.alters_last_step = true});
+  return finish(solver, made.run, {.alters_last_step = true, .uses_last_output = true});
 }
 
 template <State X>
@@ -77,9 +78,8 @@ DiffusersScheduler<X> DiffusersImport<X>::pndm() {
   predicts_ = diffusers_prediction(c_, noise_or_v);
   PndmLevels made = pndm_levels(c_, TrainingLevels(table()), steps_);
   made.solver.extrapolates_v = predicts_ == Predicts::v;
-  if (made.run.levels.size() == 1 && !made.solver.extrapolates_v)  // a single step is one of Euler
-    return finish(Euler{}, std::move(made.run));
-  require(made.run.levels.size() > 1, "num_inference_steps", steps_, "2 or more with the prediction_type v_prediction");
+  if (made.run.levels.size() == 1)  // a single step is one of Euler
+    return finish(compat::Ddim{made.solver.reached}, std::move(made.run), {.alters_last_step = true});
   return finish(made.solver, std::move(made.run), {.alters_last_step = true});
 }
 

@@ -60,7 +60,7 @@ inline DdimLevels ddim_levels(const DiffusersSettings& c, const TrainingLevels& 
   }
   made.no_signal = zero_snr && made.run.labels[0] == count - 1;
   if (made.no_signal) made.run.levels[0] = no_signal;
-  made.run.end = made.reached.back();
+  made.run.end = last;  // whatever level the last step leads to
   return made;
 }
 
@@ -91,7 +91,7 @@ inline PndmLevels pndm_levels(const DiffusersSettings& c, const TrainingLevels& 
     made.solver.reached.back() = table.at(chosen[i + 1]);
   }
   if (chosen.size() > 1) made.solver.restart = table.at(chosen[1] + stride);
-  made.run.end = made.solver.reached.back();
+  made.run.end = 0;  // pipelines take the last sample for data, although it has the noise of the lowest level
   return made;
 }
 

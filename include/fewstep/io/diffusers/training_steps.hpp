@@ -59,6 +59,7 @@ class TrainingLevels {
     for (std::size_t i = 0; i < table.size(); ++i)
       levels_.push_back(table.sigma(static_cast<double>(i + 1) / static_cast<double>(table.size())));
   }
+  explicit TrainingLevels(std::vector<double> increasing) : levels_(std::move(increasing)) {}
 
   int count() const { return static_cast<int>(levels_.size()); }
   double low() const { return levels_.front(); }
