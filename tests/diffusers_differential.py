@@ -76,7 +76,17 @@ class Run:
             scheduler.set_timesteps(sigmas=sigmas, **arguments)
         self.name = type(scheduler).__name__
         self.kind = scheduler.config.get("prediction_type", "epsilon")
-        self.unit = torch.tensor(NOISE, dtype=torch.float64).reshape(-1, 1)
+        self.unit = torch.tensor(NOISE, dtype=torch.float64).reshape(-1, 1, 1, 1)
+
+    def start_at_first(self):
+        """Starts at the first label where only the rounding of a logarithm, which depends on the processor, makes the
+        second one equal to it: the first level is the table's highest, the second one is lower."""
+        s = self.scheduler
+        if not hasattr(s, "alphas_cumprod") or not hasattr(s, "set_begin_index") or len(s.timesteps) < 2:
+            return
+        highest = float(((1 - s.alphas_cumprod[-1]) / s.alphas_cumprod[-1]) ** 0.5)
+        if self.in_alpha_scale() and s.timesteps[0] == s.timesteps[1] and s.sigmas[1] < 0.999 * highest <= 0.9991 * s.sigmas[0]:
+            s.set_begin_index(0)
 
     def samples(self):
         start, end = self.ends()
@@ -123,13 +133,14 @@ class Run:
             return predicted("flow_prediction", x, 1 - sigma, sigma)
         if self.in_alpha_scale():
             return predicted(self.kind, x, *self.alpha_sigma(sigma))
-        z = s.scale_model_input(x, timestep)
+        s.scale_model_input(x, timestep)  # it must be called; the network's input is alpha x to full precision below
         if "EDM" in self.name or "Cosine" in self.name:
             return self.edm(x, sigma)
         if self.name == "KDPM2DiscreteScheduler" and not s.state_in_first_order:
             sigma = float(s.sigmas_interpol[s.step_index])
         kind = "sample" if self.kind == "original_sample" else self.kind
-        return predicted(kind, z, 1 / math.sqrt(1 + sigma**2), sigma / math.sqrt(1 + sigma**2))
+        alpha = 1 / math.sqrt(1 + sigma**2)
+        return predicted(kind, alpha * x, alpha, alpha * sigma)
 
     def edm(self, x, sigma):
         data = self.scheduler.config.sigma_data
@@ -147,6 +158,7 @@ def peer(case):
             kind = getattr(diffusers, config["_class_name"])
             scheduler = kind.from_config(config) if tau is None else kind.from_config(config, tau_func=lambda t: tau)
             run = Run(scheduler, case["steps"], case["mu"], case["sigmas"])
+            run.start_at_first()
             x = run.samples()
     except Exception as error:  # whatever diffusers raises is a refusal
         return {"error": f"{type(error).__name__}: {error}"}

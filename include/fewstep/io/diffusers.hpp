@@ -1,6 +1,7 @@
 // A scheduler of diffusers from its scheduler_config.json.
 #pragma once
 
+#include "diffusers/float_error.hpp"
 #include "diffusers/import.hpp"
 #include "diffusers/import_others.hpp"
 #include "diffusers/network.hpp"
@@ -23,6 +24,25 @@
 
 namespace fewstep::io {
 
+namespace detail {
+
+inline double diffusers_float_error(const nlohmann::json& config, const SetTimesteps& call) {
+  DiffusersImport<double> import(config, call);
+  const DiffusersScheduler<double> run = import.make();
+  return float_error(run, import.float_part());
+}
+
+/// @throws std::invalid_argument where diffusers' samples are not those of its own formulas: SetTimesteps::corrected
+/// takes the latter.
+inline void require_small_float_error(const nlohmann::json& config, const SetTimesteps& call) {
+  constexpr double largest = 9e-5;
+  const double error = diffusers_float_error(config, call);
+  require(error <= largest, "num_inference_steps", call.num_inference_steps,
+          {"more, or `corrected`: between these levels diffusers' float arithmetic changes samples by ", error});
+}
+
+}  // namespace detail
+
 /// Imports a scheduler of diffusers 0.42.1. README.md of this folder lists the classes and the settings that are
 /// honoured; the random variants are refused.
 ///
@@ -31,6 +51,7 @@ namespace fewstep::io {
 /// @throws std::invalid_argument naming the setting, its value and what is allowed.
 template <State X>
 DiffusersScheduler<X> from_diffusers(const nlohmann::json& config, SetTimesteps call) {
+  if (call.single && !call.corrected) detail::require_small_float_error(config, call);
   return detail::DiffusersImport<X>(config, std::move(call)).make();
 }
 

@@ -6,10 +6,12 @@
 #include "../../processes/noise_table.hpp"
 #include "../../schedules/training_steps.hpp"
 #include "settings.hpp"
+#include "training_steps.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <numbers>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,45 +47,103 @@ struct TableRules {
   bool snr_shift = false;        // the class reads snr_shift_scale
 };
 
-/// Returns the table with alpha^2 replaced by alpha^2/(scale + (1 - scale) alpha^2): sigma times the root of `scale`.
-inline NoiseTable snr_shifted(const NoiseTable& table, double scale) {
-  std::vector<double> betas;
-  double before = 1;
-  for (std::size_t i = 0; i < table.size(); ++i) {
-    const double sigma = table.sigma(static_cast<double>(i + 1) / static_cast<double>(table.size()));
-    const double alpha2 = 1 / (1 + scale * sigma * sigma);
-    betas.push_back(1 - alpha2 / before);
-    before = alpha2;
-  }
-  return NoiseTable(betas);
-}
+/// The table of a network, and its levels as diffusers computes them.
+struct DiffusersTable {
+  NoiseTable table;
+  TrainingLevels levels;
+};
 
-/// Returns the noise levels that the network was trained at.
-inline NoiseTable diffusers_noise_table(const DiffusersSettings& c, const TableRules& rules) {
-  const auto count = static_cast<std::size_t>(training_step_count(c));
+/// Returns betas by the rule of a configuration.
+inline std::vector<double> diffusers_betas(const DiffusersSettings& c, const TableRules& rules, bool single) {
+  constexpr double largest = 0.999, exp_rate = 12;
+  const int count = training_step_count(c);
+  const auto size = static_cast<std::size_t>(count);
   std::vector<std::string> kinds{"linear", "scaled_linear", "squaredcos_cap_v2"};
   if (rules.exponential) kinds.emplace_back("exp");
   const std::string kind = c.choice("beta_schedule", rules.kind, kinds);
   c.knows({"beta_start", "beta_end"});
-  const auto make = [&] {
-    if (const auto trained = c.find<std::vector<double>>("trained_betas")) {
-      require(trained->size() == count, "the number of trained_betas", trained->size(), {count, ", num_train_timesteps"});
-      return NoiseTable(*trained);
+  if (auto trained = c.find<std::vector<double>>("trained_betas")) {
+    require(trained->size() == size, "the number of trained_betas", trained->size(), {count, ", num_train_timesteps"});
+    return *trained;
+  }
+  if (kind == "exp") return std::vector<double>(size, (std::min)(-std::expm1(-exp_rate / count), largest));
+  std::vector<double> betas;
+  if (kind == "squaredcos_cap_v2") {
+    const auto alpha2 = [&](int i) {
+      const double cosine = std::cos((static_cast<double>(i) / count + 0.008) / 1.008 * std::numbers::pi / 2);
+      return cosine * cosine;
+    };
+    for (int i = 0; i < count; ++i) betas.push_back((std::min)(1 - alpha2(i + 1) / alpha2(i), largest));
+    return betas;
+  }
+  const double first = c.number("beta_start", rules.first), last = c.number("beta_end", rules.last);
+  require(first > 0 && first < 1, "beta_start", first, "numbers between 0 and 1");
+  require(last > 0 && last < 1, "beta_end", last, "numbers between 0 and 1");
+  const bool roots = kind == "scaled_linear";
+  const double a = roots ? std::sqrt(first) : first, b = roots ? std::sqrt(last) : last;
+  for (int i = 0; i < count; ++i) {
+    const double even = a + (b - a) * i / (count - 1);
+    const double value = single ? static_cast<float>(even) : even;
+    betas.push_back(roots ? value * value : value);
+  }
+  return betas;
+}
+
+/// Arithmetic of diffusers' tables: in float, or exact.
+struct Rounding {
+  bool single;
+  double operator()(double value) const { return single ? static_cast<float>(value) : value; }
+};
+
+/// Returns the products of 1 - beta.
+inline std::vector<double> products(const std::vector<double>& betas, const Rounding& round) {
+  std::vector<double> alpha2;
+  double product = 1;
+  for (const double beta : betas) alpha2.push_back(round(product *= round(1 - beta)));
+  return alpha2;
+}
+
+/// Returns betas for which the last product is 0, by the operations of diffusers
+/// (NoiseTable::with_zero_terminal_snr).
+inline std::vector<double> zero_snr_betas(const std::vector<double>& alpha2, const Rounding& round) {
+  std::vector<double> betas;
+  const double first = round(std::sqrt(alpha2.front())), last = round(std::sqrt(alpha2.back()));
+  const double scale = round(first / round(first - last));
+  double before = 1;
+  for (const double a : alpha2) {
+    const double root = round(round(round(std::sqrt(a)) - last) * scale), square = round(root * root);
+    betas.push_back(round(1 - round(square / before)));
+    before = square;
+  }
+  return betas;
+}
+
+/// Returns the noise levels that the network was trained at.
+/// @param single  betas, products and levels are rounded to float, as diffusers' are
+inline DiffusersTable diffusers_table(const DiffusersSettings& c, const TableRules& rules, bool single) {
+  constexpr double last_alpha2 = 1. / (1 << 24);  // diffusers' in place of 0
+  const Rounding round{single && !rules.snr_shift};
+  std::vector<double> betas = diffusers_betas(c, rules, round.single), levels;
+  NoiseTable table(betas);
+  for (double& beta : betas) beta = round(beta);
+  std::vector<double> alpha2 = products(betas, round);
+  if (rules.snr_shift) {
+    const double scale = c.positive("snr_shift_scale", 3);
+    double before = 1;
+    for (std::size_t i = 0; i < alpha2.size(); ++i) {
+      alpha2[i] /= scale + (1 - scale) * alpha2[i];
+      betas[i] = 1 - alpha2[i] / before;
+      before = alpha2[i];
     }
-    if (kind == "squaredcos_cap_v2") return NoiseTable::cosine(count);
-    constexpr double largest_exp_beta = 0.999, exp_rate = 12;
-    if (kind == "exp") {
-      const double beta = -std::expm1(-exp_rate / static_cast<double>(count));
-      return NoiseTable(std::vector<double>(count, (std::min)(beta, largest_exp_beta)));
-    }
-    const double first = c.number("beta_start", rules.first), last = c.number("beta_end", rules.last);
-    require(first > 0 && first < 1, "beta_start", first, "numbers between 0 and 1");
-    require(last > 0 && last < 1, "beta_end", last, "numbers between 0 and 1");
-    return kind == "linear" ? NoiseTable::linear(first, last, count) : NoiseTable::scaled_linear(first, last, count);
-  };
-  NoiseTable table = make();
-  if (rules.snr_shift) table = snr_shifted(table, c.positive("snr_shift_scale", 3));
-  return rules.zero_snr && c.flag("rescale_betas_zero_snr") ? table.with_zero_terminal_snr() : table;
+    table = NoiseTable(betas);
+  }
+  if (rules.zero_snr && c.flag("rescale_betas_zero_snr")) {
+    table = table.with_zero_terminal_snr();
+    alpha2 = products(zero_snr_betas(alpha2, round), round);
+    alpha2.back() = last_alpha2;
+  }
+  for (const double a : alpha2) levels.push_back(round(std::sqrt(round(round(1 - a) / a))));
+  return {table, TrainingLevels(levels, single)};
 }
 
 inline Spacing diffusers_spacing(const DiffusersSettings& c, Spacing otherwise) {

@@ -6,6 +6,7 @@
 #include "../../solvers/euler.hpp"
 #include "../../solvers/heun.hpp"
 #include "../../solvers/ipndm.hpp"
+#include "float_error.hpp"
 #include "flow_levels.hpp"
 #include "last_level.hpp"
 #include "levels.hpp"
@@ -32,6 +33,8 @@ struct SetTimesteps {
   /// Takes the right levels where diffusers' are known to be wrong (DiffusersScheduler::notes): the smallest time of
   /// FlowMatchEuler and FlowMatchHeun is shifted once, and each step of DDIM leads to the next level of the run.
   bool corrected = false;
+  /// Levels of training steps are rounded to float, as diffusers computes them; false: they are exact.
+  bool single = true;
 };
 
 namespace detail {
@@ -52,7 +55,10 @@ class DiffusersImport {
             {"1 to ", most_training_steps});
   }
 
-  DiffusersScheduler<X> make();  // classes.hpp
+  DiffusersScheduler<X> make();
+
+  /// After make(): what diffusers computes in float.
+  FloatPart float_part() const { return float_part_; }
 
  private:
   using Names = std::vector<std::string>;
@@ -70,9 +76,9 @@ class DiffusersImport {
             "none: diffusers' scheduler takes no sigmas");
   }
 
-  const NoiseTable& table(const TableRules& rules = {}) {
-    if (!table_) table_ = diffusers_noise_table(c_, rules);
-    return *table_;
+  const TrainingLevels& table(const TableRules& rules = {}) {
+    if (!table_) table_ = diffusers_table(c_, rules, call_.single);
+    return table_->levels;
   }
 
   // Schedulers in sigma.
@@ -99,7 +105,7 @@ class DiffusersImport {
   }
 
   /// The levels that set_timesteps of EulerDiscreteScheduler got, the last one included.
-  DiffusersLevels given_levels(const NoiseTable& table, bool labels_may_repeat) {
+  DiffusersLevels given_levels(const TrainingLevels& training, bool labels_may_repeat) {
     takes_no_mu();
     c_.knows({"use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "sigma_min", "sigma_max",
               "timestep_spacing", "steps_offset", "interpolation_type", "final_sigmas_type"});
@@ -108,7 +114,6 @@ class DiffusersImport {
     require(checked.decreasing(), "the first of sigmas", checked[0], "the highest level");
     DiffusersLevels made{checked.levels(), {}, checked[checked.steps()]};
     made.levels.pop_back();
-    const TrainingLevels training(table);
     for (const double level : made.levels) made.labels.push_back(training.step(level));
     if (!labels_may_repeat) require_one_start(made.labels);
     return made;
@@ -133,7 +138,7 @@ class DiffusersImport {
   DiffusersScheduler<X> kdpm2() {
     predicts_ = diffusers_prediction(c_, noise_or_v);
     DiffusersLevels made = sigma_levels({}, {.first = 0.00085, .last = 0.012});
-    const TrainingLevels training(table());
+    const TrainingLevels& training = table();
     for (std::size_t i = 0; i + 1 < made.levels.size(); ++i) {
       const double middle = training.step(std::sqrt(made.levels[i] * made.levels[i + 1]));
       require(middle != made.labels[0], "the first label of the run", middle, "a label that occurs once");
@@ -143,6 +148,7 @@ class DiffusersImport {
 
   DiffusersScheduler<X> lms() {
     predicts_ = diffusers_prediction(c_, any_image);
+    float_part_ = FloatPart::none;
     return finish(Deis{4, Variable::sigma}, sigma_levels({.karras_ends = false, .rounds_karras = false}),
                   {.alters_last_step = true});
   }
@@ -159,12 +165,12 @@ class DiffusersImport {
         c_.choice("time_shift_type", "exponential", {"exponential", "linear"}) == "exponential")
       shift = dynamic_shift(c_, call_.mu);
     else takes_no_mu();
-    const TrainingLevels training(table(table_rules));
+    const TrainingLevels& training = table(table_rules);
     const bool flow = c_.flag("use_flow_sigmas");
     const bool lu = rules.lu && c_.flag("use_lu_lambdas");
     if (flow) input_ = InputScale::flow;
     if (!flow || lu || diffusers_range(c_) != Range::none) {
-      DiffusersLevels made = TableLevels(c_, *table_, steps_, rules).make();
+      DiffusersLevels made = TableLevels(c_, training, steps_, rules).make();
       return flow ? as_flow_times(std::move(made)) : made;
     }
     label_kind_ = Label::flow_time;
@@ -177,6 +183,8 @@ class DiffusersImport {
   /// @param slopes  the solver extrapolates slopes
   void read_prediction(bool slopes) {
     predicts_ = diffusers_prediction(c_, slopes ? any_image : any_prediction);
+    // A predicted image or v is not multiplied by sigma.
+    float_part_ = slopes ? FloatPart::logarithms : predicts_ == Predicts::epsilon ? FloatPart::levels : FloatPart::none;
     const bool flow = c_.flag("use_flow_sigmas");
     require(predicts_ != Predicts::flow || flow, "prediction_type", "flow_prediction",
             "epsilon, v_prediction or sample without use_flow_sigmas");
@@ -218,6 +226,7 @@ class DiffusersImport {
 
   DiffusersScheduler<X> deis() {
     read_prediction(false);
+    float_part_ = FloatPart::logarithms;
     DiffusersLevels made = multistep_levels({.final = FinalLevel::always_repeated, .multistep = true});
     const Deis solver = diffusers_deis(c_, shape_of(made));
     return finish_dpm(solver, std::move(made));
@@ -227,6 +236,7 @@ class DiffusersImport {
     c_.require_off("variance_type");
     const compat::SaSolver solver = sa_solver(c_);
     read_prediction(solver.target == Target::slope);
+    float_part_ = FloatPart::logarithms;
     DiffusersLevels made =
         multistep_levels({.final = FinalLevel::always_repeated, .multistep = true, .clips_lambda = true});
     constexpr double first_noisy = 200, last_noisy = 800;  // training steps at which the default tau_func is 1
@@ -257,11 +267,12 @@ class DiffusersImport {
   DiffusersSettings c_;
   SetTimesteps call_;
   int steps_;
-  std::optional<NoiseTable> table_ = {};
+  std::optional<DiffusersTable> table_ = {};
   Predicts predicts_ = Predicts::epsilon;
   Label label_kind_ = Label::training_step;
   InputScale input_ = InputScale::variance_preserving;
   double sigma_data_ = 0.5, edm_sign_ = 1;
+  FloatPart float_part_ = FloatPart::levels;
   std::vector<std::string> notes_ = {};
 };
 

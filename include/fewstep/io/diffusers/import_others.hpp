@@ -18,7 +18,7 @@ DiffusersScheduler<X> DiffusersImport<X>::unipc() {
   require(flow || !c_.find<double>("shift_terminal"), "shift_terminal", terminal, "null without use_flow_sigmas");
   require(call_.sigmas.empty() || flow, "the number of sigmas", call_.sigmas.size(), "none without use_flow_sigmas");
   const Range range = diffusers_range(c_);
-  const TrainingLevels training(table({.zero_snr = true}));
+  const TrainingLevels& training = table({.zero_snr = true});
   DiffusersLevels made;
   if (flow) input_ = InputScale::flow;
   if (flow && range == Range::none) {
@@ -29,7 +29,7 @@ DiffusersScheduler<X> DiffusersImport<X>::unipc() {
   } else {
     require(call_.sigmas.empty(), "the number of sigmas", call_.sigmas.size(),
             "none with use_karras_sigmas, use_exponential_sigmas or use_beta_sigmas");
-    made = TableLevels(c_, *table_, steps_, {.final = FinalLevel::repeated, .multistep = true}).make();
+    made = TableLevels(c_, training, steps_, {.final = FinalLevel::repeated, .multistep = true}).make();
     if (flow && range != Range::karras) made = as_flow_times(std::move(made));
     else if (flow)  // Karras's levels become times, and so stay levels
       for (std::size_t i = 0; i < made.levels.size(); ++i)
@@ -44,12 +44,13 @@ DiffusersScheduler<X> DiffusersImport<X>::unipc() {
 
 template <State X>
 DiffusersScheduler<X> DiffusersImport<X>::ddim(bool cogvideo) {
+  float_part_ = FloatPart::none;
   takes_no_mu();
   takes_no_sigmas();
   predicts_ = diffusers_prediction(c_, any_image);
   TableRules rules{.zero_snr = true};
   if (cogvideo) rules = {.first = 0.00085, .last = 0.012, .kind = "scaled_linear", .zero_snr = true, .snr_shift = true};
-  const TrainingLevels training(table(rules));
+  const TrainingLevels& training = table(rules);
   const DdimLevels made = ddim_levels(c_, training, steps_, c_.flag("rescale_betas_zero_snr"));
   require(!made.no_signal || predicts_ != Predicts::epsilon, "prediction_type", "epsilon",
           "v_prediction or sample with rescale_betas_zero_snr: the noise alone does not tell the image");
@@ -76,7 +77,7 @@ DiffusersScheduler<X> DiffusersImport<X>::pndm() {
   takes_no_mu();
   takes_no_sigmas();
   predicts_ = diffusers_prediction(c_, noise_or_v);
-  PndmLevels made = pndm_levels(c_, TrainingLevels(table()), steps_);
+  PndmLevels made = pndm_levels(c_, table(), steps_);
   made.solver.extrapolates_v = predicts_ == Predicts::v;
   if (made.run.levels.size() == 1)  // a single step is one of Euler
     return finish(compat::Ddim{made.solver.reached}, std::move(made.run), {.alters_last_step = true});
@@ -94,6 +95,7 @@ DiffusersScheduler<X> DiffusersImport<X>::ipndm() {
   DiffusersScheduler<X> made = finish(Ipndm{}, ipndm_levels(steps_), {.alters_last_step = true});
   made.options.analytic_first_step = true;
   made.idle_evaluations = 1;
+  float_part_ = FloatPart::none;
   return made;
 }
 
@@ -190,7 +192,8 @@ template <State X>
 DiffusersScheduler<X> DiffusersImport<X>::finish(AnySolver<X> solver, DiffusersLevels made,
                                                  const DiffusersTraits& traits) {
   constexpr double nearly_zero = 1e-14, nearly_one = 1 - 1e-14;  // of the last level
-  DiffusersScheduler<X> all{solver, Schedule({1, 0}), {}, predicts_, false, table_};
+  DiffusersScheduler<X> all{solver, Schedule({1, 0}), {}, predicts_, false};
+  if (table_) all.table = table_->table;
   double end = made.end;
   const double last = made.levels.back();
   if (end == last && (traits.uses_last_output || made.levels.size() == 1)) {
@@ -214,7 +217,7 @@ DiffusersScheduler<X> DiffusersImport<X>::finish(AnySolver<X> solver, DiffusersL
   all.labels = std::move(made.labels);
   all.label_kind = label_kind_;
   all.input = input_;
-  if (table_) all.label_scale = static_cast<double>(table_->size());
+  if (table_) all.label_scale = static_cast<double>(table_->table.size());
   all.sigma_data = sigma_data_;
   all.edm_sign = edm_sign_;
   all.ignored = c_.ignored();

@@ -59,7 +59,7 @@ inline void require_one_start(const std::vector<double>& labels) {
 
 class TableLevels {
  public:
-  TableLevels(const DiffusersSettings& c, const NoiseTable& table, int steps, const LevelRules& rules)
+  TableLevels(const DiffusersSettings& c, const TrainingLevels& table, int steps, const LevelRules& rules)
       : c_(c), table_(table), steps_(steps), rules_(rules), range_(rules.no_ranges ? Range::none : diffusers_range(c)) {}
 
   DiffusersLevels make() {
@@ -104,7 +104,7 @@ class TableLevels {
     DiffusersLevels made;
     made.labels = chosen_steps(count, last, steps_, rules);
     log_linear_ = rules_.log_linear && c_.choice("interpolation_type", "linear", {"linear", "log_linear"}) == "log_linear";
-    if (log_linear_) made.levels = range_levels(Range::exponential, steps_ + 1, table_.low(), table_.high());
+    if (log_linear_) made.levels = table_.log_linear(steps_ + 1);
     else {
       if (range_ == Range::none) require_in_table(made.labels, count, steps_);
       for (const double step : made.labels) made.levels.push_back(table_.at(step));
@@ -131,7 +131,7 @@ class TableLevels {
   }
 
   const DiffusersSettings& c_;
-  TrainingLevels table_;
+  const TrainingLevels& table_;
   int steps_;
   LevelRules rules_;
   Range range_;

@@ -4,10 +4,9 @@
 #include "../../any_solver.hpp"
 #include "../../errors.hpp"
 #include "../../options.hpp"
-#include "../../processes/noise_table.hpp"
+#include "../../processes/discrete.hpp"
 #include "../../schedule.hpp"
 #include "config.hpp"
-#include "training_steps.hpp"
 
 #include <cmath>
 #include <numbers>
@@ -58,7 +57,7 @@ struct DiffusersScheduler {
       case Label::flow_time: return label_scale * (native_flow ? level : level / (1 + level));
       case Label::log_sigma: return 0.25 * std::log(level);
       case Label::angle: return 2 / std::numbers::pi * std::atan(level);
-      default: return table ? detail::TrainingLevels(*table).step(level) : level;
+      default: return table ? Discrete{*table}.label(level) : level;
     }
   }
 };

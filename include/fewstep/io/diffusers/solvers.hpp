@@ -144,7 +144,11 @@ inline DiffusersUniPc diffusers_unipc(const DiffusersSettings& c, const RunShape
   const bool lowers = solver.solver.lower_order_final;
   const auto last_order = (std::min)(static_cast<std::size_t>(solver.solver.order), lowers ? std::size_t{1} : run.steps);
   require_regular_end(run, last_order > 2);
-  require(run.end > 0 || last_order == 1, "lower_order_final", false, "true with the final_sigmas_type zero");
+  if (run.end > 0) return solver;
+  // Where diffusers multiplies infinity by 0 in the step to level 0.
+  require(last_order == 1, "lower_order_final", false, "true with the final_sigmas_type zero");
+  require(solver.solver.target == Target::denoised, "predict_x0", false, "true with the final_sigmas_type zero");
+  require(type != "bh1", "solver_type", type, "bh2 with the final_sigmas_type zero");
   return solver;
 }
 

@@ -55,11 +55,11 @@ inline void require_in_table(const std::vector<double>& list, int count, int ste
 /// The noise levels of the training steps, and the steps of noise levels.
 class TrainingLevels {
  public:
-  explicit TrainingLevels(const NoiseTable& table) {
-    for (std::size_t i = 0; i < table.size(); ++i)
-      levels_.push_back(table.sigma(static_cast<double>(i + 1) / static_cast<double>(table.size())));
+  /// @param levels  increasing
+  /// @param single  they were computed in float
+  TrainingLevels(std::vector<double> levels, bool single) : levels_(std::move(levels)), single_(single) {
+    for (const double level : levels_) logs_.push_back(std::log(level));
   }
-  explicit TrainingLevels(std::vector<double> increasing) : levels_(std::move(increasing)) {}
 
   int count() const { return static_cast<int>(levels_.size()); }
   double low() const { return levels_.front(); }
@@ -72,20 +72,35 @@ class TrainingLevels {
   }
   /// The step of a level, linear in log(sigma) between two of them, and at most the last one.
   double step(double sigma) const {
-    const auto above = std::upper_bound(levels_.begin(), levels_.end(), sigma);
-    const auto i = static_cast<std::size_t>(std::clamp<std::ptrdiff_t>(above - levels_.begin() - 1, 0, count() - 2));
-    const double low = std::log(levels_[i]), high = std::log(levels_[i + 1]);
-    return static_cast<double>(i) + std::clamp((std::log((std::max)(sigma, 1e-10)) - low) / (high - low), 0., 1.);
+    const double log = std::log(sigma);
+    const auto above = std::upper_bound(logs_.begin(), logs_.end(), log);
+    const auto i = std::clamp<std::ptrdiff_t>(above - logs_.begin() - 1, 0, count() - 2);
+    const double low = logs_[static_cast<std::size_t>(i)], high = logs_[static_cast<std::size_t>(i) + 1];
+    return static_cast<double>(i) + std::clamp((log - low) / (high - low), 0., 1.);
+  }
+  /// `steps` levels evenly spaced in log(sigma) from the highest to the lowest, as torch.linspace computes them.
+  std::vector<double> log_linear(int steps) const {
+    const auto first = static_cast<float>(logs_.back()), last = static_cast<float>(logs_.front());
+    const float change = (last - first) / static_cast<float>(steps - 1);
+    std::vector<double> levels;
+    for (int i = 0; i < steps; ++i) {
+      const float log = i < steps / 2 ? first + change * static_cast<float>(i)
+                                      : last - change * static_cast<float>(steps - i - 1);
+      const double exact = logs_.back() + (logs_.front() - logs_.back()) * i / (steps - 1);
+      levels.push_back(single_ ? static_cast<double>(std::exp(log)) : std::exp(exact));
+    }
+    return levels;
   }
   /// How many training steps have log(alpha/sigma) of `lambda` or more.
   int above(double lambda) const {
     int above = 0;
-    for (const double sigma : levels_) above += -std::log(sigma) >= lambda;
+    for (const double log : logs_) above += -log >= lambda;
     return above;
   }
 
  private:
-  std::vector<double> levels_;  // increasing
+  std::vector<double> levels_, logs_;
+  bool single_;
 };
 
 }  // namespace fewstep::io::detail
