@@ -84,6 +84,8 @@ class Run:
         s = self.scheduler
         if not hasattr(s, "alphas_cumprod") or not hasattr(s, "set_begin_index") or len(s.timesteps) < 2:
             return
+        if s.config.get("use_karras_sigmas") and (self.name[:3] != "DPM" or s.config.beta_schedule != "squaredcos_cap_v2"):
+            return  # these labels are rounded to the nearest step
         highest = float(((1 - s.alphas_cumprod[-1]) / s.alphas_cumprod[-1]) ** 0.5)
         if self.in_alpha_scale() and s.timesteps[0] == s.timesteps[1] and s.sigmas[1] < 0.999 * highest <= 0.9991 * s.sigmas[0]:
             s.set_begin_index(0)
@@ -169,11 +171,11 @@ def peer(case):
 
 # Random cases.
 
-BETAS = [
-    {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"},
-    {"beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "linear"},
-    {"beta_start": 0.0015, "beta_end": 0.0195, "beta_schedule": "scaled_linear"},
-    {"beta_schedule": "squaredcos_cap_v2"},
+BETAS = [  # weight, beta_schedule, beta_start, beta_end; float arithmetic decides many runs of the last
+    (3, "scaled_linear", 0.00085, 0.012),
+    (3, "linear", 0.0001, 0.02),
+    (3, "scaled_linear", 0.0015, 0.0195),
+    (1, "squaredcos_cap_v2", None, None),
 ]
 SPACING = {"timestep_spacing": ["linspace", "leading", "trailing"], "steps_offset": [0, 1]}
 RANGES = {"use_karras_sigmas": [False, True, None], "use_exponential_sigmas": [False, True], "use_beta_sigmas": [False, True]}
@@ -229,7 +231,9 @@ def draw(random_numbers):
     name = r.choices(list(KINDS), [weight for weight, _ in KINDS.values()])[0]
     config = {"_class_name": name}
     if name in TABLES:
-        config.update(r.choice(BETAS))
+        _, config["beta_schedule"], first, last = r.choices(BETAS, [weight for weight, *_ in BETAS])[0]
+        if first is not None:
+            config.update(beta_start=first, beta_end=last)
     for key, values in KINDS[name][1].items():
         if key == "tau_func" or r.random() < 0.35:
             config[key] = r.choice(values)

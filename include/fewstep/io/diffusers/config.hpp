@@ -42,9 +42,9 @@ inline int training_step_count(const DiffusersSettings& c, int least = 2) {
 struct TableRules {
   double first = 1e-4, last = 0.02;  // default betas
   const char* kind = "linear";
-  bool zero_snr = false;         // the class reads rescale_betas_zero_snr
-  bool exponential = false;      // the class has the beta_schedule exp
-  bool snr_shift = false;        // the class reads snr_shift_scale
+  bool zero_snr = false;     // the class reads rescale_betas_zero_snr
+  bool exponential = false;  // the class has the beta_schedule exp
+  bool snr_shift = false;    // the class reads snr_shift_scale
 };
 
 /// The table of a network, and its levels as diffusers computes them.

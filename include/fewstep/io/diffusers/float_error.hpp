@@ -43,12 +43,12 @@ inline double float_error(const DiffusersScheduler<double>& run, FloatPart part)
   double worst = steps == 1 && run.schedule[1] > first / 2 ? half_unit * large_noise * first : 0;  // no step at all
   if (run.input == InputScale::flow) return worst * first;
   if (part == FloatPart::none) return worst;
-  for (const double noise : {-1.6, -0.7, 0.2, 1.2}) {
+  for (const double noise : {-1.6, -1., -0.5, -0.2, 0., 0.2, 0.6, 1.2, 1.7}) {
     const double exact = sample(run.solver, peaks, run.schedule, noise, run.options).x;
-    for (const int pattern : {1, 2, 3}) {
+    for (const int pattern : {1, 2, 3, 4}) {
       int call = 0;
       const auto rounded = [&](double x, double sigma) {
-        const bool up = pattern == 3 || (++call / pattern) % 2 == 0;
+        const bool up = pattern == 4 || (++call / pattern) % 2 == 0;
         return peaks(x, sigma) + (up ? 1 : -1) * rounding_at(part, sigma) * x;
       };
       worst = (std::max)(worst, std::abs(sample(run.solver, rounded, run.schedule, noise, run.options).x - exact));

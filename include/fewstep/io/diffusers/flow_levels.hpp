@@ -47,8 +47,7 @@ inline double dynamic_shift(const DiffusersSettings& c, const std::optional<doub
 
 /// Checks sigmas that a caller gave as times of a flow.
 inline void require_times(const std::vector<double>& sigmas) {
-  for (const double sigma : sigmas)
-    require(sigma > 0 && sigma <= 1, "a number of sigmas", sigma, "above 0, at most 1");
+  for (const double sigma : sigmas) require(sigma > 0 && sigma <= 1, "a number of sigmas", sigma, "above 0, at most 1");
 }
 
 /// The times of FlowMatchEulerDiscreteScheduler and FlowMatchHeunDiscreteScheduler without the 0 at their end.

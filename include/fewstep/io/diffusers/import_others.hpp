@@ -1,10 +1,15 @@
 // The schedulers of diffusers, continued: UniPC, DDIM, PNDM, EDM's and those of flows.
 #pragma once
 
-#include "../../unknown_name.hpp"
 #include "import.hpp"
 
-#include <string_view>
+#include <cmath>
+#include <cstddef>
+#include <numbers>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace fewstep::io::detail {
 
@@ -29,11 +34,16 @@ DiffusersScheduler<X> DiffusersImport<X>::unipc() {
   } else {
     require(call_.sigmas.empty(), "the number of sigmas", call_.sigmas.size(),
             "none with use_karras_sigmas, use_exponential_sigmas or use_beta_sigmas");
-    made = TableLevels(c_, training, steps_, {.final = FinalLevel::repeated, .multistep = true}).make();
-    if (flow && range != Range::karras) made = as_flow_times(std::move(made));
-    else if (flow)  // Karras's levels become times, and so stay levels
+    const bool karras_flow = flow && range == Range::karras;
+    LevelRules rules{.final = FinalLevel::repeated, .multistep = true};
+    rules.labels_may_repeat = karras_flow;
+    made = TableLevels(c_, training, steps_, rules).make();
+    if (flow && !karras_flow) made = as_flow_times(std::move(made));
+    if (karras_flow) {  // Karras's levels become times, and so stay levels
       for (std::size_t i = 0; i < made.levels.size(); ++i)
         made.labels[i] = std::floor(made.levels[i] / (1 + made.levels[i]) * training.count());
+      require_one_start(made.labels);
+    }
   }
   const DiffusersUniPc solver = diffusers_unipc(c_, shape_of(made));
   read_prediction(solver.solver.target == Target::slope);
@@ -156,8 +166,8 @@ DiffusersScheduler<X> DiffusersImport<X>::flow_match(bool heun) {
     if (range != Range::none) times = range_levels(c_, range, steps_, times.back(), times.front());
   }
   const double scale = training_step_count(c_, 1);
-  DiffusersScheduler<X> made{heun ? AnySolver<X>(Heun{}) : AnySolver<X>(Euler{}), Schedule({1, 0}), {}, Predicts::flow,
-                             true};
+  DiffusersScheduler<X> made{
+      heun ? AnySolver<X>(Heun{}) : AnySolver<X>(Euler{}), Schedule({1, 0}), {}, Predicts::flow, true};
   for (const double t : times) made.labels.push_back(t * scale);
   require_one_start(made.labels);
   times.push_back(0);
@@ -186,80 +196,6 @@ void DiffusersImport<X>::read_edm(double sigma_data, const char* prediction) {
   input_ = InputScale::none;
   sigma_data_ = c_.positive("sigma_data", sigma_data);
   edm_sign_ = type == "epsilon" ? 1 : -1;
-}
-
-template <State X>
-DiffusersScheduler<X> DiffusersImport<X>::finish(AnySolver<X> solver, DiffusersLevels made,
-                                                 const DiffusersTraits& traits) {
-  constexpr double nearly_zero = 1e-14, nearly_one = 1 - 1e-14;  // of the last level
-  DiffusersScheduler<X> all{solver, Schedule({1, 0}), {}, predicts_, false};
-  if (table_) all.table = table_->table;
-  double end = made.end;
-  const double last = made.levels.back();
-  if (end == last && (traits.uses_last_output || made.levels.size() == 1)) {
-    end = nearly_one * last;
-  } else if (end == last) {
-    // Diffusers' last step has length 0 but counts as a step to its solvers, so the schedule gets a level that no run
-    // reaches.
-    all.idle_evaluations = 1;
-    all.options.last_step = made.levels.size() - 1;
-    end = last / 2;
-  } else if (end > last) {
-    all.solver = WithLastLevel<X>{solver, end};
-    end = last / 2;
-  } else if (end == 0 && (traits.thresholding || traits.alters_last_step)) {
-    end = nearly_zero * last;  // a step to level 0 returns the model's denoised image; this one is the solver's own
-  }
-  all.solver.validate();
-  made.levels.push_back(end);
-  all.schedule = Schedule(made.levels);
-  all.options.thresholding = traits.thresholding;
-  all.labels = std::move(made.labels);
-  all.label_kind = label_kind_;
-  all.input = input_;
-  if (table_) all.label_scale = static_cast<double>(table_->table.size());
-  all.sigma_data = sigma_data_;
-  all.edm_sign = edm_sign_;
-  all.ignored = c_.ignored();
-  all.notes = notes_;
-  return all;
-}
-
-template <State X>
-DiffusersScheduler<X> DiffusersImport<X>::make() {
-  using Self = DiffusersImport;
-  struct Scheduler {
-    std::string_view name;
-    DiffusersScheduler<X> (*make)(Self&);
-  };
-  static constexpr Scheduler schedulers[]{
-      {"CogVideoXDDIMScheduler", [](Self& s) { return s.ddim(true); }},
-      {"CogVideoXDPMScheduler", [](Self& s) { return s.cogvideo_dpm(); }},
-      {"CosineDPMSolverMultistepScheduler", [](Self& s) { return s.cosine_dpm(); }},
-      {"DDIMScheduler", [](Self& s) { return s.ddim(false); }},
-      {"DEISMultistepScheduler", [](Self& s) { return s.deis(); }},
-      {"DPMSolverMultistepScheduler", [](Self& s) { return s.dpm(); }},
-      {"DPMSolverSinglestepScheduler", [](Self& s) { return s.dpm_singlestep(); }},
-      {"EDMDPMSolverMultistepScheduler", [](Self& s) { return s.edm_dpm(); }},
-      {"EDMEulerScheduler", [](Self& s) { return s.edm_euler(); }},
-      {"EulerAncestralDiscreteScheduler", [](Self& s) { return s.euler_ancestral(); }},
-      {"EulerDiscreteScheduler", [](Self& s) { return s.euler(); }},
-      {"FlowMatchEulerDiscreteScheduler", [](Self& s) { return s.flow_match(false); }},
-      {"FlowMatchHeunDiscreteScheduler", [](Self& s) { return s.flow_match(true); }},
-      {"HeunDiscreteScheduler", [](Self& s) { return s.heun(); }},
-      {"IPNDMScheduler", [](Self& s) { return s.ipndm(); }},
-      {"KDPM2DiscreteScheduler", [](Self& s) { return s.kdpm2(); }},
-      {"LMSDiscreteScheduler", [](Self& s) { return s.lms(); }},
-      {"PNDMScheduler", [](Self& s) { return s.pndm(); }},
-      {"SASolverScheduler", [](Self& s) { return s.sa(); }},
-      {"UniPCMultistepScheduler", [](Self& s) { return s.unipc(); }}};
-  const std::string name = c_.class_name();
-  std::vector<std::string> known;
-  for (const Scheduler& scheduler : schedulers) {
-    if (scheduler.name == name) return scheduler.make(*this);
-    known.emplace_back(scheduler.name);
-  }
-  fewstep::detail::unknown_name("_class_name", name, known);
 }
 
 }  // namespace fewstep::io::detail

@@ -22,21 +22,21 @@ struct DiffusersLevels {
   double end = 0;
 };
 
-/// The level after the last evaluation: 0; by final_sigmas_type 0 or the table's lowest; by final_sigmas_type 0 or, in a
-/// range or a flow, the last one again; without that setting, the lowest or the last one again.
+/// The level after the last evaluation: 0; by final_sigmas_type 0 or the table's lowest; by final_sigmas_type 0 or, in
+/// a range or a flow, the last one again; without that setting, the lowest or the last one again.
 enum class FinalLevel { zero, lowest, repeated, always_repeated };
 
 /// How schedulers with a table of noise levels differ.
 struct LevelRules {
   FinalLevel final = FinalLevel::zero;
-  bool multistep = false;        // one of diffusers' multistep schedulers: ranges span the table, steps are whole
-  bool linspace_only = false;    // the class has no timestep_spacing
-  bool clips_lambda = false;     // it reads lambda_min_clipped
-  bool lu = false;               // it reads use_lu_lambdas
-  bool log_linear = false;       // it reads interpolation_type
-  bool karras_ends = true;       // Karras's levels take sigma_min and sigma_max
-  bool rounds_karras = true;     // their labels are whole steps
-  bool no_ranges = false;        // the class has no such levels
+  bool multistep = false;      // one of diffusers' multistep schedulers: ranges span the table, steps are whole
+  bool linspace_only = false;  // the class has no timestep_spacing
+  bool clips_lambda = false;   // it reads lambda_min_clipped
+  bool lu = false;             // it reads use_lu_lambdas
+  bool log_linear = false;     // it reads interpolation_type
+  bool karras_ends = true;     // Karras's levels take sigma_min and sigma_max
+  bool rounds_karras = true;   // their labels are whole steps
+  bool no_ranges = false;      // the class has no such levels
   bool labels_may_repeat = false;
 };
 
@@ -60,7 +60,11 @@ inline void require_one_start(const std::vector<double>& labels) {
 class TableLevels {
  public:
   TableLevels(const DiffusersSettings& c, const TrainingLevels& table, int steps, const LevelRules& rules)
-      : c_(c), table_(table), steps_(steps), rules_(rules), range_(rules.no_ranges ? Range::none : diffusers_range(c)) {}
+      : c_(c),
+        table_(table),
+        steps_(steps),
+        rules_(rules),
+        range_(rules.no_ranges ? Range::none : diffusers_range(c)) {}
 
   DiffusersLevels make() {
     const bool lu = rules_.lu && c_.flag("use_lu_lambdas") && range_ != Range::karras;
@@ -103,7 +107,8 @@ class TableLevels {
     const StepRules rules = step_rules();
     DiffusersLevels made;
     made.labels = chosen_steps(count, last, steps_, rules);
-    log_linear_ = rules_.log_linear && c_.choice("interpolation_type", "linear", {"linear", "log_linear"}) == "log_linear";
+    log_linear_ =
+        rules_.log_linear && c_.choice("interpolation_type", "linear", {"linear", "log_linear"}) == "log_linear";
     if (log_linear_) made.levels = table_.log_linear(steps_ + 1);
     else {
       if (range_ == Range::none) require_in_table(made.labels, count, steps_);

@@ -19,9 +19,9 @@ enum class Range { none, karras, exponential, beta };
 inline Range diffusers_range(const DiffusersSettings& c) {
   Range range = Range::none;
   const char* given = nullptr;
-  for (const auto& [name, one] : {std::pair{"use_karras_sigmas", Range::karras},
-                                  std::pair{"use_exponential_sigmas", Range::exponential},
-                                  std::pair{"use_beta_sigmas", Range::beta}}) {
+  for (const auto& [name, one] :
+       {std::pair{"use_karras_sigmas", Range::karras}, std::pair{"use_exponential_sigmas", Range::exponential},
+        std::pair{"use_beta_sigmas", Range::beta}}) {
     if (!c.flag_not_null(name)) continue;
     if (given) refuse(name, true, {"false with ", given});
     given = name;

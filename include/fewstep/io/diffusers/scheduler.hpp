@@ -23,8 +23,8 @@ enum class Label { training_step, flow_time, log_sigma, angle };
 /// sigma = t/(1 - t), or x itself.
 enum class InputScale { variance_preserving, flow, none };
 
-/// A solver with its schedule and options, the arguments of sample(), and what diffusers_denoiser() needs to know of the
-/// network. Levels are sigma or, for a native flow, the flow's own time (from_flow_native).
+/// A solver with its schedule and options, the arguments of sample(), and what diffusers_denoiser() needs to know of
+/// the network. Levels are sigma or, for a native flow, the flow's own time (from_flow_native).
 template <State X>
 struct DiffusersScheduler {
   AnySolver<X> solver;

@@ -23,8 +23,8 @@ inline double flux_mu(double tokens, const nlohmann::json& config) {
   return std::log(resolution_shift(tokens, c.number("base_shift", 0.5), c.number("max_shift", 1.15), least, most));
 }
 
-/// Returns the mu of Flux.2's pipeline: two straight lines in the number of tokens, for 10 and for 200 steps, and linear
-/// in the steps between; above 4300 tokens the line for 200 steps alone.
+/// Returns the mu of Flux.2's pipeline: two straight lines in the number of tokens, for 10 and for 200 steps, and
+/// linear in the steps between; above 4300 tokens the line for 200 steps alone.
 /// @throws std::invalid_argument for an argument out of range.
 inline double flux2_mu(double tokens, int steps) {
   constexpr double slope_10 = 8.73809524e-05, at_0_for_10 = 1.89833333;

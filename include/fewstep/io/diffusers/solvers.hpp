@@ -124,8 +124,7 @@ struct DiffusersUniPc {
   void step(const Step<X>& n, X& x, X& m, M& model, UniPc::Memory<X>& memory) const {
     UniPc here = solver;
     const auto before = static_cast<int>(n.index) - 1;
-    if (std::find(uncorrected.begin(), uncorrected.end(), before) != uncorrected.end())
-      here.uncorrected = before + 1;
+    if (std::find(uncorrected.begin(), uncorrected.end(), before) != uncorrected.end()) here.uncorrected = before + 1;
     // The order of a step is at most the number of remaining steps, whether the full order was reached or not.
     if (solver.lower_order_final) here.order = (std::min)(solver.order, static_cast<int>(n.count - n.index));
     here.lower_order_final = false;
@@ -137,12 +136,13 @@ inline DiffusersUniPc diffusers_unipc(const DiffusersSettings& c, const RunShape
   constexpr int highest = 4;
   c.require_off("solver_p");
   const std::string type = c.choice("solver_type", "bh2", {"bh1", "bh2", "midpoint", "heun", "logrho"});
-  DiffusersUniPc solver{{c.whole("solver_order", 2, 1, highest), type == "bh1" ? UniB::bh1 : UniB::bh2,
-                         c.flag("predict_x0", true) ? Target::denoised : Target::slope,
-                         c.flag("lower_order_final", true)},
-                        c.find<std::vector<int>>("disable_corrector").value_or(std::vector<int>())};
+  DiffusersUniPc solver{
+      {c.whole("solver_order", 2, 1, highest), type == "bh1" ? UniB::bh1 : UniB::bh2,
+       c.flag("predict_x0", true) ? Target::denoised : Target::slope, c.flag("lower_order_final", true)},
+      c.find<std::vector<int>>("disable_corrector").value_or(std::vector<int>())};
   const bool lowers = solver.solver.lower_order_final;
-  const auto last_order = (std::min)(static_cast<std::size_t>(solver.solver.order), lowers ? std::size_t{1} : run.steps);
+  const auto last_order =
+      (std::min)(static_cast<std::size_t>(solver.solver.order), lowers ? std::size_t{1} : run.steps);
   require_regular_end(run, last_order > 2);
   if (run.end > 0) return solver;
   // Where diffusers multiplies infinity by 0 in the step to level 0.

@@ -84,8 +84,8 @@ class TrainingLevels {
     const float change = (last - first) / static_cast<float>(steps - 1);
     std::vector<double> levels;
     for (int i = 0; i < steps; ++i) {
-      const float log = i < steps / 2 ? first + change * static_cast<float>(i)
-                                      : last - change * static_cast<float>(steps - i - 1);
+      const float log =
+          i < steps / 2 ? first + change * static_cast<float>(i) : last - change * static_cast<float>(steps - i - 1);
       const double exact = logs_.back() + (logs_.front() - logs_.back()) * i / (steps - 1);
       levels.push_back(single_ ? static_cast<double>(std::exp(log)) : std::exp(exact));
     }

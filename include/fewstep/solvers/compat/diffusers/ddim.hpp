@@ -14,8 +14,8 @@ namespace fewstep::compat {
 /// DDIM with two mistakes of diffusers.
 ///
 /// Clipping: the denoised image is clipped, but the step keeps the noise of the unclipped one.
-/// Strides: a step leads to the training step that is count/steps (rounded down) lower, which is not always the next one
-/// of the run. The next step then takes alpha x at the former for alpha x at the latter.
+/// Strides: a step leads to the training step that is count/steps (rounded down) lower, which is not always the next
+/// one of the run. The next step then takes alpha x at the former for alpha x at the latter.
 ///
 ///   x' = q (r/t (x - D) + scale clip(D)),   q = sqrt((1 + s^2)/(1 + r^2))
 ///

@@ -17,10 +17,8 @@ namespace fewstep::compat {
 
 /// Multistep DPM-Solver++ (denoised) and DPM-Solver (slope) with the orders that diffusers gives to each step.
 ///
-/// Orders 1 and 2 are those of fewstep::Dpmpp, or for `heun` the second order of fewstep::Deis in log(sigma). Order 3 is
-/// the published one (compat::Dpmpp).
-/// NFE per step: 1.
-/// Source: diffusers, scheduling_dpmsolver_multistep.py.
+/// Orders 1 and 2 are those of fewstep::Dpmpp, or for `heun` the second order of fewstep::Deis in log(sigma). Order 3
+/// is the published one (compat::Dpmpp). NFE per step: 1. Source: diffusers, scheduling_dpmsolver_multistep.py.
 struct MultistepDpm {
   std::vector<int> orders;  ///< 1 to 3, one per step; a step has at most one more than the outputs in its history
   Target target = Target::denoised;
@@ -56,8 +54,8 @@ struct MultistepDpm {
         else second(D::slope_weights_2);
         break;
       default:
-        combine(x, levels(past.level(1), past.level(0), n.from, n.to), Dpmpp::published_weights_3(target), x, m, past[0],
-                past[1]);
+        combine(x, levels(past.level(1), past.level(0), n.from, n.to), Dpmpp::published_weights_3(target), x, m,
+                past[0], past[1]);
     }
     past.push(m, n);
   }

@@ -14,19 +14,18 @@ namespace fewstep::compat {
 ///
 /// It starts as fewstep::Pndm, three Runge-Kutta steps, or as fewstep::Plms, one step of Heun's method, and goes on as
 /// Ipndm of order 4. The differences: the middle of a Runge-Kutta step is that of training steps; a step leads to the
-/// level `reached`, and the next one takes alpha x there for alpha x at its own level; a network that predicts v has its
-/// v extrapolated instead of the slope.
-/// NFE per step: 4 in each of three Runge-Kutta steps, 2 in the step by Heun's method, else 1.
-/// Source: diffusers, scheduling_pndm.py.
+/// level `reached`, and the next one takes alpha x there for alpha x at its own level; a network that predicts v has
+/// its v extrapolated instead of the slope. NFE per step: 4 in each of three Runge-Kutta steps, 2 in the step by Heun's
+/// method, else 1. Source: diffusers, scheduling_pndm.py.
 struct Pndm {
   /// The level between two stages of a Runge-Kutta step: that of the first half step, and that of the evaluation.
   struct Middle {
     double reached, evaluated;
   };
-  std::vector<double> reached;   ///< the level that each step leads to, one per step; may be 0
-  std::vector<Middle> middles;   ///< of the three Runge-Kutta steps; empty: starts by Heun's method
-  double restart = 0;            ///< the level that Heun's step takes its start for
-  bool extrapolates_v = false;   ///< for a variance-preserving network that predicts v
+  std::vector<double> reached;  ///< the level that each step leads to, one per step; may be 0
+  std::vector<Middle> middles;  ///< of the three Runge-Kutta steps; empty: starts by Heun's method
+  double restart = 0;           ///< the level that Heun's step takes its start for
+  bool extrapolates_v = false;  ///< for a variance-preserving network that predicts v
 
   template <State X>
   struct Memory {
@@ -60,8 +59,7 @@ struct Pndm {
     else if (past.size() < middles.size()) runge_kutta(n, x, o1, model, m);
     else if (past.size() == 1) combine(x, levels(n.to), move(1.5, -0.5), x, o1, past[0]);
     else if (past.size() == 2) combine(x, levels(n.to), move(23. / 12, -16. / 12, 5. / 12), x, o1, past[0], past[1]);
-    else
-      combine(x, levels(n.to), move(55. / 24, -59. / 24, 37. / 24, -9. / 24), x, o1, past[0], past[1], past[2]);
+    else combine(x, levels(n.to), move(55. / 24, -59. / 24, 37. / 24, -9. / 24), x, o1, past[0], past[1], past[2]);
     m.past.push(o1, n);
   }
 

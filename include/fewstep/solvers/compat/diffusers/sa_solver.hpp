@@ -15,8 +15,8 @@
 
 namespace fewstep::compat {
 
-/// SA-Solver without noise (tau = 0): Adams-Bashforth in log(sigma), whose result the next step corrects by Adams-Moulton
-/// with the output that it evaluates there.
+/// SA-Solver without noise (tau = 0): Adams-Bashforth in log(sigma), whose result the next step corrects by
+/// Adams-Moulton with the output that it evaluates there.
 ///
 /// The weights are the integrals of fewstep::Deis in log(sigma). Those of order 2 on denoised images have the published
 /// terms that make them agree with UniPC to higher order: (h^2/2 - (h - 1 + e^-h))/h_1 in the predictor, and
@@ -71,9 +71,7 @@ struct SaSolver {
   }
 
  private:
-  std::size_t capacity() const {
-    return static_cast<std::size_t>((std::max)(predictor_order, corrector_order - 1));
-  }
+  std::size_t capacity() const { return static_cast<std::size_t>((std::max)(predictor_order, corrector_order - 1)); }
 
   template <State X>
   void correct(const Step<X>& n, X& x, const X& m, const Memory<X>& memory) const {
