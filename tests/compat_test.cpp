@@ -55,13 +55,17 @@ TEST_CASE("compat: evaluations, defaults and allowed options") {
   CHECK(compat::DeisTime::evaluations() == 1);
   CHECK(compat::DeisStale::evaluations() == 1);
   CHECK(compat::Dpmpp::evaluations() == 1);
-  CHECK(compat::ClippedDdim::evaluations() == 1);
-  CHECK(compat::StridedDdim::evaluations() == 1);
+  CHECK(compat::Ddim::evaluations() == 1);
+  CHECK(compat::MultistepDpm::evaluations() == 1);
+  CHECK(compat::GroupedSinglestepDpm::evaluations() == 1);
+  CHECK(compat::SaSolver::evaluations() == 1);
+  CHECK(compat::ClippedHeun::evaluations() == 2);
+  CHECK(compat::Pndm{}.evaluations() == 2);
+  CHECK(compat::Pndm{.middles = {{1, 1}}}.evaluations() == 4);
   CHECK(compat::UniPc::evaluations() == 2);
   CHECK(compat::DeisStale::solver.order == 4);
   CHECK(compat::IpndmV{}.order == 4);
   CHECK(compat::DeisTime{}.order == 3);
-  CHECK(compat::ClippedDdim{}.limit == 1);
   for (const int order : {1, 2, 3, 4, 0, 5}) {
     const bool allowed = order >= 1 && order <= 4;
     CHECK(message_of([&] { compat::IpndmV{order}.validate(); }) ==
@@ -69,8 +73,13 @@ TEST_CASE("compat: evaluations, defaults and allowed options") {
     CHECK(message_of([&] { compat::DeisTime{order}.validate(); }) ==
           (allowed ? "nothing was thrown" : "DeisTime::order is " + std::to_string(order) + "; allowed: 1 to 4"));
   }
-  CHECK(message_of([] { compat::ClippedDdim{0.5}.validate(); }) == "nothing was thrown");
-  CHECK(message_of([] { compat::ClippedDdim{0}.validate(); }) == "ClippedDdim::limit is 0; allowed: positive numbers");
+  CHECK(message_of([] { compat::Ddim::clipped(0); }) == "Ddim::limit is 0; allowed: positive numbers");
+  CHECK(message_of([] { compat::ClippedHeun{0}.validate(); }) == "ClippedHeun::limit is 0; allowed: positive numbers");
+  CHECK(message_of([] { compat::MultistepDpm{{1, 4}}.validate(); }) == "MultistepDpm::orders is 4; allowed: 1 to 3");
+  CHECK(message_of([] { compat::GroupedSinglestepDpm{{0}}.validate(); }) ==
+        "GroupedSinglestepDpm::orders is 0; allowed: 1 to 3");
+  CHECK(message_of([] { compat::SaSolver{.corrector_order = 5}.validate(); }) ==
+        "SaSolver::corrector_order is 5; allowed: 1 to 4");
 }
 
 TEST_CASE("compat::IpndmV has the published coefficients") {
@@ -164,16 +173,48 @@ TEST_CASE("compat::Dpmpp has the published third order") {
   }
 }
 
-TEST_CASE("compat::ClippedDdim and compat::StridedDdim follow diffusers' formulas") {
-  const double t = grid[0], s = grid[1], noise = outputs[0];
-  for (const double limit : {0.5, 1., 30.})
-    CHECK(end(compat::ClippedDdim{limit}, grid, 2) == Approx(std::clamp(1.3 - t * noise, -limit, limit) + s * noise));
+TEST_CASE("compat::Ddim follows diffusers' formulas") {
+  const double t = grid[0], s = grid[1], image = outputs[0], x = 1.3;
+  for (const double limit : {0.5, 0.6, 30.})
+    CHECK(end(compat::Ddim::clipped(limit), grid, 2) ==
+          Approx(std::clamp(image, -limit, limit) + s * (x - image) / t).epsilon(1e-12));
+  CHECK(end(compat::Ddim{{}, Thresholding{0.9, 0.5, 0.5}}, grid, 2) == Approx(1 + s * (x - image) / t).epsilon(1e-12));
   // A step to level 12, whose alpha x is then treated as that of level s.
-  const double image = outputs[0], reached = 12, there = image + reached / t * (1.3 - image);
-  CHECK(end(compat::StridedDdim{{reached}}, grid, 2) ==
-        Approx(there / std::sqrt(1 + reached * reached) * std::sqrt(1 + s * s)).epsilon(1e-12));
-  CHECK(end(compat::StridedDdim{{s, grid[2]}}, grid, 3) ==
-        Approx(end(fewstep::Dpmpp{.order = 1}, grid, 3)).epsilon(1e-12));
+  const double reached = 12, there = image + reached / t * (x - image);
+  const double ratio = std::sqrt(1 + s * s) / std::sqrt(1 + reached * reached);
+  CHECK(end(compat::Ddim{{reached}}, grid, 2) == Approx(there * ratio).epsilon(1e-12));
+  compat::Ddim both = compat::Ddim::clipped(0.5);
+  both.reached = {reached};
+  CHECK(end(both, grid, 2) == Approx((0.5 + reached * (x - image) / t) * ratio).epsilon(1e-12));
+  CHECK(end(compat::Ddim{{s, grid[2]}}, grid, 3) == Approx(end(fewstep::Dpmpp{.order = 1}, grid, 3)).epsilon(1e-12));
+}
+
+TEST_CASE("compat: diffusers' solvers are the library's where they have the same orders") {
+  for (const Target target : {Target::denoised, Target::slope}) {
+    const fewstep::Dpmpp second{.order = 2, .target = target, .lower_order_final = false};
+    CHECK(end(compat::MultistepDpm{{1, 2, 2, 2, 2, 2}, target}, grid, 6) ==
+          Approx(end(second, grid, 6)).epsilon(1e-12));
+    const compat::Dpmpp third{{.order = 3, .target = target, .lower_order_final = false}};
+    CHECK(end(compat::MultistepDpm{{3, 3, 3, 3, 3, 3}, target}, grid, 6) == Approx(end(third, grid, 6)).epsilon(1e-12));
+    const Deis heun{2, Variable::log_sigma, target};
+    CHECK(end(compat::MultistepDpm{{2, 2, 2, 2, 2}, target, true}, grid, 6) ==
+          Approx(end(heun, grid, 6)).epsilon(1e-10));
+    // Stages at levels of the schedule are those of a single step to the group's end.
+    const double h = std::log(grid[0] / grid[3]);
+    const SinglestepDpm single{3, target, std::log(grid[0] / grid[1]) / h, std::log(grid[0] / grid[2]) / h};
+    const compat::GroupedSinglestepDpm grouped{{1, 2, 3}, target};
+    const laws::TwoPeaks f;
+    const auto denoise = laws::elementwise<double>(f);
+    const double one = sample(single, denoise, Schedule({grid[0], grid[3]}), 0.4).x;
+    const double three = sample(grouped, denoise, Schedule({grid[0], grid[1], grid[2], grid[3]}), 0.4).x;
+    CHECK(std::abs(one - three) < 0.2 * std::abs(one));  // the second stage differs, so that order 3 is not reached
+  }
+  const V d = outputs;
+  const double t = even[0], u = even[1];
+  CHECK(end(compat::Pndm{.reached = {8, 7, 6, 5}, .restart = 9}, even, 2) ==
+        Approx(1.3 + (u - t) * (d[0] + d[1]) / 2).epsilon(1e-12));
+  CHECK(end(compat::ClippedHeun{100}, even, 2) == Approx(u / t * 1.3 + (1 - u / t) * d[0]).epsilon(1e-12));
+  CHECK(end(compat::ThresholdedSlope{Euler{}}, even, 2) == Approx(1.3 + (u - t) * (1.3 - d[0]) / t).epsilon(1e-12));
 }
 
 TEST_CASE("compat::UniPc corrects the last state of a run shorter than its order") {

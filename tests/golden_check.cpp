@@ -220,7 +220,9 @@ Outcome diffusers_case(const json& c, const json& problems) {
   const json& timesteps = c.at("set_timesteps");
   const auto sigmas = timesteps.value("sigmas", std::vector<double>());
   const int steps = timesteps.value("num_inference_steps", static_cast<int>(sigmas.size()));
-  const auto made = io::from_diffusers<X>(config, steps, timesteps.value("mu", 0.), sigmas);
+  io::SetTimesteps call{.num_inference_steps = steps, .sigmas = sigmas, .single = false};  // recorded in double
+  if (timesteps.contains("mu")) call.mu = timesteps.at("mu").get<double>();
+  const auto made = io::from_diffusers<X>(config, call);
 
   const bool flow = config.value("use_flow_sigmas", false),
              halves = kind.starts_with("Heun") || kind.starts_with("KDPM2");

@@ -83,23 +83,21 @@ TEST_CASE("from_diffusers reads a configuration and names a setting that it reje
              Catch::Contains("_class_name is DPMSolverMultistepSheduler") &&
                  Catch::Contains("did you mean DPMSolverMultistepScheduler?"));
   CHECK(refusal({{"algorithm_type", "sde-dpmsolver++"}}) ==
-        "algorithm_type is sde-dpmsolver++; allowed: dpmsolver++, dpmsolver");
+        "algorithm_type is sde-dpmsolver++; allowed: dpmsolver++, dpmsolver, deis");
   CHECK(refusal({{"solver_order", "two"}}) == "solver_order is two; allowed: a whole number");
   CHECK(refusal({{"timestep_spacing", "even"}}) == "timestep_spacing is even; allowed: linspace, leading, trailing");
-  CHECK_THAT(refusal({{"clip_sample", true}, {"timestep_spacing", "linspace"}}, "DDIMScheduler"),
-             Catch::Contains("clip_sample is true"));
+  CHECK(refusal({{"clip_sample_range", 0}}, "DDIMScheduler") == "clip_sample_range is 0; allowed: positive numbers");
   CHECK(refusal({{"invert_sigmas", true}}, "FlowMatchEulerDiscreteScheduler") ==
         "invert_sigmas is true; allowed: false");
-  CHECK_THAT(refusal({{"solver_order", 7}}), Catch::Contains("order is 7; allowed: 1 to 3"));
-  CHECK_THAT(refusal({{"disable_corrector", {3}}}, "UniPCMultistepScheduler"),
-             Catch::Contains("disable_corrector[0] is 3"));
+  CHECK(refusal({{"solver_order", 7}}, "DPMSolverSinglestepScheduler") == "solver_order is 7; allowed: 1 to 3");
+  CHECK(refusal({{"disable_corrector", 3}}, "UniPCMultistepScheduler") == "disable_corrector is 3; allowed: a list");
   for (const double count : {-1., 1., 2.9, 1e300})
     CHECK_THAT(refusal({{"num_train_timesteps", count}}, "EulerDiscreteScheduler"),
                Catch::StartsWith("num_train_timesteps is "));
   CHECK(refusal({{"num_train_timesteps", 2.9}}) == "num_train_timesteps is 2.9; allowed: a whole number");
   CHECK(refusal({{"num_train_timesteps", 2'000'000'000}}) ==
         "num_train_timesteps is 2000000000; allowed: 2 to 1000000");
-  CHECK(refusal({{"steps_offset", 2147483647}}) == "offset is 2147483647; allowed: 0 to 1000");
+  CHECK(refusal({{"steps_offset", 2147483647}}) == "steps_offset is 2147483647; allowed: 0 to 1000");
   CHECK(refusal({{"thresholding", true}, {"dynamic_thresholding_ratio", 1.5}}) ==
         "dynamic_thresholding_ratio is 1.5; allowed: 0 to 1");
   const auto refused_sigmas = [](std::vector<double> sigmas) {

@@ -5,6 +5,8 @@
 #include <fewstep/run.hpp>
 #include <fewstep/scalar.hpp>
 
+#include <optional>
+
 using namespace fewstep;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -14,11 +16,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::accepted([&] {
     nlohmann::json config;
     try {
-      config = io::parse_json(text);
+      config = io::parse_scheduler(text);
     } catch (const nlohmann::json::exception&) {
       return;
     }
-    const auto scheduler = io::from_diffusers<double>(config, steps, 0.5);
+    const auto scheduler = io::from_diffusers<double>(config, steps, data[1] & 2 ? std::optional(0.5) : std::nullopt);
     sample(scheduler.solver, fuzz::CheckedDenoiser{}, scheduler.schedule, 1., scheduler.options);
   });
   return 0;

@@ -85,9 +85,11 @@ inline nlohmann::json read_scheduler(const std::filesystem::path& path) {
   const std::string text = detail::scheduler_text(path);
   return detail::naming_file(path, [&] {
     constexpr int any_steps = 10;
+    constexpr double any_mu = 1;
     nlohmann::json config = parse_scheduler(text);
     try {
-      from_diffusers<double>(config, SetTimesteps{any_steps, 1., {}});
+      const bool dynamic = config.contains("use_dynamic_shifting") && config["use_dynamic_shifting"] == true;
+      from_diffusers<double>(config, any_steps, dynamic ? std::optional(any_mu) : std::nullopt);
     } catch (const std::invalid_argument& error) {
       if (detail::names_a_setting(config, error.what())) throw;
     }

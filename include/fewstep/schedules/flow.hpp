@@ -11,7 +11,8 @@ namespace fewstep {
 /// Options of flow_times().
 struct FlowOptions {
   int steps;            ///< 1 or more
-  double shift = 1;     ///< above 0; above 1 moves times towards noise, see shifted(): 3 for SD3, 1.15 for Flux
+  double shift = 1;     ///< above 0; above 1 moves times towards noise, see shifted(): 3 for SD3, exp(1.15) = 3.16 for
+                        ///< Flux at 4096 tokens
   double terminal = 0;  ///< in [0, 1); above 0: times are stretched until the last one above 0 has this value
   double first = 1;     ///< in (0, 1]; first time, before the shift
   double last = 0;      ///< in [0, first); last time above 0, before the shift; 0: first/steps

@@ -90,6 +90,7 @@ class DiffusersImport {
   }
 
   DiffusersScheduler<X> euler() {
+    c_.knows({"sigma_min", "sigma_max"});
     predicts_ = diffusers_prediction(c_, {"epsilon", "v_prediction", "sample", "original_sample"});
     const bool continuous = c_.choice("timestep_type", "discrete", {"discrete", "continuous"}) == "continuous";
     const TableRules table_rules{.zero_snr = true};

@@ -2,8 +2,8 @@
 
 #include "../../../history.hpp"
 #include "../../../solver.hpp"
+#include "pndm_weights.hpp"
 
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <vector>
@@ -22,10 +22,10 @@ struct Pndm {
   struct Middle {
     double reached, evaluated;
   };
-  std::vector<double> reached;  ///< the level that each step leads to, one per step; may be 0
-  std::vector<Middle> middles;  ///< of the three Runge-Kutta steps; empty: starts by Heun's method
-  double restart = 0;           ///< the level that Heun's step takes its start for
-  bool extrapolates_v = false;  ///< for a variance-preserving network that predicts v
+  std::vector<double> reached = {};  ///< the level that each step leads to, one per step; may be 0
+  std::vector<Middle> middles = {};  ///< of the three Runge-Kutta steps; empty: starts by Heun's method
+  double restart = 0;                ///< the level that Heun's step takes its start for
+  bool extrapolates_v = false;       ///< for a variance-preserving network that predicts v
 
   template <State X>
   struct Memory {
@@ -54,7 +54,7 @@ struct Pndm {
     const double t = level(n.from), s = level(n.to), r = reached.at(n.index);
     to_output(o1, x, t);
     const History<X>& past = m.past;
-    const auto move = [&](auto... share) { return weights(t, r, s, share...); };
+    const auto move = [&](auto... share) { return weights(t, r, s)(share...); };
     if (past.size() == 0 && middles.empty()) heun(n, x, o1, model, m);
     else if (past.size() < middles.size()) runge_kutta(n, x, o1, model, m);
     else if (past.size() == 1) combine(x, levels(n.to), move(1.5, -0.5), x, o1, past[0]);
@@ -64,39 +64,25 @@ struct Pndm {
   }
 
  private:
-  template <class L>
-  static double level(const L& at) {
-    if constexpr (requires { at.value(); }) return at.value();
-    else return at;
-  }
+  static double level(const auto& at) { return pndm_level(at); }
+  PndmMove weights(double t, double r, double s) const { return {t, r, s, extrapolates_v}; }
 
   /// d, the slope at (x, t), becomes what is extrapolated.
   template <State X>
   void to_output(X& d, const X& x, double t) const {
-    if (!extrapolates_v) return;
-    const double root = std::sqrt(1 + t * t);
-    combine(d, levels(Level<X>(t)), [&](const auto& l) { return Pack{-t / root + 0. * l, root + 0. * l}; }, x, d);
-  }
-
-  /// The weights of x and of outputs with given shares, for a step from level t to r that level s then stands for.
-  template <class... Share>
-  auto weights(double t, double r, double s, Share... share) const {
-    const double q = std::sqrt((1 + s * s) / (1 + r * r)), root = std::sqrt(1 + t * t);
-    const double carry = extrapolates_v ? q * (1 + (r - t) * t / (1 + t * t)) : q;
-    const double gain = extrapolates_v ? q * (r - t) / root : q * (r - t);
-    return [=](const auto& l) { return Pack{carry + 0. * l, gain * share + 0. * l...}; };
+    if (extrapolates_v) combine(d, levels(Level<X>(t)), pndm_v_weights(t), x, d);
   }
 
   template <State X, class M>
   void heun(const Step<X>& n, X& x, const X& o1, M& model, Memory<X>& m) const {
     const double t = level(n.from), s = level(n.to);
     const auto at = levels(n.to);
-    combine(m.stage, at, weights(t, reached.at(n.index), s, 1.), x, o1);
+    combine(m.stage, at, weights(t, reached.at(n.index), s)(1.), x, o1);
     model(m.stage, n.to, m.o2);
     to_output(m.o2, m.stage, s);
     const double q = std::sqrt((1 + restart * restart) / (1 + t * t));
     combine(m.start, at, [q](const auto& l) { return Pack{q + 0. * l}; }, x);
-    combine(x, at, weights(restart, s, s, 0.5, 0.5), m.start, o1, m.o2);
+    combine(x, at, weights(restart, s, s)(0.5, 0.5), m.start, o1, m.o2);
   }
 
   template <State X, class M>
@@ -108,13 +94,13 @@ struct Pndm {
       model(m.stage, Level<X>(where), output);
       to_output(output, m.stage, where);
     };
-    combine(m.stage, at, weights(t, half, middle, 1.), x, o1);
+    combine(m.stage, at, weights(t, half, middle)(1.), x, o1);
     evaluate(middle, m.o2);
-    combine(m.stage, at, weights(t, middle, middle, 1.), x, m.o2);
+    combine(m.stage, at, weights(t, middle, middle)(1.), x, m.o2);
     evaluate(middle, m.o3);
-    combine(m.stage, at, weights(t, s, s, 1.), x, m.o3);
+    combine(m.stage, at, weights(t, s, s)(1.), x, m.o3);
     evaluate(s, m.o4);
-    combine(x, at, weights(t, s, s, 1. / 6, 1. / 3, 1. / 3, 1. / 6), x, o1, m.o2, m.o3, m.o4);
+    combine(x, at, weights(t, s, s)(1. / 6, 1. / 3, 1. / 3, 1. / 6), x, o1, m.o2, m.o3, m.o4);
   }
 };
 

@@ -3,14 +3,12 @@
 #include "../../../errors.hpp"
 #include "../../../history.hpp"
 #include "../../../solver.hpp"
-#include "../../detail/deis_weights.hpp"
 #include "../../detail/unrolled.hpp"
+#include "sa_weights.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
-#include <tuple>
 #include <utility>
 
 namespace fewstep::compat {
@@ -63,7 +61,7 @@ struct SaSolver {
     detail::copy(memory.last, x);
     detail::unrolled<max_order - 1>(order - 1, [&]<std::size_t... I>(std::index_sequence<I...>) {
       const auto weights = [this](const auto& s, const auto& t, const auto&... older) {
-        return predictor_weights(s, std::array{t, older...});
+        return sa_predictor_weights(target, s, std::array{t, older...});
       };
       combine(x, levels(n.to, n.from, past.level(I)...), weights, x, m, past[I]...);
     });
@@ -85,46 +83,10 @@ struct SaSolver {
     const std::size_t older = memory.corrector - 2;
     detail::unrolled<max_order - 2>(older, [&]<std::size_t... I>(std::index_sequence<I...>) {
       const auto weights = [this](const auto& s, const auto& t, const auto&... more) {
-        return corrector_weights(s, std::array{t, s, more...});
+        return sa_corrector_weights(target, s, std::array{t, s, more...});
       };
       combine(x, levels(n.from, past.level(0), past.level(I + 1)...), weights, memory.last, past[0], m, past[I + 1]...);
     });
-  }
-
-  /// h - 1 + e^-h = h^2 phi_2(-h)
-  template <class T>
-  static T second(const T& h) {
-    return h * h * detail::phi<2>(T(-1. * h));
-  }
-
-  template <class T, std::size_t K>
-  auto predictor_weights(const T& s, const std::array<T, K>& nodes) const {
-    using std::log;
-    std::array<T, K> w = outputs(s, nodes);
-    if constexpr (K == 2)
-      if (target == Target::denoised) {
-        const T h = log(nodes[0] / s), extra = (0.5 * h * h - second(h)) / log(nodes[1] / nodes[0]);
-        w[0] = w[0] + extra;
-        w[1] = w[1] - extra;
-      }
-    return std::tuple_cat(std::tuple{carry(target, nodes[0], s)}, w);
-  }
-  template <class T, std::size_t K>
-  auto corrector_weights(const T& s, const std::array<T, K>& nodes) const {
-    using std::log;
-    std::array<T, K> w = outputs(s, nodes);
-    if constexpr (K == 2)
-      if (target == Target::denoised) {
-        const T h = log(nodes[0] / s), extra = 0.5 * h - second(h) / h;
-        w[0] = w[0] - extra;
-        w[1] = w[1] + extra;
-      }
-    return std::tuple_cat(std::tuple{carry(target, nodes[0], s)}, w);
-  }
-  template <class T, std::size_t K>
-  std::array<T, K> outputs(const T& s, const std::array<T, K>& nodes) const {
-    if constexpr (K == 1) return detail::deis_weights_1(target, s, nodes[0]);
-    else return detail::deis_weights_in_log_sigma(target, s, nodes);
   }
 };
 
