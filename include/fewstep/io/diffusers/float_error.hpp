@@ -18,16 +18,20 @@ inline double peaks(double x, double sigma) {
   return (sigma * sigma * std::tanh(x / total) + variance * x) / total;
 }
 
-/// What diffusers computes in float: nothing that matters, differences of levels and a predicted noise times its level,
-/// or exponentials of differences of log(sigma).
-enum class FloatPart { none, levels, logarithms };
+/// What diffusers computes in float: nothing that matters, differences of levels, the denoised image of a predicted
+/// noise in the scale of the network's input, or exponentials of differences of log(sigma).
+enum class FloatPart { none, levels, noise, logarithms };
 
 /// Returns the error of a denoised image relative to its state from that arithmetic.
 inline double rounding_at(FloatPart part, double sigma) {
-  constexpr double half_unit = 6e-8;
-  if (part == FloatPart::none) return 0;
+  constexpr double half_unit = 6e-8, of_alpha = 1.3e-7;
   const double log = std::abs(std::log(sigma));  // has an error of half a unit in its last place
-  return part == FloatPart::levels || log < 1 ? half_unit : half_unit * std::exp2(std::floor(std::log2(log)));
+  switch (part) {
+    case FloatPart::none: return 0;
+    case FloatPart::levels: return half_unit;
+    case FloatPart::noise: return of_alpha;
+    default: return log < 1 ? half_unit : half_unit * std::exp2(std::floor(std::log2(log)));
+  }
 }
 
 /// Returns how much diffusers' samples of data of unit size differ from exact ones because it computes in float: the

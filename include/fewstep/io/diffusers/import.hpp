@@ -100,6 +100,7 @@ class DiffusersImport {
                                                 : given_levels(table(table_rules), rules.labels_may_repeat);
     if (rules.labels_may_repeat) {
       label_kind_ = Label::log_sigma;
+      made.labels.resize(made.levels.size());
       for (std::size_t i = 0; i < made.labels.size(); ++i) made.labels[i] = 0.25 * std::log(made.levels[i]);
     }
     return finish(Euler{}, std::move(made));

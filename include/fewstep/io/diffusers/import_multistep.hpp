@@ -39,7 +39,7 @@ template <State X>
 void DiffusersImport<X>::read_prediction(bool slopes) {
   predicts_ = diffusers_prediction(c_, slopes ? any_image : any_prediction);
   // A predicted image or v is not multiplied by sigma.
-  float_part_ = slopes ? FloatPart::logarithms : predicts_ == Predicts::epsilon ? FloatPart::levels : FloatPart::none;
+  float_part_ = slopes ? FloatPart::logarithms : predicts_ == Predicts::epsilon ? FloatPart::noise : FloatPart::none;
   const bool flow = c_.flag("use_flow_sigmas");
   require(predicts_ != Predicts::flow || flow, "prediction_type", "flow_prediction",
           "epsilon, v_prediction or sample without use_flow_sigmas");

@@ -79,7 +79,7 @@ class TableLevels {
       case FinalLevel::repeated: made.end = ends_at_zero(c_) ? 0 : ranged ? made.levels.back() : table_.low(); break;
       case FinalLevel::always_repeated: made.end = ranged ? made.levels.back() : table_.low(); break;
     }
-    if (log_linear_) {  // diffusers makes one more level than it visits
+    if (log_linear_ && !rules_.labels_may_repeat) {  // diffusers makes one more level than it has labels, and visits
       made.end = made.levels.back();
       made.levels.pop_back();
     }
