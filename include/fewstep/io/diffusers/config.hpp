@@ -42,9 +42,10 @@ inline int training_step_count(const DiffusersSettings& c, int least = 2) {
 struct TableRules {
   double first = 1e-4, last = 0.02;  // default betas
   const char* kind = "linear";
-  bool zero_snr = false;     // the class reads rescale_betas_zero_snr
-  bool exponential = false;  // the class has the beta_schedule exp
-  bool snr_shift = false;    // the class reads snr_shift_scale
+  bool zero_snr = false;          // the class reads rescale_betas_zero_snr
+  bool exponential = false;       // the class has the beta_schedule exp
+  bool any_lowest_level = false;  // little depends on the lowest level
+  bool snr_shift = false;         // the class reads snr_shift_scale
 };
 
 /// The table of a network, and its levels as diffusers computes them.
@@ -138,6 +139,9 @@ inline DiffusersTable diffusers_table(const DiffusersSettings& c, const TableRul
     table = NoiseTable(betas);
   }
   if (rules.zero_snr && c.flag("rescale_betas_zero_snr")) {
+    constexpr double least_beta = 9e-5;  // of the first step: float resolves its level to 0.1%
+    require(!round.single || rules.any_lowest_level || betas[0] >= least_beta, "rescale_betas_zero_snr", true,
+            {"false, or `corrected`: float arithmetic decides the lowest level for a first beta of ", betas[0]});
     table = table.with_zero_terminal_snr();
     alpha2 = products(zero_snr_betas(alpha2, round), round);
     alpha2.back() = last_alpha2;

@@ -20,7 +20,8 @@ inline double peaks(double x, double sigma) {
 
 /// What diffusers computes in float: nothing that matters, differences of levels, the denoised image of a predicted
 /// noise in the scale of the network's input, or exponentials of differences of log(sigma).
-enum class FloatPart { none, levels, noise, logarithms };
+/// Those of DEIS of order 3 cancel.
+enum class FloatPart { none, levels, noise, logarithms, cancelling_logarithms };
 
 /// Returns the error of a denoised image relative to its state from that arithmetic.
 inline double rounding_at(FloatPart part, double sigma) {
@@ -30,8 +31,10 @@ inline double rounding_at(FloatPart part, double sigma) {
     case FloatPart::none: return 0;
     case FloatPart::levels: return half_unit;
     case FloatPart::noise: return of_alpha;
-    default: return log < 1 ? half_unit : half_unit * std::exp2(std::floor(std::log2(log)));
+    default: break;
   }
+  const double of_log = log < 1 ? half_unit : half_unit * std::exp2(std::floor(std::log2(log)));
+  return part == FloatPart::logarithms ? of_log : 2 * of_log;
 }
 
 /// Returns how much diffusers' samples of data of unit size differ from exact ones because it computes in float: the
@@ -45,8 +48,8 @@ inline double float_error(const DiffusersScheduler<double>& run, FloatPart part)
   const std::size_t steps = (std::min)(run.options.last_step, run.schedule.steps());
   if (run.native_flow || first < harmless || steps == 0) return 0;
   double worst = steps == 1 && run.schedule[1] > first / 2 ? half_unit * large_noise * first : 0;  // no step at all
-  if (run.input == InputScale::flow) return worst * first;
-  if (part == FloatPart::none) return worst;
+  if (run.input == InputScale::flow) worst *= first;                                               // alpha is 1 - t
+  if (part == FloatPart::none || (part == FloatPart::noise && run.input == InputScale::flow)) return worst;
   for (const double noise : {-1.6, -1., -0.5, -0.2, 0., 0.2, 0.6, 1.2, 1.7}) {
     const double exact = sample(run.solver, peaks, run.schedule, noise, run.options).x;
     for (const int pattern : {1, 2, 3, 4}) {

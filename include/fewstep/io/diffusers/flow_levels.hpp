@@ -84,11 +84,11 @@ inline std::vector<double> unipc_flow_times(int count, int steps, const TimeShif
 }
 
 /// Turns times into levels. Labels are the times on the scale of training steps, rounded down.
-inline DiffusersLevels flow_levels(const std::vector<double>& times, int count) {
+inline DiffusersLevels flow_levels(const std::vector<double>& times, const TrainingLevels& training) {
   DiffusersLevels made;
   for (const double t : times) {
-    made.levels.push_back(flow_level(t));
-    made.labels.push_back(std::floor(t * count));
+    made.levels.push_back(flow_level(training.rounded(t)));
+    made.labels.push_back(std::floor(t * training.count()));
   }
   require_one_start(made.labels);
   return made;

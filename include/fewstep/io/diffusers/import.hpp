@@ -77,7 +77,7 @@ class DiffusersImport {
   }
 
   const TrainingLevels& table(const TableRules& rules = {}) {
-    if (!table_) table_ = diffusers_table(c_, rules, call_.single);
+    if (!table_) table_ = diffusers_table(c_, rules, call_.single && !call_.corrected);
     return table_->levels;
   }
 

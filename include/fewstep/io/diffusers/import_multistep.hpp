@@ -28,7 +28,7 @@ DiffusersLevels DiffusersImport<X>::multistep_levels(const LevelRules& rules, co
     return flow ? as_flow_times(std::move(made)) : made;
   }
   label_kind_ = Label::flow_time;
-  DiffusersLevels made = flow_levels(plain_flow_times(training.count(), steps_, shift), training.count());
+  DiffusersLevels made = flow_levels(plain_flow_times(training.count(), steps_, shift), training);
   if (rules.final == FinalLevel::always_repeated) made.end = made.levels.back();
   else if (!ends_at_zero(c_)) made.end = flow_level(training.low());
   return made;
@@ -89,6 +89,7 @@ DiffusersScheduler<X> DiffusersImport<X>::deis() {
   float_part_ = FloatPart::logarithms;
   DiffusersLevels made = multistep_levels({.final = FinalLevel::always_repeated, .multistep = true});
   const Deis solver = diffusers_deis(c_, shape_of(made));
+  if (solver.order > 2) float_part_ = FloatPart::cancelling_logarithms;
   return finish_dpm(solver, std::move(made));
 }
 

@@ -29,7 +29,7 @@ DiffusersScheduler<X> DiffusersImport<X>::unipc() {
   if (flow && range == Range::none) {
     label_kind_ = Label::flow_time;
     if (!call_.sigmas.empty()) steps_ = static_cast<int>(call_.sigmas.size());
-    made = flow_levels(unipc_flow_times(training.count(), steps_, {factor, terminal}, call_.sigmas), training.count());
+    made = flow_levels(unipc_flow_times(training.count(), steps_, {factor, terminal}, call_.sigmas), training);
     made.end = ends_at_zero(c_) ? 0 : made.levels.back();
   } else {
     require(call_.sigmas.empty(), "the number of sigmas", call_.sigmas.size(),
@@ -58,7 +58,7 @@ DiffusersScheduler<X> DiffusersImport<X>::ddim(bool cogvideo) {
   takes_no_mu();
   takes_no_sigmas();
   predicts_ = diffusers_prediction(c_, any_image);
-  TableRules rules{.zero_snr = true};
+  TableRules rules{.zero_snr = true, .any_lowest_level = true};
   if (cogvideo) rules = {.first = 0.00085, .last = 0.012, .kind = "scaled_linear", .zero_snr = true, .snr_shift = true};
   const TrainingLevels& training = table(rules);
   const DdimLevels made = ddim_levels(c_, training, steps_, c_.flag("rescale_betas_zero_snr"));

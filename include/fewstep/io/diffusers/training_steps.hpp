@@ -63,6 +63,8 @@ class TrainingLevels {
 
   int count() const { return static_cast<int>(levels_.size()); }
   double low() const { return levels_.front(); }
+  /// A level or a flow's time as diffusers keeps it.
+  double rounded(double value) const { return single_ ? static_cast<float>(value) : value; }
   double high() const { return levels_.back(); }
   /// The level at a training step, linear between two of them; that of the nearest one outside the table.
   double at(double step) const {
