@@ -35,6 +35,14 @@ struct MultistepDpm {
     return {x, static_cast<std::size_t>(*std::max_element(orders.begin(), orders.end())) - 1};
   }
 
+  /// The weights of the second order of `heun`; p, t, s: levels of the output before, the current and the next one.
+  auto heun_weights() const {
+    return [target = target](const auto& p, const auto& t, const auto& s) {
+      const auto outputs = fewstep::detail::deis_weights_in_log_sigma(target, s, std::array{t, p});
+      return std::tuple_cat(std::tuple{carry(target, t, s)}, outputs);
+    };
+  }
+
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& m, M&, History<X>& past) const {
     const auto wanted = static_cast<std::size_t>(orders.at(n.index));
@@ -58,14 +66,6 @@ struct MultistepDpm {
                 past[0], past[1]);
     }
     past.push(m, n);
-  }
-
- private:
-  auto heun_weights() const {
-    return [target = target](const auto& p, const auto& t, const auto& s) {
-      const auto outputs = fewstep::detail::deis_weights_in_log_sigma(target, s, std::array{t, p});
-      return std::tuple_cat(std::tuple{carry(target, t, s)}, outputs);
-    };
   }
 };
 

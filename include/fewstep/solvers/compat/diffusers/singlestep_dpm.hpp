@@ -50,24 +50,7 @@ struct GroupedSinglestepDpm {
     return {algebra<X>::like(x), {x, 2}};
   }
 
-  template <State X, class M>
-  void step(const Step<X>& n, X& x, X& m0, M&, Memory<X>& m) const {
-    const std::size_t order = (std::min)(static_cast<std::size_t>(orders.at(n.index)), m.past.size() + 1);
-    if (order == 1) {
-      detail::copy(m.base, x);
-      const auto weights = [target = target](const auto& t, const auto& s) {
-        return Pack{carry(target, t, s), target == Target::denoised ? 1. - s / t : s - t};
-      };
-      combine(x, levels(n.from, n.to), weights, x, m0);
-    } else if (order == 2) {
-      combine(x, levels(m.past.level(0), n.from, n.to), weights_2(), m.base, m0, m.past[0]);
-    } else {
-      combine(x, levels(m.past.level(1), m.past.level(0), n.from, n.to), weights_3(), m.base, m0, m.past[0], m.past[1]);
-    }
-    m.past.push(m0, n);
-  }
-
- private:
+  /// p_k of the formula above.
   template <int k, class T>
   static T p(Target target, const T& h, const T& s) {
     const bool denoised = target == Target::denoised;
@@ -94,6 +77,23 @@ struct GroupedSinglestepDpm {
       const auto e0 = heun ? -1. * p2 * r1 / (r0 - r1) + bend : p2, e1 = heun ? p2 * r0 / (r0 - r1) - bend : 0. * p2;
       return Pack{carry(target, b, s), e0 / r0, e1 / r1, p1 - e0 / r0 - e1 / r1};
     };
+  }
+
+  template <State X, class M>
+  void step(const Step<X>& n, X& x, X& m0, M&, Memory<X>& m) const {
+    const std::size_t order = (std::min)(static_cast<std::size_t>(orders.at(n.index)), m.past.size() + 1);
+    if (order == 1) {
+      detail::copy(m.base, x);
+      const auto weights = [target = target](const auto& t, const auto& s) {
+        return Pack{carry(target, t, s), target == Target::denoised ? 1. - s / t : s - t};
+      };
+      combine(x, levels(n.from, n.to), weights, x, m0);
+    } else if (order == 2) {
+      combine(x, levels(m.past.level(0), n.from, n.to), weights_2(), m.base, m0, m.past[0]);
+    } else {
+      combine(x, levels(m.past.level(1), m.past.level(0), n.from, n.to), weights_3(), m.base, m0, m.past[0], m.past[1]);
+    }
+    m.past.push(m0, n);
   }
 };
 
