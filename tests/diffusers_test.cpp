@@ -97,6 +97,13 @@ TEST_CASE("diffusers: random configurations run as in diffusers 0.42.1, or are r
   CHECK(tally.right >= 285);
 }
 
+TEST_CASE("diffusers: schedulers that are rare among the random ones") {
+  const Tally tally = run_cases("diffusers_others.jsonl");
+  CHECK(tally.problems == "");
+  CHECK(tally.right + tally.refused == 80);
+  CHECK(tally.right >= 70);  // float arithmetic decides most of the others
+}
+
 TEST_CASE("diffusers: published configurations run as in diffusers 0.42.1") {
   const Tally tally = run_cases("diffusers_files.jsonl");
   CHECK(tally.problems == "");
