@@ -47,8 +47,9 @@ inline double float_error(const DiffusersScheduler<double>& run, FloatPart part)
   const double first = run.schedule[0];
   const std::size_t steps = (std::min)(run.options.last_step, run.schedule.steps());
   if (run.native_flow || first < harmless || steps == 0) return 0;
-  double worst = steps == 1 && run.schedule[1] > first / 2 ? half_unit * large_noise * first : 0;  // no step at all
-  if (run.input == InputScale::flow) worst *= first;                                               // alpha is 1 - t
+  // A run of length 0, whose samples are as large as its level; in a flow's scale they are divided by 1 - t.
+  double worst = steps == 1 && run.schedule[1] > first / 2 ? half_unit * large_noise * first : 0;
+  if (run.input == InputScale::flow) worst *= first;
   if (part == FloatPart::none || (part == FloatPart::noise && run.input == InputScale::flow)) return worst;
   for (const double noise : {-1.6, -1., -0.5, -0.2, 0., 0.2, 0.6, 1.2, 1.7}) {
     const double exact = sample(run.solver, peaks, run.schedule, noise, run.options).x;
