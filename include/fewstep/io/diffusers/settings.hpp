@@ -48,7 +48,7 @@ class DiffusersSettings {
     require(value > 0 && std::isfinite(value), name, value, "positive numbers");
     return value;
   }
-  int whole(const char* name, int otherwise, int low, int high = std::numeric_limits<int>::max()) const {
+  int whole(const char* name, int otherwise, int low, int high = (std::numeric_limits<int>::max)()) const {
     return present(name).get(name, otherwise, low, high);
   }
   template <class T>
