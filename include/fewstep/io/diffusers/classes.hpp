@@ -14,7 +14,7 @@
 namespace fewstep::io::detail {
 
 template <State X>
-DiffusersScheduler<X> DiffusersImport<X>::finish(AnySolver<X> solver, DiffusersLevels made,
+DiffusersScheduler<X> DiffusersImport<X>::finish(const AnySolver<X>& solver, DiffusersLevels made,
                                                  const DiffusersTraits& traits) {
   constexpr double nearly_zero = 1e-14, nearly_one = 1 - 1e-14;  // of the last level
   DiffusersScheduler<X> all{solver, Schedule({1, 0}), {}, predicts_, false};

@@ -39,7 +39,7 @@ inline double shift_terminal(const DiffusersSettings& c) {
 /// @throws std::invalid_argument where mu is missing.
 inline double dynamic_shift(const DiffusersSettings& c, const std::optional<double>& mu) {
   const bool linear = c.choice("time_shift_type", "exponential", {"exponential", "linear"}) == "linear";
-  require(mu.has_value(), "mu", "missing", "a number with use_dynamic_shifting");
+  if (!mu) refuse("mu", "missing", "a number with use_dynamic_shifting");
   const double factor = linear ? *mu : std::exp(*mu);
   require(std::isfinite(factor) && factor > 0, "mu", *mu, linear ? "positive numbers" : "numbers of moderate size");
   return factor;

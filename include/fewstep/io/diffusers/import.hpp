@@ -160,7 +160,7 @@ class DiffusersImport {
   DiffusersLevels multistep_levels(const LevelRules& rules, const TableRules& table_rules = {});
   void read_prediction(bool slopes);
   template <class S>
-  DiffusersScheduler<X> finish_dpm(S solver, DiffusersLevels made);
+  DiffusersScheduler<X> finish_dpm(const S& solver, DiffusersLevels made);
   DiffusersScheduler<X> dpm();
   DiffusersScheduler<X> dpm_singlestep();
   DiffusersScheduler<X> deis();
@@ -177,7 +177,7 @@ class DiffusersImport {
   DiffusersScheduler<X> flow_match(bool heun);
   void read_edm(double sigma_data, const char* prediction);
 
-  DiffusersScheduler<X> finish(AnySolver<X> solver, DiffusersLevels made, const DiffusersTraits& traits = {});
+  DiffusersScheduler<X> finish(const AnySolver<X>& solver, DiffusersLevels made, const DiffusersTraits& traits = {});
 
   DiffusersSettings c_;
   SetTimesteps call_;

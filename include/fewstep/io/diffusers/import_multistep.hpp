@@ -76,7 +76,7 @@ DiffusersScheduler<X> DiffusersImport<X>::dpm_singlestep() {
 
 template <State X>
 template <class S>
-DiffusersScheduler<X> DiffusersImport<X>::finish_dpm(S solver, DiffusersLevels made) {
+DiffusersScheduler<X> DiffusersImport<X>::finish_dpm(const S& solver, DiffusersLevels made) {
   const std::optional<Thresholding> thresholding = diffusers_thresholding(c_);
   if (thresholding && solver.target == Target::slope)
     return finish(compat::ThresholdedSlope{solver}, std::move(made), {thresholding});
@@ -102,11 +102,12 @@ DiffusersScheduler<X> DiffusersImport<X>::sa() {
   DiffusersLevels made =
       multistep_levels({.final = FinalLevel::always_repeated, .multistep = true, .clips_lambda = true});
   constexpr double first_noisy = 200, last_noisy = 800;  // training steps at which the default tau_func is 1
-  if (!c_.find<double>("tau_func"))
+  if (const std::optional<double> tau = c_.find<double>("tau_func"))
+    require(*tau == 0, "tau_func", *tau, "0: no noise");
+  else
     for (const double label : made.labels)
       require(label < first_noisy || label > last_noisy, "tau_func", "null",
               "0 for SASolverScheduler: the default adds noise at the training steps 200 to 800");
-  else require(c_.find<double>("tau_func") == 0, "tau_func", c_.find<double>("tau_func").value(), "0: no noise");
   const std::optional<Thresholding> thresholding = diffusers_thresholding(c_);
   require(solver.target == Target::denoised || !thresholding, "thresholding", true,
           "false with the algorithm_type noise_prediction");

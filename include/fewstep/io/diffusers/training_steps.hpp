@@ -36,7 +36,7 @@ inline std::vector<double> chosen_steps(int count, int last, int steps, const St
   const int chosen = steps + (rules.spare_last ? 1 : 0), spared = rules.spare_last ? 1 : 0;
   const double stride = chosen > 1 ? static_cast<double>(last - 1) / (chosen - 1) : 0;
   for (int i = chosen - 1; i >= spared; --i)
-    if (rules.spacing == Spacing::leading) add(i * (last / chosen) + rules.offset);
+    if (const int whole_stride = last / chosen; rules.spacing == Spacing::leading) add(i * whole_stride + rules.offset);
     else add(i > 0 && i == chosen - 1 ? last - 1 : i * stride);
   return list;
 }
