@@ -6,6 +6,8 @@
 #include <fewstep/laws/solver.hpp>
 #include <fewstep/scalar.hpp>
 #include <fewstep/solvers/compat.hpp>
+#include <fewstep/solvers/euler.hpp>
+#include <fewstep/solvers/singlestep_dpm.hpp>
 
 #include <algorithm>
 #include <array>
