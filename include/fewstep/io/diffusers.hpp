@@ -89,7 +89,10 @@ inline nlohmann::json read_scheduler(const std::filesystem::path& path) {
     nlohmann::json config = parse_scheduler(text);
     try {
       const bool dynamic = config.contains("use_dynamic_shifting") && config["use_dynamic_shifting"] == true;
-      from_diffusers<double>(config, any_steps, dynamic ? std::optional(any_mu) : std::nullopt);
+      // Whether float arithmetic changes the samples depends on the run.
+      from_diffusers<double>(
+          config,
+          {.num_inference_steps = any_steps, .mu = dynamic ? std::optional(any_mu) : std::nullopt, .single = false});
     } catch (const std::invalid_argument& error) {
       if (detail::names_a_setting(config, error.what())) throw;
     }

@@ -1,4 +1,4 @@
-// Solvers and schedules that reproduce mistakes of published code, for comparison with its recorded results: one file
+// Solvers and schedules that reproduce mistakes of published code, for comparison with its recorded results: one header
 // per program. They are exempt from the laws; everything else in the library uses the correct methods.
 #pragma once
 

@@ -3,8 +3,10 @@
 
 #include "../../unknown_name.hpp"
 #include "import.hpp"
+#include "import_ddim.hpp"
+#include "import_edm.hpp"
+#include "import_flow_match.hpp"
 #include "import_multistep.hpp"
-#include "import_others.hpp"
 
 #include <string>
 #include <string_view>

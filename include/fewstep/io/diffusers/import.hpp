@@ -1,4 +1,4 @@
-// The schedulers of diffusers, class by class.
+// The import of a scheduler: what all classes share, and the one-step ones in sigma with LMS.
 #pragma once
 
 #include "../../solvers/dpm_solver_2.hpp"
@@ -10,7 +10,6 @@
 #include "flow_levels.hpp"
 #include "last_level.hpp"
 #include "levels.hpp"
-#include "other_levels.hpp"
 #include "scheduler.hpp"
 #include "solvers.hpp"
 
@@ -31,7 +30,8 @@ struct SetTimesteps {
   std::optional<double> mu = {};    ///< of use_dynamic_shifting; see flux_mu()
   std::vector<double> sigmas = {};  ///< for schedulers that take them
   /// Takes the right levels where diffusers' are known to be wrong (DiffusersScheduler::notes): the smallest time of
-  /// FlowMatchEuler and FlowMatchHeun is shifted once, and each step of DDIM leads to the next level of the run.
+  /// FlowMatchEuler and FlowMatchHeun is shifted once, and each step of DDIM leads to the next level of the run. Levels
+  /// are not rounded to float, and no run is refused for that rounding.
   bool corrected = false;
   /// Levels of training steps are rounded to float, as diffusers computes them; false: they are exact.
   bool single = true;
@@ -155,7 +155,7 @@ class DiffusersImport {
                   {.alters_last_step = true});
   }
 
-  // Diffusers' multistep and single-step schedulers: import_multistep.hpp.
+  // import_multistep.hpp
 
   DiffusersLevels multistep_levels(const LevelRules& rules, const TableRules& table_rules = {});
   void read_prediction(bool slopes);
@@ -165,17 +165,19 @@ class DiffusersImport {
   DiffusersScheduler<X> dpm_singlestep();
   DiffusersScheduler<X> deis();
   DiffusersScheduler<X> sa();
-  // UniPC and the others: import_others.hpp.
   DiffusersScheduler<X> unipc();
+  // import_ddim.hpp
   DiffusersScheduler<X> ddim(bool cogvideo);
   DiffusersScheduler<X> cogvideo_dpm();
   DiffusersScheduler<X> pndm();
   DiffusersScheduler<X> ipndm();
+  // import_edm.hpp
   DiffusersScheduler<X> edm_euler();
   DiffusersScheduler<X> edm_dpm();
   DiffusersScheduler<X> cosine_dpm();
-  DiffusersScheduler<X> flow_match(bool heun);
   void read_edm(double sigma_data, const char* prediction);
+  // import_flow_match.hpp
+  DiffusersScheduler<X> flow_match(bool heun);
 
   DiffusersScheduler<X> finish(const AnySolver<X>& solver, DiffusersLevels made, const DiffusersTraits& traits = {});
 

@@ -1,14 +1,16 @@
-// Diffusers' multistep and single-step schedulers but UniPC: DPM-Solver, DEIS and SA-Solver.
+// Diffusers' multistep and single-step schedulers: DPM-Solver, DEIS, SA-Solver and UniPC.
 #pragma once
 
 #include "import.hpp"
 
+#include <cmath>
+#include <cstddef>
 #include <optional>
 #include <utility>
 
 namespace fewstep::io::detail {
 
-/// The levels of one of them, whose flows are those of DPM-Solver.
+/// The levels of one of them but UniPC, which has other times of flows.
 template <State X>
 DiffusersLevels DiffusersImport<X>::multistep_levels(const LevelRules& rules, const TableRules& table_rules) {
   takes_no_sigmas();
@@ -112,6 +114,45 @@ DiffusersScheduler<X> DiffusersImport<X>::sa() {
   require(solver.target == Target::denoised || !thresholding, "thresholding", true,
           "false with the algorithm_type noise_prediction");
   return finish(solver, std::move(made), {thresholding, false, true});
+}
+
+template <State X>
+DiffusersScheduler<X> DiffusersImport<X>::unipc() {
+  c_.knows({"flow_shift", "time_shift_type", "shift_terminal", "sigma_min", "sigma_max", "timestep_spacing",
+            "steps_offset", "final_sigmas_type"});
+  const bool flow = c_.flag("use_flow_sigmas"), dynamic = c_.flag("use_dynamic_shifting");
+  const double factor = dynamic ? dynamic_shift(c_, call_.mu) : c_.positive("flow_shift", 1);
+  const double terminal = shift_terminal(c_);
+  require(flow || !c_.find<double>("shift_terminal"), "shift_terminal", terminal, "null without use_flow_sigmas");
+  require(call_.sigmas.empty() || flow, "the number of sigmas", call_.sigmas.size(), "none without use_flow_sigmas");
+  const Range range = diffusers_range(c_);
+  const TrainingLevels& training = table({.zero_snr = true});
+  DiffusersLevels made;
+  if (flow) input_ = InputScale::flow;
+  if (flow && range == Range::none) {
+    label_kind_ = Label::flow_time;
+    if (!call_.sigmas.empty()) steps_ = static_cast<int>(call_.sigmas.size());
+    made = flow_levels(unipc_flow_times(training.count(), steps_, {factor, terminal}, call_.sigmas), training);
+    made.end = ends_at_zero(c_) ? 0 : made.levels.back();
+  } else {
+    require(call_.sigmas.empty(), "the number of sigmas", call_.sigmas.size(),
+            "none with use_karras_sigmas, use_exponential_sigmas or use_beta_sigmas");
+    const bool karras_flow = flow && range == Range::karras;
+    LevelRules rules{.final = FinalLevel::repeated, .multistep = true};
+    rules.labels_may_repeat = karras_flow;
+    made = TableLevels(c_, training, steps_, rules).make();
+    if (flow && !karras_flow) made = as_flow_times(std::move(made));
+    if (karras_flow) {  // Karras's levels become times, and so stay levels
+      for (std::size_t i = 0; i < made.levels.size(); ++i)
+        made.labels[i] = std::floor(made.levels[i] / (1 + made.levels[i]) * training.count());
+      require_one_start(made.labels);
+    }
+  }
+  const DiffusersUniPc solver = diffusers_unipc(c_, shape_of(made));
+  read_prediction(solver.solver.target == Target::slope);
+  const std::optional<Thresholding> thresholding = diffusers_thresholding(c_);
+  const bool thresholds = solver.solver.target == Target::denoised;  // diffusers thresholds no slopes here
+  return finish(solver, std::move(made), {thresholds ? thresholding : std::nullopt, false, true});
 }
 
 }  // namespace fewstep::io::detail

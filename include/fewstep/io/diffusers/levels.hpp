@@ -16,7 +16,7 @@
 
 namespace fewstep::io::detail {
 
-/// The levels at which the network is evaluated in a run, what it is told there, and the level after the last of them.
+/// The levels at which the network is evaluated in a run, its labels there, and the level after the last of them.
 struct DiffusersLevels {
   std::vector<double> levels, labels;
   double end = 0;

@@ -67,9 +67,8 @@ struct DiffusersNetwork {
 /// Wraps a network into the denoiser that the run of an imported scheduler needs: sample(scheduler.solver,
 /// diffusers_denoiser(network, scheduler), scheduler.schedule, noise, scheduler.options).
 ///
-/// @param network    the raw network, (input, label) -> what it predicts, in any form of a denoiser; the input is
-/// scaled
-///                   and the label is that of diffusers (DiffusersScheduler::label)
+/// @param network    the raw network, (input, label) -> what it predicts, in any form of a denoiser; it gets
+///                   the scaled input and diffusers' label (DiffusersScheduler::label)
 /// @param scheduler  from from_diffusers(); copied
 /// NFE per call: that of `network`.
 template <class F, State X>

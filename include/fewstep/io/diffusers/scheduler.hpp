@@ -16,7 +16,8 @@
 
 namespace fewstep::io {
 
-/// What a network is told about the noise level: a training step, the flow's time, log(sigma)/4, or 2/pi arctan(sigma).
+/// The label of a noise level, which is the network's second input: a training step, the flow's time, log(sigma)/4, or
+/// 2/pi arctan(sigma).
 enum class Label { training_step, flow_time, log_sigma, angle };
 
 /// The scale in which a network takes its input: alpha x with alpha^2 (1 + sigma^2) = 1, alpha x with alpha = 1 - t for
@@ -36,7 +37,7 @@ struct DiffusersScheduler {
   std::optional<NoiseTable> table = {};
   /// Evaluations that diffusers makes at a repeated last level. They do not change the result and are omitted here.
   int idle_evaluations = 0;
-  /// What diffusers tells the network at each level of the schedule but the last (its timesteps).
+  /// The network's label at each level of the schedule but the last: diffusers' timesteps.
   std::vector<double> labels = {};
   Label label_kind = Label::training_step;
   double label_scale = 1;  ///< of a flow's time: the number of training steps
@@ -48,7 +49,7 @@ struct DiffusersScheduler {
   /// Where diffusers differs from the published method in this run; empty where it does not.
   std::vector<std::string> notes = {};
 
-  /// Returns what diffusers tells the network at a level, of the schedule or between.
+  /// Returns the network's label at a level, of the schedule or between.
   double label(double level) const {
     constexpr double same = 1e-12;  // relative
     for (std::size_t i = 0; i < labels.size(); ++i)

@@ -29,9 +29,8 @@ struct ClippedHeun {
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& image, M& model, Stages<X>& m) const {
-    const auto clip = [this](X& denoised) {
-      algebra<X>::threshold(denoised, 1, limit, limit);
-    };  // divides by the limit
+    // Thresholding also divides by the limit, so the weights below multiply by it.
+    const auto clip = [this](X& denoised) { algebra<X>::threshold(denoised, 1, limit, limit); };
     const auto at = levels(n.from, n.to);
     clip(image);
     const auto euler = [this](const auto& t, const auto& s) { return Pack{s / t, limit * (1. - s / t)}; };

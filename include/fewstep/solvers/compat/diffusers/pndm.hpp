@@ -4,7 +4,6 @@
 #include "../../../solver.hpp"
 #include "pndm_weights.hpp"
 
-#include <cmath>
 #include <cstddef>
 #include <vector>
 
@@ -18,14 +17,10 @@ namespace fewstep::compat {
 /// its v extrapolated instead of the slope. NFE per step: 4 in each of three Runge-Kutta steps, 2 in the step by Heun's
 /// method, else 1. Source: diffusers, scheduling_pndm.py.
 struct Pndm {
-  /// The level between two stages of a Runge-Kutta step: that of the first half step, and that of the evaluation.
-  struct Middle {
-    double reached, evaluated;
-  };
-  std::vector<double> reached = {};  ///< the level that each step leads to, one per step; may be 0
-  std::vector<Middle> middles = {};  ///< of the three Runge-Kutta steps; empty: starts by Heun's method
-  double restart = 0;                ///< the level that Heun's step takes its start for
-  bool extrapolates_v = false;       ///< for a variance-preserving network that predicts v
+  std::vector<double> reached = {};      ///< the level that each step leads to, one per step; may be 0
+  std::vector<PndmMiddle> middles = {};  ///< of the three Runge-Kutta steps; empty: starts by Heun's method
+  double restart = 0;                    ///< the level that Heun's step takes its start for
+  bool extrapolates_v = false;           ///< for a variance-preserving network that predicts v
 
   template <State X>
   struct Memory {
@@ -38,10 +33,9 @@ struct Pndm {
   static constexpr Target target = Target::slope;
   int evaluations() const { return middles.empty() ? 2 : 4; }
   int evaluations(StepCount& at) const {
-    const std::size_t first_steps = middles.empty() ? 1 : middles.size();
-    const int count = at.kept < first_steps ? evaluations() : 1;
+    const bool starts = at.kept < (middles.empty() ? 1 : middles.size());
     at.kept += at.remember;
-    return count;
+    return starts ? evaluations() : 1;
   }
   template <State X>
   Memory<X> memory(const X& x) const {
@@ -51,7 +45,7 @@ struct Pndm {
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& o1, M& model, Memory<X>& m) const {
-    const double t = level(n.from), s = level(n.to), r = reached.at(n.index);
+    const double t = pndm_level(n.from), s = pndm_level(n.to), r = reached.at(n.index);
     to_output(o1, x, t);
     const History<X>& past = m.past;
     const auto move = [&](auto... share) { return weights(t, r, s)(share...); };
@@ -64,7 +58,6 @@ struct Pndm {
   }
 
  private:
-  static double level(const auto& at) { return pndm_level(at); }
   PndmMove weights(double t, double r, double s) const { return {t, r, s, extrapolates_v}; }
 
   /// d, the slope at (x, t), becomes what is extrapolated.
@@ -75,19 +68,18 @@ struct Pndm {
 
   template <State X, class M>
   void heun(const Step<X>& n, X& x, const X& o1, M& model, Memory<X>& m) const {
-    const double t = level(n.from), s = level(n.to);
+    const double t = pndm_level(n.from), s = pndm_level(n.to);
     const auto at = levels(n.to);
     combine(m.stage, at, weights(t, reached.at(n.index), s)(1.), x, o1);
     model(m.stage, n.to, m.o2);
     to_output(m.o2, m.stage, s);
-    const double q = std::sqrt((1 + restart * restart) / (1 + t * t));
-    combine(m.start, at, [q](const auto& l) { return Pack{q + 0. * l}; }, x);
+    combine(m.start, at, weights(t, t, restart)(), x);
     combine(x, at, weights(restart, s, s)(0.5, 0.5), m.start, o1, m.o2);
   }
 
   template <State X, class M>
   void runge_kutta(const Step<X>& n, X& x, const X& o1, M& model, Memory<X>& m) const {
-    const double t = level(n.from), s = level(n.to);
+    const double t = pndm_level(n.from), s = pndm_level(n.to);
     const auto [half, middle] = middles[m.past.size()];
     const auto at = levels(n.to);
     const auto evaluate = [&](double where, X& output) {

@@ -14,6 +14,11 @@ double pndm_level(const L& at) {
   else return at;
 }
 
+/// The level between two stages of a Runge-Kutta step: that of the first half step, and that of the evaluation.
+struct PndmMiddle {
+  double reached, evaluated;
+};
+
 /// The weights of x and the slope at level t in v.
 inline auto pndm_v_weights(double t) {
   const double root = std::sqrt(1 + t * t);

@@ -25,32 +25,34 @@ T sa_second(const T& h) {
   return h * h * fewstep::detail::phi<2>(T(-1. * h));
 }
 
-/// The weights of the state and of the outputs at the current level and those before.
-template <class T, std::size_t K>
-auto sa_predictor_weights(Target target, const T& s, const std::array<T, K>& nodes) {
+/// The weights of the state and of the outputs at `nodes`.
+/// @param extra  a function of h: what the first of two outputs gains on denoised images, and the other loses
+template <class T, std::size_t K, class Extra>
+auto sa_weights(Target target, const T& s, const std::array<T, K>& nodes, Extra extra) {
   using std::log;
   std::array<T, K> w = sa_output_weights(target, s, nodes);
   if constexpr (K == 2)
     if (target == Target::denoised) {
-      const T h = log(nodes[0] / s), extra = (0.5 * h * h - sa_second(h)) / log(nodes[1] / nodes[0]);
-      w[0] = w[0] + extra;
-      w[1] = w[1] - extra;
+      const T gain = extra(T(log(nodes[0] / s)));
+      w[0] = w[0] + gain;
+      w[1] = w[1] - gain;
     }
   return std::tuple_cat(std::tuple{carry(target, nodes[0], s)}, w);
 }
 
-/// The weights of the state and of the outputs at the level before, at s and at those before.
+/// Outputs: at the current level and those before.
+template <class T, std::size_t K>
+auto sa_predictor_weights(Target target, const T& s, const std::array<T, K>& nodes) {
+  return sa_weights(target, s, nodes, [&](const T& h) -> T {
+    using std::log;
+    return (0.5 * h * h - sa_second(h)) / log(nodes[1] / nodes[0]);
+  });
+}
+
+/// Outputs: at the level before, at s and at those before.
 template <class T, std::size_t K>
 auto sa_corrector_weights(Target target, const T& s, const std::array<T, K>& nodes) {
-  using std::log;
-  std::array<T, K> w = sa_output_weights(target, s, nodes);
-  if constexpr (K == 2)
-    if (target == Target::denoised) {
-      const T h = log(nodes[0] / s), extra = 0.5 * h - sa_second(h) / h;
-      w[0] = w[0] - extra;
-      w[1] = w[1] + extra;
-    }
-  return std::tuple_cat(std::tuple{carry(target, nodes[0], s)}, w);
+  return sa_weights(target, s, nodes, [](const T& h) -> T { return sa_second(h) / h - 0.5 * h; });
 }
 
 }  // namespace fewstep::compat
