@@ -606,6 +606,17 @@ TEST_CASE("clamped, inpainted and conditioned denoisers") {
       },
       3.);
   CHECK(feature(whole) == 3);
+
+  // A distilled network takes the scale of guidance as an input beside the prompt: one evaluation per call.
+  struct FluxCondition {
+    double prompt, guidance;
+  };
+  const auto velocity = [](const Array& v, double t, const FluxCondition& c) -> Array {
+    return v + t * c.prompt * c.guidance;
+  };
+  const auto distilled = from_flow_native(conditioned(velocity, FluxCondition{.prompt = 2, .guidance = 3.5}));
+  CHECK(largest(at(distilled, x, Sigma(0.5)) - (x - 0.5 * (x + 0.5 * 7))) < 1e-15);
+  CHECK(detail::evaluations_per_call(distilled) == 1);
 }
 
 TEST_CASE("adaptors work on doubles, fixed-size and float states") {

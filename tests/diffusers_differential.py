@@ -295,9 +295,11 @@ def main():
 
     total = sum(tally.values(), collections.Counter())
     columns = ["right", "agreed", "refused", "wrong", "accepted"]
-    print(f"seed {options.seed}, diffusers {VERSION}; agreed: both refuse; accepted: although diffusers refuses")
+    print(f"seed {options.seed}, diffusers {VERSION}")
+    print("| class | right | both refuse | refused | wrong | refused by diffusers alone |")
+    print("|---|---|---|---|---|---|")
     for name, counts in [*sorted(tally.items()), ("all", total)]:
-        print(f"{name:36}" + "".join(f" {column} {counts[column]:3d} " for column in columns))
+        print("| " + " | ".join([name, *(str(counts[column]) for column in columns)]) + " |")
     good = total["right"] + total["agreed"] >= 0.95 * options.cases
     return 0 if good and not total["wrong"] and not total["accepted"] else 1
 

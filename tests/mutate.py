@@ -31,18 +31,20 @@ import time
 tests = pathlib.Path(__file__).resolve().parent
 root = tests.parent
 library = root / "include/fewstep"
-headers = ["schedule.hpp", "model.hpp", "history.hpp", "solvers/**/*.hpp", "plugin/*.hpp", "schedules/*.hpp",
-           "processes/*.hpp", "fitting/**/*.hpp"]
+headers = ["schedule.hpp", "model.hpp", "history.hpp", "adaptive.hpp", "solvers/**/*.hpp", "plugin/*.hpp",
+           "schedules/*.hpp", "processes/*.hpp", "fitting/**/*.hpp"]
 arguments_of = {name: ["--abort"] for name in [
     "weights_test", "property_test", "compat_test", "table_test", "calibration_test", "schedules_test", "gits_test",
-    "geometry_test", "core_test", "laws_test", "names_test", "denoisers_test"]}
+    "geometry_test", "core_test", "laws_test", "names_test", "denoisers_test", "diffusers_test",
+    "k_diffusion_test"]}
 arguments_of["golden_check"] = ["golden", "--groups", "A,B,C,E,F", "--require-all"]
 arguments_of["order_table"] = [library / "solvers/README.md"]
 programs = list(arguments_of)
 
 # Assertions notice an index out of range, the template depth an endless recursion.
 flags = ["-std=c++20", "-ffp-contract=off", "-w", "-D_GLIBCXX_ASSERTIONS", "-ftemplate-depth=200",
-         "-isystem", "/usr/include/eigen3", "-isystem", "/usr/local/include/eigen3"]
+         f'-DFEWSTEP_TEST_CASES="{tests / "cases"}"', "-isystem", "/usr/include/eigen3", "-isystem",
+         "/usr/local/include/eigen3"]
 
 sign = re.compile(r"(?<![-+\w(]e)(?<![-+])([-+])(?![-+>])")
 number = re.compile(r"(?<![\w.'])(\d+)(?!\w)")

@@ -1,8 +1,10 @@
 // Names and configurations of other programs.
 #include "support/levels.hpp"
+#include "support/two_peaks.hpp"
 
 #include <fewstep/io/diffusers.hpp>
 #include <fewstep/names.hpp>
+#include <fewstep/run.hpp>
 #include <fewstep/scalar.hpp>
 
 using namespace fewstep;
@@ -11,32 +13,32 @@ using test::near;
 
 TEST_CASE("names of other programs select solvers and schedules") {
   const NoiseTable table = NoiseTable::scaled_linear(0.00085, 0.012, 1000);
-  const auto is = [](const char* name, const char* description) {
+  const auto is = [](const char* name, const std::string& description) {
     INFO(name);
     const SolverChoice c = solver_by_name(name);
     CHECK(describe(c.solver, c.settings) == description);
     make_solver<double>(c.solver, c.settings);
   };
-  const char *dpmpp_2m = "dpmpp: order 2, target denoised, lower_order_final true",
-             *lms = "ipndm_v: order 4, target slope, variable sigma, lower_order_final false";
-  for (const char* name : {"dpmpp_2m", "dpm++2m", "DPM++ 2M", "DPM++ 2M Karras", "sample_dpmpp_2m",
-                           "DPMSolverMultistepScheduler", "DPMSolverMultistep"})
-    is(name, dpmpp_2m);
-  for (const char* name : {"lms", "k_lms", "LMS Karras", "LMSDiscreteScheduler", "sample_lms", "deis_rhoab"})
-    is(name, lms);
+  for (const char* name : {"dpmpp_2m", "dpm++2m", "DPM++ 2M", "DPM++ 2M Karras", "sample_dpmpp_2m"})
+    is(name, "dpmpp: order 2, target denoised, lower_order_final false");
+  for (const char* name : {"DPMSolverMultistepScheduler", "DPMSolverMultistep"})
+    is(name, "dpmpp: order 2, target denoised, lower_order_final true");
+  const std::string adams = "order 4, target slope, variable sigma, lower_order_final false";
+  for (const char* name : {"lms", "k_lms", "LMS Karras", "LMSDiscreteScheduler", "sample_lms"})
+    is(name, "lms: " + adams + ", reaches_zero true");
+  for (const char* name : {"ipndm_v", "deis_rhoab"}) is(name, "ipndm_v: " + adams);
   for (const char* name : {"euler", "Euler", "k_euler", "ddim", "DDIMScheduler", "FlowMatchEulerDiscreteScheduler"})
     is(name, "euler");
   for (const char* name : {"heun", "HeunDiscreteScheduler", "sample_heun"}) is(name, "heun");
   for (const char* name : {"dpm2", "dpm_2", "DPM2 Karras", "KDPM2DiscreteScheduler", "dpm"})
     is(name, "dpm2: ratio 0.5");
   for (const char* name : {"plms", "PLMS"}) is(name, "plms");
-  for (const char* name : {"pndm", "PNDMScheduler"}) is(name, "pndm");
+  is("pndm", "pndm");
   for (const char* name : {"uni_pc", "UniPC", "uni_pc_bh2"})
     is(name, "unipc: order 3, target denoised, variant bh2, lower_order_final true, uncorrected 0");
   is("dpmpp_3m", "dpmpp: order 3, target denoised, lower_order_final true");
   is("dpmpp_2s", "dpm_singlestep: order 2, target denoised, r1 0.5, r2 0.666667");
   is("res_multistep", "res: order 2, target denoised, variable log_sigma, lower_order_final false");
-  is("ipndm_v", lms);
   is("iPNDM", "ipndm: order 4");
   CHECK(solver_by_name("DPM++ 2M Karras").schedule == "karras");
   CHECK(solver_by_name("DPM++ 2M Exponential").schedule == "log_uniform");
@@ -46,6 +48,10 @@ TEST_CASE("names of other programs select solvers and schedules") {
     INFO(name);
     CHECK_THAT(message_of([&] { solver_by_name(name); }), Catch::Contains("adds noise"));
   }
+  for (const char* name : {"PNDMScheduler", "DPMSolverSinglestep", "DEISMultistepScheduler", "IPNDMScheduler"})
+    CHECK_THAT(message_of([&] { solver_by_name(name); }), Catch::Contains("io::from_diffusers()"));
+  CHECK_THAT(message_of([] { solver_by_name("dpm_fast"); }), Catch::Contains("DpmFast"));
+  CHECK_THAT(message_of([] { solver_by_name("DPM adaptive"); }), Catch::Contains("integrate_adaptive()"));
   CHECK_THAT(message_of([] { solver_by_name("dpmpp_2n"); }), Catch::Contains("did you mean dpmpp2m?"));
   for (const auto& alias : detail::solver_aliases()) make_solver<double>(alias.solver, alias.settings);
 
@@ -58,6 +64,70 @@ TEST_CASE("names of other programs select solvers and schedules") {
   near(schedule_by_name("ays_sdxl", {.steps = 10, .end = End::zero}), align_your_steps("sdxl").levels());
   CHECK_THAT(message_of([] { schedule_by_name("simple", {.steps = 4}); }), Catch::Contains("NoiseTable"));
   CHECK_THAT(message_of([] { schedule_by_name("karas", {.steps = 4}); }), Catch::Contains("did you mean karras?"));
+}
+
+TEST_CASE("a schedule by name takes its range and end from the network's table") {
+  const NoiseTable table = NoiseTable::scaled_linear(0.00085, 0.012, 1000);
+  const FlowTable flow{.shift = 3};
+  near(schedule_by_name("karras", {.steps = 5}, &table), {14.6146, 4.79654, 1.2741, 0.24795, 0.029167, 0}, 1e-5);
+  for (const char* name : {"karras", "exponential", "kl_optimal", "polyexponential"}) {
+    INFO(name);
+    CHECK(schedule_by_name(name, {.steps = 4}, &table)[3] == table.sigma_min());
+    CHECK(schedule_by_name(name, {.steps = 4}, &flow)[0] == 1);
+    CHECK(schedule_by_name(name, {.steps = 4}, &flow)[4] == 0);
+  }
+  near(schedule_by_name("karras", {.steps = 4, .sigma_min = 0.1, .sigma_max = 10, .end = End::sigma_min}, &table),
+       karras({.steps = 4, .sigma_min = 0.1, .sigma_max = 10}).levels());
+  near(schedule_by_name("ays_sd1", {.steps = 10}, &table), align_your_steps("sd1").levels());
+  near(schedule_by_name("trailing", {.steps = 4}, &table),
+       {level_at(table, 999), level_at(table, 749), level_at(table, 499), level_at(table, 249), 0});
+  near(schedule_by_name("trailing", {.steps = 4}, &flow), {1, 0.9, 0.75, 0.5, 0});
+  near(schedule_by_name("bong_tangent", {.steps = 5}, &flow), bong_tangent({5}).levels());
+  near(schedule_by_name("linear_quadratic", {.steps = 5}, &table),
+       linear_quadratic({.steps = 5, .sigma_max = table.sigma_max()}).levels());
+  const auto refusal = [&](const char* name, const ScheduleSettings& settings) {
+    return message_of([&] { schedule_by_name(name, settings, &flow); });
+  };
+  CHECK(refusal("simple", {.sigma_min = 0.1}) == "sigma_min is given; allowed: not with the schedule simple");
+  CHECK(refusal("normal", {.sigma_max = 2}) == "sigma_max is given; allowed: not with the schedule normal");
+  CHECK(refusal("bong_tangent", {.end = End::sigma_min}) ==
+        "end is given; allowed: not with the schedule bong_tangent");
+  CHECK(refusal("linear_quadratic", {.sigma_min = 1}) ==
+        "sigma_min is given; allowed: not with the schedule linear_quadratic");
+  CHECK_THAT(refusal("ays_svd", {}), Catch::Contains("lists for a flow"));
+  const FlowTable none{.shift = 0};
+  for (const char* name : {"normal", "karras"})
+    CHECK_THAT(message_of([&] { make_schedule(name, {}, &none); }), Catch::Contains("FlowTable::shift is 0"));
+}
+
+TEST_CASE("by name and by configuration a scheduler of diffusers is the same run") {
+  const NoiseTable table = NoiseTable::scaled_linear(0.00085, 0.012, 1000);
+  const std::pair<const char*, nlohmann::json> spacings[] = {{"trailing", {{"timestep_spacing", "trailing"}}},
+                                                             {"karras", {{"use_karras_sigmas", true}}},
+                                                             {"exponential", {{"use_exponential_sigmas", true}}}};
+  for (const char* name :
+       {"EulerDiscreteScheduler", "HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "LMSDiscreteScheduler",
+        "DPMSolverMultistepScheduler", "UniPCMultistepScheduler", "DDIMScheduler"})
+    for (const auto& [spacing, setting] : spacings) {
+      if (name == std::string("DDIMScheduler") && spacing != std::string("trailing")) continue;
+      for (const int steps : {4, 5, 8}) {
+        INFO(name << " " << spacing << " " << steps);
+        nlohmann::json config{{"_class_name", name},
+                              {"beta_schedule", "scaled_linear"},
+                              {"beta_start", 0.00085},
+                              {"beta_end", 0.012},
+                              {"clip_sample", false}};
+        config.update(setting);
+        const auto imported = io::from_diffusers<double>(config, {.num_inference_steps = steps, .single = false});
+        const SolverChoice choice = solver_by_name(name);
+        const Schedule schedule = schedule_by_name(spacing, {.steps = steps}, &table);
+        const auto run = [](const auto& solver, const Schedule& levels, const Options& options) {
+          return sample(solver, test::two_peaks, levels, 0.7, options).x;
+        };
+        const double by_name = run(make_solver<double>(choice.solver, choice.settings), schedule, {});
+        CHECK(by_name == Approx(run(imported.solver, imported.schedule, imported.options)).epsilon(1e-10));
+      }
+    }
 }
 
 // golden_check compares runs of valid configurations with those of diffusers (group F).

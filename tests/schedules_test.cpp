@@ -80,6 +80,55 @@ TEST_CASE("schedules of ComfyUI") {
       }
 }
 
+// Values by ComfyUI's formulas in Python.
+TEST_CASE("ComfyUI's schedules over a table and over flows") {
+  const auto all = [](const auto& levels, int steps, const std::vector<std::vector<double>>& want) {
+    near(simple(levels, steps), want[0], 1e-9);
+    near(ddim_uniform(levels, steps), want[1], 1e-9);
+    near(normal(levels, steps), want[2], 1e-9);
+    near(sgm_uniform(levels, steps), want[3], 1e-9);
+    near(beta_quantiles(levels, steps), want[4], 1e-9);
+  };
+  all(table, 4,
+      {{14.61464123, 4.081729364, 1.612886194, 0.6932048996, 0},
+       {4.116696479, 1.623692082, 0.6983980912, 0.041314412, 0},
+       {14.61464123, 2.918307115, 0.9323579668, 0.02916715815, 0},
+       {14.61464123, 4.086081071, 1.61558026, 0.6951495191, 0},
+       {14.61464123, 5.686591454, 1.618278826, 0.5153906127, 0}});
+  const std::vector<double> once{14.61464123, 0};
+  all(table, 1, {once, {0.041314412, 0}, once, once, once});
+  all(FlowTable{.shift = 3}, 4,
+      {{1, 0.9, 0.75, 0.5, 0},
+       {0.9009584665, 0.751497006, 0.5026595745, 0.005976095618, 0},
+       {1, 0.8576923077, 0.6021505376, 0.008928571429, 0},
+       {1, 0.9003590664, 0.7511210762, 0.5029850746, 0},
+       {1, 0.9335347432, 0.7507492507, 0.3921713442, 0}});
+  all(FlowTable{.shift = std::exp(1.15), .count = 10000}, 4,
+      {{1, 0.9045307667, 0.7595109169, 0.5128441015, 0},
+       {0.9046228634, 0.7596570099, 0.5131105175, 0.00063136606, 0},
+       {1, 0.8633763758, 0.6124921272, 0.0009965239467, 0},
+       {1, 0.9045671199, 0.7596262445, 0.5131595396, 0},
+       {1, 0.9367757826, 0.759583971, 0.4024983053, 0}});
+  CHECK(message_of([] { simple(FlowTable{.shift = 2000}, 4); }) == "FlowTable::shift is 2000; allowed: 0.1 to 1000");
+  CHECK(message_of([] { normal(FlowTable{.count = 1}, 1); }) == "FlowTable::count is 1; allowed: 2 or more");
+}
+
+TEST_CASE("linear_quadratic and bong_tangent") {
+  near(linear_quadratic({.steps = 1, .sigma_max = 80}), {80, 0});
+  near(linear_quadratic({.steps = 5}), {1, 0.9875, 0.975, 2.575 / 3, 1.6 / 3, 0}, 1e-9);
+  near(linear_quadratic({.steps = 8, .sigma_max = 2}), {2, 1.9875, 1.975, 1.9625, 1.95, 1.81875, 1.45, 0.84375, 0},
+       1e-9);
+  near(linear_quadratic({.steps = 3, .threshold = 0.2, .linear_steps = 1}), {1, 0.8, 0.5, 0}, 1e-9);
+  near(bong_tangent({2}), {1, 0.5, 0});
+  near(bong_tangent({5}), {1, 0.9320355762, 0.8043062727, 0.5, 0.1322614346, 0}, 1e-9);
+  near(bong_tangent({.steps = 8, .sigma_max = 10}),
+       {10, 9.713438782, 9.294229579, 8.628878668, 7.442997072, 5, 2.131216179, 0.6964603331, 0}, 1e-9);
+  CHECK(message_of([] { bong_tangent({1}); }) == "steps is 1; allowed: 2 to 1000000");
+  CHECK(message_of([] { linear_quadratic({.steps = 4, .threshold = 1}); }) ==
+        "threshold is 1; allowed: numbers between 0 and 1");
+  CHECK(message_of([] { linear_quadratic({.steps = 4, .linear_steps = 4}); }) == "linear_steps is 4; allowed: 1 to 3");
+}
+
 TEST_CASE("kl_optimal and polyexponential follow their formulas") {
   for (int i = 1; i < 4; ++i) {
     const double u = i / 4.;

@@ -82,8 +82,10 @@ void add_student_options(CommandLine& line, Settings& s) {
       .comma_separated()
       .excludes({"--steps", "--schedule"});
   line.option("--rho", s.file.schedule_settings.rho, "exponent of the schedule");
-  line.option("--sigma-min", s.file.schedule_settings.sigma_min, "last level of the schedule").excludes({"--levels"});
-  line.option("--sigma-max", s.file.schedule_settings.sigma_max, "first level of the schedule").excludes({"--levels"});
+  line.option("--sigma-min", s.file.schedule_settings.sigma_min, "last level of the schedule (default: 0.002)")
+      .excludes({"--levels"});
+  line.option("--sigma-max", s.file.schedule_settings.sigma_max, "first level of the schedule (default: 80)")
+      .excludes({"--levels"});
   line.flag("--afs", s.file.analytic_first_step, "analytic first step");
   line.flag("!--forget-analytic", s.file.analytic_in_history,
             "leave the slope of the analytic first step out of a multistep student's history");
@@ -163,9 +165,9 @@ Teacher teacher_of(const Settings& s, const Schedule& student) {
   if (s.teacher_steps > 0) {  // only the last state counts: all students of one range share one teacher
     require(s.end_to_end(), "teacher-steps", s.teacher_steps, "0 with --loss greedy, which takes --extra");
     const double first = student.levels().front(), last = student.levels().back();
-    const Schedule schedule = karras({.steps = s.teacher_steps,
-                                      .sigma_min = last > 0 ? last : s.file.schedule_settings.sigma_min,
-                                      .sigma_max = first});
+    ScheduleSettings settings{.steps = s.teacher_steps, .sigma_min = last, .sigma_max = first};
+    if (last == 0) settings.sigma_min = s.file.schedule_settings.sigma_min;
+    const Schedule schedule = make_schedule("karras", settings);
     return {s.teacher, s.teacher_settings, schedule, schedule.steps()};
   }
   require(s.file.schedule != "custom", "levels", "given", "with --loss end-to-end --teacher-steps");

@@ -35,6 +35,8 @@ namespace fewstep {
 ///   clamp(x, low, high)    limits every number of x to [low, high]
 ///   blend(x, y, mask)      x <- mask y + (1 - mask) x; y and mask have x's shape, or one sample for all
 ///   match_deviation(x, like, a)   per sample: x <- x (1 + a (deviation of like / deviation of x - 1))
+///   scaled_error(a, b, c, absolute, relative)   double: the root mean square over all numbers of
+///                          (a - b)/max(absolute, relative max(|a|, |c|))
 ///   dot(x, y), sum_abs(x)  std::vector<double> with one sum per sample: of products, of absolute values
 ///   level_per_sample(v)    a level from one double per sample
 ///   along_new_axis(v, w), sum_new_axis(w)   where weights w are arrays themselves: numbers v along an axis that w

@@ -32,6 +32,7 @@ class AnySolver {
     virtual Target target() const = 0;
     virtual bool multistep() const = 0;
     virtual bool fuses_slope() const = 0;
+    virtual bool reaches_zero() const = 0;
     virtual int evaluations() const = 0;
     virtual int evaluations(StepCount& at) const = 0;
     virtual double sigma_scale(std::size_t index) const = 0;
@@ -47,6 +48,7 @@ class AnySolver {
     Target target() const override { return target_of(solver); }
     bool multistep() const override { return is_multistep(solver); }
     bool fuses_slope() const override { return detail::fuses_slope<X>(solver); }
+    bool reaches_zero() const override { return fewstep::reaches_zero(solver); }
     int evaluations() const override { return solver.evaluations(); }
     int evaluations(StepCount& at) const override { return detail::step_evaluations(solver, at); }
     double sigma_scale(std::size_t index) const override { return detail::sigma_scale(solver, index); }
@@ -80,6 +82,7 @@ class AnySolver {
   Target target() const { return held_->target(); }
   bool multistep() const { return held_->multistep(); }
   bool fuses_slope() const { return held_->fuses_slope(); }
+  bool reaches_zero() const { return held_->reaches_zero(); }
   int evaluations() const { return held_->evaluations(); }
   int evaluations(StepCount& at) const { return held_->evaluations(at); }
   double sigma_scale(std::size_t index) const { return held_->sigma_scale(index); }

@@ -43,44 +43,50 @@ struct SolverAlias {
 };
 
 inline const std::vector<SolverAlias>& solver_aliases() {
-  static const std::vector<SolverAlias> list{
-      {"ddim", "euler"},
-      {"eulerdiscrete", "euler"},
-      {"edmeuler", "euler"},
-      {"flowmatcheuler", "euler"},
-      {"flowmatcheulerdiscrete", "euler"},
-      {"heundiscrete", "heun"},
-      {"dpm", "dpm2"},
-      {"kdpm2", "dpm2"},
-      {"kdpm2discrete", "dpm2"},
-      {"dpmsolver2", "dpm2"},
-      {"amedsolver", "amed"},
-      {"dpmpp2m", "dpmpp", {.order = 2}},
-      {"dpmpp3m", "dpmpp", {.order = 3}},
-      {"dpmsolverpp", "dpmpp"},
-      {"dpmsolvermultistep", "dpmpp", {.order = 2}},
-      {"dpmpp2s", "dpm_singlestep", {.order = 2, .target = Target::denoised}},
-      {"dpmpp3s", "dpm_singlestep", {.order = 3, .target = Target::denoised}},
-      {"dpmsolver3", "dpm_singlestep", {.order = 3, .target = Target::slope}},
-      {"dpmsolversinglestep", "dpm_singlestep", {.order = 2, .target = Target::denoised}},
-      {"unipcbh1", "unipc", {.variant = UniB::bh1}},
-      {"unipcbh2", "unipc", {.variant = UniB::bh2}},
-      {"unipcmultistep", "unipc", {.order = 2}},
-      {"deistab", "deis"},
-      {"deisrhoab", "ipndm_v"},
-      {"deismultistep", "deis", {.order = 2}},
-      {"lms", "ipndm_v", {.order = 4}},
-      {"lmsdiscrete", "ipndm_v", {.order = 4}},
-      {"resmultistep", "res", {.order = 2}}};
+  static const std::vector<SolverAlias> list{{"ddim", "euler"},
+                                             {"eulerdiscrete", "euler"},
+                                             {"edmeuler", "euler"},
+                                             {"flowmatcheuler", "euler"},
+                                             {"flowmatcheulerdiscrete", "euler"},
+                                             {"heundiscrete", "heun"},
+                                             {"dpm", "dpm2"},
+                                             {"kdpm2", "dpm2"},
+                                             {"kdpm2discrete", "dpm2"},
+                                             {"dpmsolver2", "dpm2"},
+                                             {"amedsolver", "amed"},
+                                             {"dpmpp2m", "dpmpp", {.order = 2, .lower_order_final = false}},
+                                             {"dpmpp3m", "dpmpp", {.order = 3}},
+                                             {"dpmsolverpp", "dpmpp"},
+                                             {"dpmsolvermultistep", "dpmpp", {.order = 2}},
+                                             {"dpmpp2s", "dpm_singlestep", {.order = 2, .target = Target::denoised}},
+                                             {"dpmpp3s", "dpm_singlestep", {.order = 3, .target = Target::denoised}},
+                                             {"dpmsolver3", "dpm_singlestep", {.order = 3, .target = Target::slope}},
+                                             {"unipcbh1", "unipc", {.variant = UniB::bh1}},
+                                             {"unipcbh2", "unipc", {.variant = UniB::bh2}},
+                                             {"unipcmultistep", "unipc", {.order = 2}},
+                                             {"deistab", "deis"},
+                                             {"deisrhoab", "ipndm_v"},
+                                             {"lmsdiscrete", "lms", {.order = 4}},
+                                             {"resmultistep", "res", {.order = 2}}};
   return list;
 }
 
 /// Whether a plain name is that of a sampler that adds noise at every step, or of one for distilled networks.
 inline bool is_stochastic(std::string_view plain) {
-  for (const std::string_view part :
-       {"ancestral", "sde", "lcm", "tcd", "restart", "sasolver", "cfgpp", "dpmfast", "dpmadaptive"})
+  for (const std::string_view part : {"ancestral", "sde", "lcm", "tcd", "restart", "sasolver", "cfgpp"})
     if (plain.find(part) != plain.npos) return true;
   return plain == "eulera" || plain == "dpm2a" || plain == "dpmpp2sa" || plain == "ddpm";
+}
+
+/// Where a plain name stands for a sampler that make_solver() cannot make: what makes it. Else empty.
+/// @param of_diffusers  the name is that of a class of diffusers
+inline std::string_view maker_of(std::string_view plain, bool of_diffusers) {
+  if (plain == "dpmfast") return "names of solvers on any schedule; DpmFast chooses its own steps";
+  if (plain == "dpmadaptive") return "names of solvers on any schedule; integrate_adaptive() chooses its own steps";
+  if (plain == "dpmsolversinglestep" || plain == "deismultistep" ||
+      (of_diffusers && (plain == "pndm" || plain == "ipndm")))
+    return "names of samplers that are the same in every program; io::from_diffusers() makes this class of diffusers";
+  return {};
 }
 
 /// Removes the last word, where there is more than that word.
@@ -100,7 +106,7 @@ inline SolverChoice solver_by_name(std::string_view name) {
   constexpr std::string_view function_prefix = "sample";  // of k-diffusion's functions: sample_euler
   std::string plain = detail::plain_name(name);
   SolverChoice choice;
-  detail::drop_last_word(plain, "scheduler");
+  const bool of_diffusers = detail::drop_last_word(plain, "scheduler");
   detail::drop_last_word(plain, "sampler");
   if (detail::drop_last_word(plain, "karras")) choice.schedule = "karras";
   else if (detail::drop_last_word(plain, "exponential")) choice.schedule = "log_uniform";
@@ -108,6 +114,9 @@ inline SolverChoice solver_by_name(std::string_view name) {
   if (name.starts_with("sample_")) plain.erase(0, function_prefix.size());
   require(!detail::is_stochastic(plain), "solver", name,
           "solvers of the ODE; this one adds noise, or belongs to distilled networks");
+
+  const std::string_view maker = detail::maker_of(plain, of_diffusers);
+  require(maker.empty(), "solver", name, maker);
 
   std::vector<std::string> known;
   for_each_solver([&](const SolverInfo& entry) {
@@ -154,6 +163,8 @@ std::string settings_text(const S& solver) {
   if constexpr (requires { solver.variant; }) t.add("variant", to_string(solver.variant));
   if constexpr (requires { solver.lower_order_final; })
     t.add("lower_order_final", solver.lower_order_final ? "true" : "false");
+  if constexpr (requires { solver.reaches_zero; })
+    if (solver.reaches_zero) t.add("reaches_zero", "true");
   if constexpr (requires { solver.uncorrected; }) t.add("uncorrected", solver.uncorrected);
   if constexpr (requires { solver.predictor.ratio; }) t.add("ratio", solver.predictor.ratio);
   if constexpr (requires { solver.r1; }) {
@@ -178,15 +189,27 @@ inline std::string describe(std::string_view solver, const SolverSettings& setti
   return text;
 }
 
+namespace detail {
+
+inline Schedule schedule_by_name(std::string_view name, const ScheduleSettings& settings, const ScheduleTable& table) {
+  return make_listed_schedule(
+      name, [plain = plain_name(name)](std::string_view known) { return plain_name(known) == plain; }, settings, table);
+}
+
+}  // namespace detail
+
 /// The schedule that other programs call by this name: schedule_list without case, spaces, dashes and underscores.
-/// Schedules at training steps need the network's table and end at 0; the others take their range and end from
-/// `settings`.
+/// With the network's table a schedule covers the table's range and ends at 0, as in those programs; schedules at
+/// training steps need it.
 /// @throws std::invalid_argument as make_schedule().
 inline Schedule schedule_by_name(std::string_view name, const ScheduleSettings& settings,
                                  const NoiseTable* table = nullptr) {
-  return detail::make_listed_schedule(
-      name, [plain = detail::plain_name(name)](std::string_view known) { return detail::plain_name(known) == plain; },
-      settings, table);
+  return detail::schedule_by_name(name, settings, {.noise = table});
+}
+
+/// The same for a flow: a schedule of flow times, for from_flow_native.
+inline Schedule schedule_by_name(std::string_view name, const ScheduleSettings& settings, const FlowTable* table) {
+  return detail::schedule_by_name(name, settings, {.flow = table});
 }
 
 }  // namespace fewstep

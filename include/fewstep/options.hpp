@@ -78,7 +78,8 @@ int evaluations(const S& solver, const Schedule& schedule, const Options& option
     const bool analytic = i == options.first_step && options.analytic_first_step;
     at.steps_left = schedule.steps() - i;
     at.remember = !analytic || options.analytic_in_history;
-    calls += schedule[i + 1] == 0 ? 1 : detail::step_evaluations(solver, at) - (analytic ? 1 : 0);
+    const bool replaced = schedule[i + 1] == 0 && !reaches_zero(solver);
+    calls += replaced ? 1 : detail::step_evaluations(solver, at) - (analytic ? 1 : 0);
   }
   return calls * per_call;
 }

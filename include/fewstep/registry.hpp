@@ -140,6 +140,9 @@ inline constexpr detail::SolverList solver_list{
     detail::solver_entry("ipndm_v", "Adams-Bashforth (iPNDM_v, LMS, rhoAB-DEIS)", "arXiv 2204.13902", {Setting::order},
                          {.orders = {2, 3, 4}},
                          [](const SolverSettings& s) { return Deis{s.order.value_or(4), Variable::sigma}; }),
+    detail::solver_entry(
+        "lms", "LMS", "k-diffusion", {Setting::order}, {.compare = false},
+        [](const SolverSettings& s) { return Deis{s.order.value_or(4), Variable::sigma, Target::slope, false, true}; }),
     detail::solver_entry("deis", "tAB-DEIS", "arXiv 2204.13902", {Setting::order}, {.orders = {2, 3, 4}},
                          [](const SolverSettings& s) { return Deis{s.order.value_or(3), Variable::time}; }),
     detail::solver_entry(

@@ -45,7 +45,7 @@ class Run : public detail::RunLoop<X> {
   /// @param x0  the state at level schedule[options.first_step], e.g. unit noise times that level
   /// @throws std::invalid_argument for an option, solver setting or state that is out of range.
   Run(const S& solver, D&& denoise, const Schedule& schedule, X x0, const Options& options = {})
-      : Loop(schedule, std::move(x0), options, checked(solver).evaluations() > 1),
+      : Loop(schedule, std::move(x0), options, {checked(solver).evaluations() > 1, fewstep::reaches_zero(solver)}),
         solver_(solver),
         denoise_(std::forward<D>(denoise)),
         model_(denoise_, target_of(solver_), this->options_.thresholding, &this->options_.stop),

@@ -36,6 +36,12 @@ X scaled_to_start(const X& noise, const Schedule& schedule, const Options& optio
   return x;
 }
 
+/// What the loop needs to know of the solver.
+struct LoopTraits {
+  bool several_evaluations;  ///< of the denoiser in a step
+  bool reaches_zero;         ///< the step to level 0 is the solver's
+};
+
 /// The part of a Run that depends on neither solver nor denoiser, and so is compiled once per state type.
 template <State X>
 class RunLoop {
@@ -51,9 +57,9 @@ class RunLoop {
     if (done()) return false;
     from_ = Level<X>(schedule_[index_]);
     to_ = Level<X>(schedule_[index_ + 1]);
-    const bool to_zero = schedule_[index_ + 1] == 0;
+    const bool to_zero = schedule_[index_ + 1] == 0 && !traits_.reaches_zero;
     // Only a step of several evaluations can be cancelled halfway.
-    const bool guarded = options_.stop && several_evaluations_ && !to_zero;
+    const bool guarded = options_.stop && traits_.several_evaluations && !to_zero;
     if (guarded) detail::copy(backup_, x);
     try {
       if (to_zero) replace_by_denoised();
@@ -102,11 +108,11 @@ class RunLoop {
   X x;  ///< the state at level schedule()[index()]
 
  protected:
-  RunLoop(const Schedule& schedule, X x0, const Options& options, bool several_evaluations)
+  RunLoop(const Schedule& schedule, X x0, const Options& options, LoopTraits traits)
       : x(std::move(x0)),
         schedule_(schedule),
         options_(options),
-        several_evaluations_(several_evaluations),
+        traits_(traits),
         first_(algebra<X>::like(valid(x))),
         backup_(algebra<X>::like(x)),
         index_(options_.first_step) {
@@ -123,7 +129,7 @@ class RunLoop {
 
   Schedule schedule_;
   Options options_;
-  bool several_evaluations_;  // of the denoiser in a step
+  LoopTraits traits_;
   X first_, backup_;
   Level<X> from_{0.}, to_{0.};
   std::size_t index_;

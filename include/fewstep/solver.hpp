@@ -61,6 +61,19 @@ constexpr bool is_multistep(const S& solver) {
   else return false;
 }
 
+/// Whether a solver makes the step to level 0 itself, for which the driver otherwise takes one denoising evaluation:
+/// its member `reaches_zero`, or, where it depends on another solver, the result of its function reaches_zero().
+/// Without either: false.
+template <class S>
+constexpr bool reaches_zero(const S& solver) {
+  if constexpr (requires {
+                  { solver.reaches_zero() } -> std::same_as<bool>;
+                })
+    return solver.reaches_zero();
+  else if constexpr (requires { static_cast<bool>(solver.reaches_zero); }) return solver.reaches_zero;
+  else return false;
+}
+
 /// The factor of x in a step from level t to level s, whatever the model predicts: s/t for an exponential step on
 /// denoised batches, 1 for a step on slopes. AMED's `direction_scale` multiplies the rest of the step only.
 template <class T>
@@ -139,6 +152,7 @@ void validate(const T& value) {
 /// Optional:
 ///   multistep             static constexpr bool: whether it extrapolates from earlier steps
 ///   fuses_slope           static constexpr bool: completes a pending slope by combine_first(), see Step::pending
+///   reaches_zero          bool: makes the step to level 0 itself, see reaches_zero()
 ///   sigma_scale(index)    factor between the network's level and the level at the left end of step `index`
 ///   per_sample            static constexpr bool: whether it may ask for one noise level per sample
 ///   validate()            throws std::invalid_argument for settings out of range

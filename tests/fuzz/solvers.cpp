@@ -2,6 +2,7 @@
 // and takes the evaluations that it declares.
 #include "fuzz.hpp"
 
+#include <fewstep/adaptive.hpp>
 #include <fewstep/fewstep.hpp>
 #include <fewstep/scalar.hpp>
 
@@ -42,11 +43,30 @@ Schedule draw_schedule(FuzzedDataProvider& input) {
   ScheduleSettings settings;
   settings.steps = input.ConsumeIntegralInRange(-1, 40);
   settings.rho = maybe<double>(input, [&] { return number(input); });
-  settings.sigma_min = number(input);
-  settings.sigma_max = number(input);
-  settings.end = input.ConsumeBool() ? End::zero : End::sigma_min;
+  settings.sigma_min = maybe<double>(input, [&] { return number(input); });
+  settings.sigma_max = maybe<double>(input, [&] { return number(input); });
+  settings.end = maybe<End>(input, [&] { return input.ConsumeBool() ? End::zero : End::sigma_min; });
   for (int i = input.ConsumeIntegralInRange(0, 6); i > 0; --i) settings.levels.push_back(number(input));
-  return make_schedule(names[input.ConsumeIntegralInRange<std::size_t>(0, names.size() - 1)], settings, &table);
+  const std::string_view name = names[input.ConsumeIntegralInRange<std::size_t>(0, names.size() - 1)];
+  if (input.ConsumeBool()) return make_schedule(name, settings, input.ConsumeBool() ? &table : nullptr);
+  const FlowTable flow{number(input), input.ConsumeIntegralInRange<std::size_t>(0, 2000)};
+  return make_schedule(name, settings, &flow);
+}
+
+/// A run that chooses its own steps.
+void run_adaptively(FuzzedDataProvider& input) {
+  AdaptiveOptions options{.order = input.ConsumeIntegralInRange(1, 4),
+                          .relative = number(input),
+                          .absolute = number(input),
+                          .first_step = number(input),
+                          .proportional = number(input),
+                          .integral = number(input),
+                          .derivative = number(input),
+                          .accept_safety = number(input),
+                          .most_evaluations = input.ConsumeIntegralInRange(0, 300)};
+  const double from = number(input), to = number(input);
+  const auto result = integrate_adaptive(fuzz::CheckedDenoiser{}, from, to, number(input), options);
+  if (result.evaluations > options.most_evaluations) fuzz::fail("more evaluations than allowed");
 }
 
 }  // namespace
@@ -54,6 +74,7 @@ Schedule draw_schedule(FuzzedDataProvider& input) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   FuzzedDataProvider input(data, size);
   fuzz::accepted([&] {
+    if (input.ConsumeIntegralInRange(0, 9) == 0) return run_adaptively(input);
     const AnySolver<double> solver = draw_solver(input);
     const Schedule schedule = draw_schedule(input);
     Options options{.analytic_first_step = input.ConsumeBool(),

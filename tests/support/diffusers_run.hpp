@@ -1,6 +1,8 @@
 // A case of a scheduler of diffusers: a configuration, the arguments of set_timesteps, and a run on data of two peaks.
 #pragma once
 
+#include "two_peaks.hpp"
+
 #include <fewstep/io/diffusers.hpp>
 #include <fewstep/run.hpp>
 #include <fewstep/scalar.hpp>
@@ -8,30 +10,12 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <vector>
 
 namespace fewstep::test {
 
-/// E[x0 | x0 + sigma n = x] for data 0.4 N(1, 0.2^2) + 0.6 N(-1, 0.3^2).
-inline double two_peaks(double x, double sigma) {
-  const double weights[] = {0.4, 0.6}, means[] = {1, -1}, deviations[] = {0.2, 0.3};
-  double logs[2], sum = 0, image = 0;
-  for (int k = 0; k < 2; ++k) {
-    const double variance = deviations[k] * deviations[k] + sigma * sigma, away = x - means[k];
-    logs[k] = std::log(weights[k]) - 0.5 * std::log(variance) - 0.5 * away * away / variance;
-  }
-  for (int k = 0; k < 2; ++k) {
-    const double share = std::exp(logs[k] - (std::max)(logs[0], logs[1]));
-    const double kept = deviations[k] * deviations[k] / (deviations[k] * deviations[k] + sigma * sigma);
-    sum += share;
-    image += share * (means[k] + kept * (x - means[k]));
-  }
-  return image / sum;
-}
-
-/// The same denoiser for a flow's states x_t.
+/// The denoiser of two peaks for a flow's states x_t.
 inline double two_peaks_of_flow(double x, double t) {
   constexpr double nearly_one = 1 - 1e-15;
   t = (std::min)(t, nearly_one);

@@ -130,6 +130,11 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
       if (have > 0) x.col(b) *= static_cast<Scalar>(1 + amount * (deviation(like.col(b)) / have - 1));
     }
   }
+  static double scaled_error(const X& a, const X& b, const X& c, double absolute, double relative) {
+    const auto size = (a.abs().max)(c.abs()).template cast<double>();
+    const auto difference = (a - b).template cast<double>();
+    return std::sqrt((difference / ((relative * size).max)(absolute)).square().mean());
+  }
   static std::vector<double> dot(const X& x, const X& y) {
     const auto product = [&](Eigen::Index i) {
       return static_cast<double>(x.data()[i]) * static_cast<double>(y.data()[i]);

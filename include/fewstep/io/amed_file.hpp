@@ -93,6 +93,7 @@ inline AmedNetwork network_of(const Safetensors& file, const JsonSettings& setti
 inline nlohmann::json settings_json(const AmedFile& file) {
   const SolverSettings& solver = file.solver_settings;
   const ScheduleSettings& schedule = file.schedule_settings;
+  const ScheduleRange range = fewstep::detail::schedule_range(schedule);
   nlohmann::json settings{{"scale_dir", file.network.direction_scale_range},
                           {"scale_time", file.network.sigma_scale_range},
                           {"solver", file.solver},
@@ -103,9 +104,9 @@ inline nlohmann::json settings_json(const AmedFile& file) {
                           {"schedule", file.schedule},
                           {"steps", schedule.steps},
                           {"rho", optional_json(schedule.rho)},
-                          {"sigma_min", schedule.sigma_min},
-                          {"sigma_max", schedule.sigma_max},
-                          {"end_at_zero", schedule.end == End::zero},
+                          {"sigma_min", range.sigma_min},
+                          {"sigma_max", range.sigma_max},
+                          {"end_at_zero", range.end == End::zero},
                           {"levels", schedule.levels},
                           {"afs", file.analytic_first_step},
                           {"afs_in_history", file.analytic_in_history},
@@ -125,14 +126,19 @@ inline SolverSettings solver_settings_of(const JsonSettings& settings, int versi
   return solver;
 }
 
-inline ScheduleSettings schedule_settings_of(const JsonSettings& settings) {
+/// Files have a range for every schedule, also for those that lack one.
+inline ScheduleSettings schedule_settings_of(const JsonSettings& settings, std::string_view schedule) {
   fewstep::detail::require_steps(settings.get<int>("steps"));
-  return {.steps = settings.get<int>("steps"),
-          .rho = settings.find<double>("rho"),
-          .sigma_min = settings.get<double>("sigma_min"),
-          .sigma_max = settings.get<double>("sigma_max"),
-          .end = settings.get<bool>("end_at_zero") ? End::zero : End::sigma_min,
-          .levels = settings.get("levels", std::vector<double>())};
+  ScheduleSettings read{.steps = settings.get<int>("steps"),
+                        .rho = settings.find<double>("rho"),
+                        .levels = settings.get("levels", std::vector<double>())};
+  const double sigma_min = settings.get<double>("sigma_min"), sigma_max = settings.get<double>("sigma_max");
+  const End end = settings.get<bool>("end_at_zero") ? End::zero : End::sigma_min;
+  if (!is_range_schedule(schedule)) return read;
+  read.sigma_min = sigma_min;
+  read.sigma_max = sigma_max;
+  read.end = end;
+  return read;
 }
 
 inline AmedFile amed_file_from(const Safetensors& raw) {
@@ -140,8 +146,9 @@ inline AmedFile amed_file_from(const Safetensors& raw) {
   require(!raw.text("settings").empty(), "settings", "missing", "the settings of a predictor, in the metadata");
   const nlohmann::json json = parse_json(raw.text("settings"));
   const JsonSettings settings(json);
-  AmedFile file{network_of(raw, settings), settings.get<std::string>("solver"), settings.get<std::string>("schedule"),
-                solver_settings_of(settings, version), schedule_settings_of(settings)};
+  const std::string schedule = settings.get<std::string>("schedule");
+  AmedFile file{network_of(raw, settings), settings.get<std::string>("solver"), schedule,
+                solver_settings_of(settings, version), schedule_settings_of(settings, schedule)};
   if (settings.has("table")) file.table = table_from_json(json.at("table")).table;
   file.analytic_first_step = settings.get<bool>("afs");
   file.analytic_in_history = settings.get<bool>("afs_in_history");

@@ -38,6 +38,10 @@ struct DeisUpTo {
   Target target = Target::slope;
   bool lower_order_final = false;  ///< true: the order of a step is at most the number of remaining steps
 
+  /// Variable::sigma only: a step to level 0 extrapolates too, as in LMS of k-diffusion and diffusers, instead of
+  /// taking the denoised batch.
+  bool reaches_zero = false;
+
   static constexpr std::size_t max_order = highest_order;
   static constexpr bool multistep = true, fuses_slope = true;
   static constexpr int evaluations() { return 1; }
@@ -45,6 +49,8 @@ struct DeisUpTo {
     require(order >= 1 && order <= static_cast<int>(max_order), "Deis::order", order, {"1 to ", max_order});
     require(variable != Variable::sigma || target == Target::slope, "Deis::target", "denoised",
             "slope where the variable is sigma");
+    require(variable == Variable::sigma || !reaches_zero, "Deis::reaches_zero", true,
+            "false unless the variable is sigma");
   }
   template <State X>
   History<X> memory(const X& x) const {

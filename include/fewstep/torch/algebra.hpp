@@ -113,6 +113,10 @@ struct algebra<torch::Tensor> {
     const X have = deviation(x);
     x = x * torch::where(have > 0, 1 + amount * (deviation(like) / have - 1), torch::ones_like(have));
   }
+  static double scaled_error(const X& a, const X& b, const X& c, double absolute, double relative) {
+    const X size = torch::maximum(a.abs(), c.abs()).to(torch::kFloat64);
+    return ((a - b).to(torch::kFloat64) / (relative * size).clamp_min(absolute)).square().mean().sqrt().item<double>();
+  }
   static std::vector<double> dot(const X& x, const X& y) { return sample_sums(x.to(torch::kFloat64) * y); }
   static std::vector<double> sum_abs(const X& x) { return sample_sums(x.to(torch::kFloat64).abs()); }
   static level level_per_sample(const std::vector<double>& values) {

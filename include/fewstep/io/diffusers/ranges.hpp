@@ -2,7 +2,7 @@
 #pragma once
 
 #include "../../errors.hpp"
-#include "../../schedules/training_steps.hpp"
+#include "../../schedules/beta_quantiles.hpp"
 #include "settings.hpp"
 
 #include <cmath>
