@@ -128,6 +128,7 @@ class PairedSteps {
 /// The run of integrate_adaptive().
 template <State X, class D>
 void run_adaptive(D& denoise, double to, const AdaptiveOptions& options, AdaptiveResult<X>& result) {
+  using std::swap;                  // or the state's own
   constexpr double reached = 1e-5;  // in log(sigma)
   [[maybe_unused]] const typename algebra<X>::inference mode(true);
   PairedSteps<X, D> steps(options, denoise, result.x);
@@ -155,8 +156,8 @@ void run_adaptive(D& denoise, double to, const AdaptiveOptions& options, Adaptiv
       place = next;
       level = next_level;
       result.levels.push_back(level);
-      std::swap(previous, steps.low());
-      std::swap(result.x, steps.high());
+      swap(previous, steps.low());
+      swap(result.x, steps.high());
     }
   } catch (const Cancelled&) {
     result.status = Status::cancelled;

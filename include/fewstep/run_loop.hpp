@@ -54,6 +54,7 @@ class RunLoop {
   /// Makes one step. What the denoiser throws passes through.
   /// @return false if there was no step left, the run was cancelled, or Check::every_step found a number not finite
   bool advance() {
+    using std::swap;  // or the state's own
     if (done()) return false;
     from_ = Level<X>(schedule_[index_]);
     to_ = Level<X>(schedule_[index_ + 1]);
@@ -65,7 +66,7 @@ class RunLoop {
       if (to_zero) replace_by_denoised();
       else step();
     } catch (const detail::Cancelled&) {
-      if (guarded) std::swap(x, backup_);
+      if (guarded) swap(x, backup_);
       status_ = Status::cancelled;
       return false;
     }
@@ -142,7 +143,8 @@ class RunLoop {
   }
   void replace_by_denoised() {
     denoised(first_);
-    std::swap(x, first_);
+    using std::swap;
+    swap(x, first_);
   }
 };
 

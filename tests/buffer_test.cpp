@@ -1,0 +1,127 @@
+// States over contiguous numbers: the laws, the caller's memory, and the same bits as Eigen arrays.
+#include "support/laws.hpp"
+
+#include <fewstep/buffer.hpp>
+#include <fewstep/buffer/laws.hpp>
+#include <fewstep/fitting/tabulate.hpp>
+
+#include <array>
+#include <cstring>
+#include <utility>
+
+using namespace fewstep;
+using test::message_of;
+
+namespace {
+
+/// E[x0 | x] for data N(0.3, 0.25), in any form.
+template <class X>
+void denoise_normal(const X& x, double sigma, X& out) {
+  using T = typename X::Scalar;
+  const T keep = static_cast<T>(0.25 / (0.25 + sigma * sigma));
+  for (std::ptrdiff_t i = 0; i < static_cast<std::ptrdiff_t>(x.size()); ++i)
+    out.data()[i] = T(0.3) + keep * (x.data()[i] - T(0.3));
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("every solver obeys the laws on buffers", "", Buffer<float>, Buffer<double>) {
+  test::hold(laws::check_denoiser<TestType>(laws::elementwise<TestType>(laws::TwoPeaks{})));
+  test::hold_for_every_solver<TestType>();
+}
+
+TEMPLATE_TEST_CASE("buffers give the bits of Eigen arrays", "", float, double) {
+  using T = TestType;
+  using Eigen = ::Eigen::Array<T, ::Eigen::Dynamic, ::Eigen::Dynamic>;
+  const auto arrays = test::configurations<Eigen>();
+  const auto buffers = test::configurations<Buffer<T>>();
+  for (const std::size_t numbers : {1, 15, 16, 50}) {
+    const Eigen start = noise<T>({1, 2, 3}, static_cast<::Eigen::Index>(numbers));
+    const Buffer<T> same = buffer_noise<T>({1, 2, 3}, numbers);
+    CHECK(std::memcmp(start.data(), same.data(), same.size() * sizeof(T)) == 0);
+    for (std::size_t i = 0; i < arrays.size(); ++i) {
+      INFO(arrays[i].label << ", " << numbers << " numbers");
+      for (const Schedule& schedule : {karras({.steps = 5}), log_uniform({.steps = 4, .end = End::zero})}) {
+        const auto a = sample(arrays[i].solver, denoise_normal<Eigen>, schedule, start);
+        const auto b = sample(buffers[i].solver, denoise_normal<Buffer<T>>, schedule, same);
+        CHECK(std::memcmp(a.x.data(), b.x.data(), b.x.size() * sizeof(T)) == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("a run on a view writes its result into the caller's memory") {
+  std::array<float, 6> memory{};
+  for (const End end : {End::sigma_min, End::zero})
+    for (const auto& [label, solver] : test::configurations<Buffer<float>>()) {
+      INFO(label);
+      const Schedule schedule = karras({.steps = 4, .end = end});
+      Buffer<float> start = buffer_noise({5, 6}, 3);
+      for (float& v : start) v *= 80;
+      const auto want = integrate(solver, denoise_normal<Buffer<float>>, schedule, start);
+      std::copy(start.begin(), start.end(), memory.begin());
+      const auto got =
+          integrate(solver, denoise_normal<Buffer<float>>, schedule, Buffer<float>::view(memory, 2));
+      CHECK(got.x.is_view());
+      CHECK(got.x.data() == memory.data());
+      CHECK(std::equal(memory.begin(), memory.end(), want.x.begin()));
+    }
+  std::copy_n(buffer_noise({7}, 6).begin(), 6, memory.begin());
+  Buffer<float> x = Buffer<float>::view(memory);
+  const Buffer<float> copy = x;
+  CHECK(!copy.is_view());
+  const auto result = integrate_adaptive(denoise_normal<Buffer<float>>, 1, 0.1, std::move(x));
+  CHECK(result.x.data() == memory.data());
+  CHECK(!std::equal(memory.begin(), memory.end(), copy.begin()));
+}
+
+TEST_CASE("a cancelled run on a view restores the last completed step") {
+  std::array<double, 4> memory{1, -2, 3, 4};
+  int calls = 0;
+  const Options options{.stop = [&] { return ++calls > 3; }};
+  const auto result = integrate(Heun{}, denoise_normal<Buffer<double>>, karras({.steps = 4}),
+                                Buffer<double>::view(memory), options);
+  CHECK(result.status == Status::cancelled);
+  CHECK(result.steps == 1);
+  const auto one = integrate(Heun{}, denoise_normal<Buffer<double>>, karras({.steps = 4}),
+                             Buffer<double>({1, -2, 3, 4}), {.last_step = 1});
+  CHECK(std::equal(memory.begin(), memory.end(), one.x.begin()));
+}
+
+TEST_CASE("buffers of wrong sizes are refused") {
+  CHECK(message_of([] { Buffer<float>(std::vector<float>(5), 2); }) ==
+        "samples is 2; allowed: divisors of the state's size, 5");
+  CHECK(message_of([] { Buffer<float>(std::vector<float>()); }) == "the state's size is 0; allowed: 1 or more");
+  std::array<float, 4> memory{};
+  CHECK(message_of([&] { Buffer<float>::view(memory, 0); }) ==
+        "samples is 0; allowed: divisors of the state's size, 4");
+  CHECK(message_of([&] {
+          Buffer<float> seen = Buffer<float>::view(memory);
+          seen = Buffer<float>(std::vector<float>(3));
+        }) == "the size of a denoised batch is 3; allowed: 4, as the state");
+  const auto shrinks = [](const Buffer<float>&, double) { return Buffer<float>(std::vector<float>(3)); };
+  CHECK(message_of([&] { integrate(Euler{}, shrinks, karras({.steps = 2}), Buffer<float>(std::vector<float>(4))); }) ==
+        "the size of a denoised batch is 3; allowed: 4, as the state");
+}
+
+TEST_CASE("guidance, clamping and known parts on buffers") {
+  using X = Buffer<double>;
+  const auto constant = [](double v) {
+    return [v](const X& x, double, X& out) { std::fill_n(out.data(), x.size(), v); };
+  };
+  const X x({1, 2, 3, 4, 5, 6}, 2);
+  const auto at = [&](const auto& denoise, double sigma) {
+    X out = algebra<X>::like(x);
+    denoise(x, sigma, out);
+    return std::vector<double>(out.begin(), out.end());
+  };
+  CHECK(at(guided(constant(2), constant(1), {.scale = 3}), 1) == std::vector<double>(6, 4));
+  CHECK(at(clamped(constant(2), -1, 1), 1) == std::vector<double>(6, 1));
+  CHECK(at(inpainted(constant(2), X({7, 8, 9}), X({1, 0, 0.5})), 1) == std::vector<double>{7, 2, 5.5, 7, 2, 5.5});
+  CHECK_THAT(message_of([&] { at(inpainted(constant(2), X({7, 8}), X({1, 0, 1})), 1); }),
+             Catch::Contains("the shape of `known` is 1 x 2; allowed: 2 x 3, or one sample"));
+  const auto doubled = [](const X& both, double, X& out) {
+    for (std::size_t i = 0; i < both.size(); ++i) out[i] = both[i] * (i < both.size() / 2 ? 1 : 2);
+  };
+  CHECK(at(guided_batch(doubled, {.scale = 2}), 1) == std::vector<double>{3, 6, 9, 12, 15, 18});
+}
