@@ -24,13 +24,15 @@ extern "C" void* malloc(std::size_t size) {
 
 namespace fewstep::benchmarks {
 
-void allocation_count() {
-  using X = Eigen::ArrayXXf;
+namespace {
+
+template <class X>
+void count_allocations(const char* state) {
   std::size_t solvers = 0, most = 0;
   const Schedule schedule = karras({.steps = 12});
   const auto count = [&](const AnySolver<X>& solver) {
     const Cheap<X> denoise;
-    Run run(solver, denoise, schedule, X(X::Constant(112, 4, 80)));
+    Run run(solver, denoise, schedule, constant<X>(112, 4, 80));
     run.advance();
     const std::size_t before = allocations;
     while (run.advance()) {
@@ -41,7 +43,15 @@ void allocation_count() {
   };
   for_each_solver([&](const auto& entry) { count(entry.make({})); });
   count(tabulate(Ipndm{.order = 3}, schedule));
-  std::printf("| solvers | most allocations in 11 steps |\n|---|---|\n| %zu and a table | %zu |\n", solvers - 1, most);
+  std::printf("| %s | %zu and a table | %zu |\n", state, solvers - 1, most);
+}
+
+}  // namespace
+
+void allocation_count() {
+  std::printf("| state | solvers | most allocations in 11 steps |\n|---|---|---|\n");
+  count_allocations<Eigen::ArrayXXf>("Eigen array");
+  count_allocations<Buffer<float>>("buffer");
 }
 
 }  // namespace fewstep::benchmarks

@@ -25,7 +25,8 @@ double hand_written_euler(const Problem<X>& problem) {
     const auto inverse = static_cast<Scalar>(1 / schedule[i]), h = static_cast<Scalar>(schedule[i + 1] - schedule[i]);
     Scalar* __restrict x = state.data();
     const Scalar* __restrict denoised = output.data();
-    for (Eigen::Index k = 0, size = state.size(); k < size; ++k) x[k] += h * ((x[k] - denoised[k]) * inverse);
+    for (Eigen::Index k = 0, size = static_cast<Eigen::Index>(state.size()); k < size; ++k)
+      x[k] += h * ((x[k] - denoised[k]) * inverse);
   }
   return (cpu_seconds() - start) / static_cast<double>(schedule.steps() - warm_up);
 }
@@ -39,7 +40,8 @@ double hand_written_ipndm(const Problem<X>& problem) {
   const Scattered scattered(problem.start);
   const Cheap<X> denoise;
   X state = problem.start;
-  const X zero = state * Scalar(0);
+  X zero = state;
+  for (Eigen::Index k = 0; k < static_cast<Eigen::Index>(zero.size()); ++k) zero.data()[k] = 0;
   std::array<X, 3> slopes{zero, zero, zero};
   double start = 0;
   for (std::size_t i = 0; i < schedule.steps(); ++i) {
@@ -51,7 +53,7 @@ double hand_written_ipndm(const Problem<X>& problem) {
     const auto w0 = static_cast<Scalar>(23 * h), w1 = static_cast<Scalar>(-16 * h), w2 = static_cast<Scalar>(5 * h);
     Scalar* __restrict x = state.data(), * __restrict d0 = output.data();
     const Scalar* __restrict d1 = past.data(), * __restrict d2 = older.data();
-    for (Eigen::Index k = 0, size = state.size(); k < size; ++k) {
+    for (Eigen::Index k = 0, size = static_cast<Eigen::Index>(state.size()); k < size; ++k) {
       d0[k] = (x[k] - d0[k]) * inverse;
       x[k] += w0 * d0[k] + w1 * d1[k] + w2 * d2[k];
     }

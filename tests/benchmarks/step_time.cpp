@@ -49,6 +49,9 @@ void step_time() {
   against_hand_written<Dynamic>("3x64x64, batch 16", 3 * 64 * 64, 16);
   against_hand_written<Dynamic>("4x64x64, batch 64", 4 * 64 * 64, 64);
   against_hand_written<Dynamic>("3x256x256, batch 16", 3 * 256 * 256, 16);
+  against_hand_written<Buffer<float>>("buffer, 112", 112, 1);
+  against_hand_written<Buffer<float>>("buffer, 3x32x32", 3 * 32 * 32, 1);
+  against_hand_written<Buffer<float>>("buffer, 4x64x64, batch 64", 4 * 64 * 64, 64);
 }
 
 void solver_time() {

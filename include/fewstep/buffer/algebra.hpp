@@ -168,10 +168,10 @@ struct algebra<Buffer<T>> {
     return each;
   }
 
-  /// @param first, pending  of combine_first(), else null
-  template <class At, class W, std::size_t n, std::size_t... L, std::size_t... K>
+  /// @param first, pending  of combine_first(); nullptr, by type, for a plain sum
+  template <class At, class W, std::size_t n, std::size_t... L, std::size_t... K, class First>
   static void add_terms(X& out, const At& at, W& weights, const X* const (&terms)[n], std::index_sequence<L...>,
-                        std::index_sequence<K...>, X* first, const level* pending) {
+                        std::index_sequence<K...>, [[maybe_unused]] First first, const level* pending) {
     for (std::size_t k = 1; k < n; ++k)
       require(terms[k]->size() == terms[0]->size(), "the size of a denoised batch", terms[k]->size(),
               {terms[0]->size(), ", as the state"});
@@ -183,8 +183,13 @@ struct algebra<Buffer<T>> {
       static_assert(detail::pack_size<std::remove_const_t<decltype(w)>> == n, "combine: one weight per term");
       const T* const from[] = {terms[K]->data() + b * size...};
       const T factors[] = {factor(detail::element<K>(w))...};
-      detail::sum_terms(out.data() + b * size, size, from, factors, pending ? first->data() + b * size : nullptr,
-                        pending ? factor(1 / (*pending)[b]) : T(0));
+      if constexpr (n > 1 && std::is_pointer_v<First>)
+        if (pending) {
+          detail::slope_and_sum(out.data() + b * size, first->data() + b * size, factor(1 / (*pending)[b]), size, from,
+                                factors);
+          continue;
+        }
+      detail::weighted_sum(out.data() + b * size, size, from, factors);
     }
   }
 };

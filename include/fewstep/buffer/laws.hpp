@@ -29,9 +29,7 @@ struct probe<Buffer<T>> {
     for (std::size_t b = 0; b < x.samples(); ++b) rows.emplace_back(x.sample(b).begin(), x.sample(b).end());
     return rows;
   }
-  static BufferLevel levels(const std::vector<double>& values) {
-    return algebra<Buffer<T>>::level_per_sample(values);
-  }
+  static BufferLevel levels(const std::vector<double>& values) { return algebra<Buffer<T>>::level_per_sample(values); }
   static double level(const BufferLevel& t, std::size_t b) { return t[b]; }
   static Buffer<T> features(const Rows& rows) { return make(rows); }
 };
