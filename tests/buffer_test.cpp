@@ -1,5 +1,6 @@
 // States over contiguous numbers: the laws, the caller's memory, and the same bits as Eigen arrays.
 #include "support/laws.hpp"
+#include "support/two_peaks.hpp"
 
 #include <fewstep/buffer.hpp>
 #include <fewstep/buffer/laws.hpp>
@@ -60,8 +61,7 @@ TEST_CASE("a run on a view writes its result into the caller's memory") {
       for (float& v : start) v *= 80;
       const auto want = integrate(solver, denoise_normal<Buffer<float>>, schedule, start);
       std::copy(start.begin(), start.end(), memory.begin());
-      const auto got =
-          integrate(solver, denoise_normal<Buffer<float>>, schedule, Buffer<float>::view(memory, 2));
+      const auto got = integrate(solver, denoise_normal<Buffer<float>>, schedule, Buffer<float>::view(memory, 2));
       CHECK(got.x.is_view());
       CHECK(got.x.data() == memory.data());
       CHECK(std::equal(memory.begin(), memory.end(), want.x.begin()));
@@ -79,13 +79,44 @@ TEST_CASE("a cancelled run on a view restores the last completed step") {
   std::array<double, 4> memory{1, -2, 3, 4};
   int calls = 0;
   const Options options{.stop = [&] { return ++calls > 3; }};
-  const auto result = integrate(Heun{}, denoise_normal<Buffer<double>>, karras({.steps = 4}),
-                                Buffer<double>::view(memory), options);
+  const auto result =
+      integrate(Heun{}, denoise_normal<Buffer<double>>, karras({.steps = 4}), Buffer<double>::view(memory), options);
   CHECK(result.status == Status::cancelled);
   CHECK(result.steps == 1);
   const auto one = integrate(Heun{}, denoise_normal<Buffer<double>>, karras({.steps = 4}),
                              Buffer<double>({1, -2, 3, 4}), {.last_step = 1});
   CHECK(std::equal(memory.begin(), memory.end(), one.x.begin()));
+}
+
+TEST_CASE("after_step keeps known parts exact, and observers see the denoised batch") {
+  using X = Buffer<double>;
+  const auto put = after_step<X>([](X& x, double sigma) { x[0] = 5 + sigma; });
+  for (const auto& [label, solver] : test::configurations<X>())
+    for (const bool analytic : {false, true}) {
+      INFO(label << (analytic ? ", AFS" : ""));
+      const Schedule schedule({4, 2, 1, 0});
+      std::size_t seen = 0;
+      X before({1, 2, 3});
+      const auto observe = [&](const Snapshot<X>& s) {
+        ++seen;
+        CHECK(s.x[0] == 5 + s.to);
+        REQUIRE(s.denoised);
+        X want = algebra<X>::like(before);
+        if (analytic && s.index == 0)
+          for (std::size_t i = 0; i < 3; ++i) want[i] = before[i] * (1 - s.from / std::sqrt(1 + s.from * s.from));
+        else denoise_normal(before, s.from, want);
+        for (std::size_t i = 0; i < 3; ++i) CHECK((*s.denoised)[i] == Approx(want[i]).epsilon(1e-12));
+        before = s.x;
+      };
+      const Options options{.analytic_first_step = analytic, .after_step = put, .keep_denoised = true};
+      const auto result = integrate(solver, denoise_normal<X>, schedule, before, options, observe);
+      CHECK(seen == 3);
+      CHECK(result.x[0] == 5);
+    }
+  const auto unseen = [](const Snapshot<X>& s) { CHECK(s.denoised == nullptr); };
+  integrate(Euler{}, denoise_normal<X>, Schedule({2, 1}), X({1, 2}), {}, unseen);
+  CHECK(message_of([&] { integrate(Euler{}, test::two_peaks, Schedule({2, 1}), 3., {.after_step = put}); }) ==
+        "after_step is a function of another type of state; allowed: one of the run's type");
 }
 
 TEST_CASE("buffers of wrong sizes are refused") {

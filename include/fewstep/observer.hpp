@@ -17,6 +17,7 @@ struct Snapshot {
   double from, to;    ///< noise levels of the step
   int evaluations;    ///< calls of the denoiser so far
   const X& x;         ///< the state at level `to`
+  const X* denoised;  ///< the denoised batch at the step's first level, where Options::keep_denoised is set; else null
 };
 
 /// Any callable (const Snapshot<X>&). One that returns bool cancels the run by returning false.

@@ -11,8 +11,10 @@
 #include <cstddef>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 namespace fewstep {
 
@@ -20,6 +22,46 @@ namespace fewstep {
 /// each but names the step.
 enum class Check { off, end, every_step };
 constexpr std::array<std::string_view, 3> names_of(Check) { return {"off", "end", "every_step"}; }
+
+/// A function that changes the state after each step, for Options::after_step; made by after_step().
+class AfterStep {
+ public:
+  AfterStep() = default;
+  explicit operator bool() const { return held_ != nullptr; }
+
+  /// Calls the function.
+  /// @throws std::invalid_argument where it is for another type of state.
+  template <class X>
+  void operator()(X& x, double sigma) const {
+    const auto* held = dynamic_cast<const Held<X>*>(held_.get());
+    require(held, "after_step", "a function of another type of state", "one of the run's type");
+    held->change(x, sigma);
+  }
+
+ private:
+  template <class X>
+  friend AfterStep after_step(std::function<void(X& x, double sigma)> change);
+
+  struct Base {
+    virtual ~Base() = default;
+  };
+  template <class X>
+  struct Held final : Base {
+    std::function<void(X&, double)> change;
+    explicit Held(std::function<void(X&, double)> f) : change(std::move(f)) {}
+  };
+  std::shared_ptr<const Base> held_;
+};
+
+/// Options{.after_step = after_step<X>([&](X& x, double sigma) { ... })}: what the run does to its state after each
+/// step, for example to keep known parts exact.
+/// @param change  called with the state and the level that it has reached; what it throws passes through
+template <class X>
+AfterStep after_step(std::function<void(X& x, double sigma)> change) {
+  AfterStep made;
+  made.held_ = std::make_shared<AfterStep::Held<X>>(std::move(change));
+  return made;
+}
 
 /// Options of sample(), integrate() and Run. The defaults run the whole schedule as the papers do.
 struct Options {
@@ -42,6 +84,10 @@ struct Options {
   /// Called before each evaluation; true ends the run with the state after the last completed step
   /// (Status::cancelled).
   std::function<bool()> stop = {};
+  /// Changes the state after each step, before an observer sees it.
+  AfterStep after_step = {};
+  /// Whether observers receive the denoised batch of each step (Snapshot::denoised), which costs a pass over the state.
+  bool keep_denoised = false;
   /// Whether sample() and integrate() record gradients. Run leaves this to the caller.
   bool gradients = false;
 };

@@ -90,6 +90,7 @@ class Run : public detail::RunLoop<X> {
     const bool pending = fuses_slope_ && !analytic;
     if (analytic) model_.analytic(x, from, first);
     else model_(x, Level<X>(detail::sigma_scale(solver_, index) * schedule[index]), from, first, pending);
+    this->keep_denoised(pending || target_of(solver_) == Target::denoised);
     ModelRef<X> model(model_);
     solver_.step(Step<X>{from, this->to_, index, schedule.steps(), remember, pending}, x, first, model, memory_);
   }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -70,6 +71,7 @@ class RunLoop {
       status_ = Status::cancelled;
       return false;
     }
+    if (options_.after_step) options_.after_step(x, schedule_[index_ + 1]);
     if (options_.check == Check::every_step && !algebra<X>::finite(x)) {
       status_ = Status::non_finite;
       return false;
@@ -103,7 +105,13 @@ class RunLoop {
   virtual int total_evaluations() const = 0;  ///< network evaluations in these calls
   /// The step just made; call after advance() returned true.
   Snapshot<X> snapshot() const {
-    return {index_ - 1, schedule_.steps(), schedule_[index_ - 1], schedule_[index_], evaluations(), x};
+    return {index_ - 1,
+            schedule_.steps(),
+            schedule_[index_ - 1],
+            schedule_[index_],
+            evaluations(),
+            x,
+            denoised_ ? &*denoised_ : nullptr};
   }
 
   X x;  ///< the state at level schedule()[index()]
@@ -119,6 +127,7 @@ class RunLoop {
         index_(options_.first_step) {
     options_.last_step = (std::min)(options_.last_step, schedule_.steps());
     detail::validate(options_, schedule_);
+    if (options_.keep_denoised) denoised_.emplace(algebra<X>::like(x));
   }
   RunLoop(const RunLoop&) = default;
   ~RunLoop() = default;
@@ -128,10 +137,19 @@ class RunLoop {
   /// Evaluates the target at the left end and makes the solver's step.
   virtual void step() = 0;
 
+  /// Keeps the denoised batch of a step for observers.
+  /// @param given  whether first_ is that batch, not a slope
+  void keep_denoised(bool given) {
+    if (!denoised_) return;
+    if (given) return detail::copy(*denoised_, first_);
+    combine(*denoised_, levels(from_), [](const auto& t) { return Pack{unit, -1. * t}; }, x, first_);
+  }
+
   Schedule schedule_;
   Options options_;
   LoopTraits traits_;
   X first_, backup_;
+  std::optional<X> denoised_;  // for observers
   Level<X> from_{0.}, to_{0.};
   std::size_t index_;
   Status status_ = Status::running;
@@ -143,6 +161,7 @@ class RunLoop {
   }
   void replace_by_denoised() {
     denoised(first_);
+    if (denoised_) detail::copy(*denoised_, first_);
     using std::swap;
     swap(x, first_);
   }

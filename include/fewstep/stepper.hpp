@@ -64,8 +64,8 @@ class Stepper {
   Stepper(const S& solver, Make make_denoiser, const Schedule& schedule, X x, Options options = {})
       : call_(std::make_shared<Call>(Call{algebra<X>::like(x)})), unused_(algebra<X>::like(x)) {
     options.stop = {};
-    held_ = std::make_unique<Held<S, std::invoke_result_t<Make&, Network>>>(
-        solver, make_denoiser(Network(call_)), schedule, std::move(x), options);
+    held_ = std::make_unique<Held<S, std::invoke_result_t<Make&, Network>>>(solver, make_denoiser(Network(call_)),
+                                                                            schedule, std::move(x), options);
     ask();
   }
 
