@@ -2,6 +2,7 @@
 #include "support/laws.hpp"
 #include "support/two_peaks.hpp"
 
+#include <fewstep/adaptive.hpp>
 #include <fewstep/buffer.hpp>
 #include <fewstep/buffer/laws.hpp>
 #include <fewstep/fitting/tabulate.hpp>
@@ -141,7 +142,7 @@ TEST_CASE("guidance, clamping and known parts on buffers") {
     return [v](const X& x, double, X& out) { std::fill_n(out.data(), x.size(), v); };
   };
   const X x({1, 2, 3, 4, 5, 6}, 2);
-  const auto at = [&](const auto& denoise, double sigma) {
+  const auto at = [&](auto denoise, double sigma) {
     X out = algebra<X>::like(x);
     denoise(x, sigma, out);
     return std::vector<double>(out.begin(), out.end());
@@ -154,5 +155,32 @@ TEST_CASE("guidance, clamping and known parts on buffers") {
   const auto doubled = [](const X& both, double, X& out) {
     for (std::size_t i = 0; i < both.size(); ++i) out[i] = both[i] * (i < both.size() / 2 ? 1 : 2);
   };
+  const auto rising = [](double factor) {
+    return [factor](const X& v, double, X& out) {
+      for (std::size_t i = 0; i < v.size(); ++i) out[i] = factor * static_cast<double>(i % 3);
+    };
+  };
+  // The conditional batch deviates by twice the unconditional one; rescaled, guidance keeps its deviation.
+  CHECK(at(guided(rising(2), rising(1), {.scale = 3, .rescale = 1}), 1)[5] == Approx(4));
+  const auto same_as_eigen = [&](const auto& make) {
+    const auto of = [&]<class State>(State) {
+      return make(
+          [](const State& v, double, State& out) {
+            for (int i = 0; i < 6; ++i) out.data()[i] = 0.3 * v.data()[i] + (i % 3);
+          },
+          [](const State& v, double, State& out) {
+            for (int i = 0; i < 6; ++i) out.data()[i] = 0.1 * v.data()[i] - (i % 2);
+          });
+    };
+    Eigen::ArrayXXd y(3, 2), out(3, 2);
+    y << 1, 4, 2, 5, 3, 6;
+    of(y)(y, 1., out);
+    const std::vector<double> got = at(of(X()), 1);
+    for (std::size_t i = 0; i < 6; ++i) CHECK(got[i] == Approx(out.data()[i]).epsilon(1e-14));
+  };
+  same_as_eigen([](auto yes, auto no) { return guided_zero_star(yes, no, {.scale = 3}); });
+  same_as_eigen([](auto yes, auto no) { return guided_by_projection(yes, no, {.scale = 3, .largest_norm = 0.5}); });
+  const BufferLevel each = algebra<X>::twice(algebra<X>::level_per_sample({1, 2}));
+  CHECK((each.size() == 4 && each[0] == 1 && each[3] == 2));
   CHECK(at(guided_batch(doubled, {.scale = 2}), 1) == std::vector<double>{3, 6, 9, 12, 15, 18});
 }

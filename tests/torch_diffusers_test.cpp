@@ -47,7 +47,31 @@ void check_on_tensors(const nlohmann::json& c) {
   }
 }
 
+/// Nothing that a solver remembers carries gradients after detach().
+void check_detach(const nlohmann::json& c) {
+  const auto made = io::from_diffusers<Tensor>(c.at("config"), {.num_inference_steps = 6, .single = false});
+  const auto half = [](const Tensor& x, double) -> Tensor { return 0.5 * x; };
+  const Tensor start = made.schedule[0] * torch::tensor({{-0.5}, {0.3}}, torch::kFloat64);
+  Run run(made.solver, half, made.schedule, start.clone().requires_grad_(), made.options);
+  for (int i = 0; i < 3; ++i) run.advance();
+  CHECK(run.x.requires_grad());
+  run.detach();
+  while (run.advance()) {
+  }
+  CHECK_FALSE(run.x.requires_grad());
+}
+
 }  // namespace
+
+TEST_CASE("diffusers: detach() cuts all gradients") {
+  for (const char* name : {"DDIMScheduler", "PNDMScheduler", "HeunDiscreteScheduler", "LMSDiscreteScheduler",
+                           "KDPM2DiscreteScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
+                           "DEISMultistepScheduler", "UniPCMultistepScheduler", "SASolverScheduler"}) {
+    INFO(name);
+    check_detach(
+        {{"config", {{"_class_name", name}, {"tau_func", 0}, {"clip_sample", true}, {"beta_schedule", "linear"}}}});
+  }
+}
 
 TEST_CASE("diffusers: a scheduler runs on tensors as on numbers") {
   std::set<std::string> classes;

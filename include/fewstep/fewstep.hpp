@@ -1,7 +1,6 @@
 // The core and all solvers, without a backend: include eigen.hpp or torch.hpp for one.
 #pragma once
 
-#include "adaptive.hpp"
 #include "any_solver.hpp"
 #include "denoisers.hpp"
 #include "observer.hpp"
@@ -12,6 +11,5 @@
 #include "run.hpp"
 #include "schedule_registry.hpp"
 #include "solvers/corrected_table.hpp"
-#include "solvers/dpm_fast.hpp"
 #include "solvers/richardson.hpp"
 #include "version.hpp"

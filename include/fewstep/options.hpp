@@ -11,10 +11,8 @@
 #include <cstddef>
 #include <functional>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <string_view>
-#include <utility>
 
 namespace fewstep {
 
@@ -23,44 +21,24 @@ namespace fewstep {
 enum class Check { off, end, every_step };
 constexpr std::array<std::string_view, 3> names_of(Check) { return {"off", "end", "every_step"}; }
 
+namespace detail {
+/// Its address stands for the type X.
+template <class X>
+inline constexpr char type_tag = 0;
+}  // namespace detail
+
 /// A function that changes the state after each step, for Options::after_step; made by after_step().
-class AfterStep {
- public:
-  AfterStep() = default;
-  explicit operator bool() const { return held_ != nullptr; }
-
-  /// Calls the function.
-  /// @throws std::invalid_argument where it is for another type of state.
-  template <class X>
-  void operator()(X& x, double sigma) const {
-    const auto* held = dynamic_cast<const Held<X>*>(held_.get());
-    require(held, "after_step", "a function of another type of state", "one of the run's type");
-    held->change(x, sigma);
-  }
-
- private:
-  template <class X>
-  friend AfterStep after_step(std::function<void(X& x, double sigma)> change);
-
-  struct Base {
-    virtual ~Base() = default;
-  };
-  template <class X>
-  struct Held final : Base {
-    std::function<void(X&, double)> change;
-    explicit Held(std::function<void(X&, double)> f) : change(std::move(f)) {}
-  };
-  std::shared_ptr<const Base> held_;
+struct AfterStep {
+  std::function<void(void* state, double sigma)> change = {};
+  const char* type = nullptr;  // of the state
 };
 
 /// Options{.after_step = after_step<X>([&](X& x, double sigma) { ... })}: what the run does to its state after each
 /// step, for example to keep known parts exact.
 /// @param change  called with the state and the level that it has reached; what it throws passes through
-template <class X>
-AfterStep after_step(std::function<void(X& x, double sigma)> change) {
-  AfterStep made;
-  made.held_ = std::make_shared<AfterStep::Held<X>>(std::move(change));
-  return made;
+template <class X, class F>
+AfterStep after_step(F change) {
+  return {[change](void* x, double sigma) { change(*static_cast<X*>(x), sigma); }, &detail::type_tag<X>};
 }
 
 /// Options of sample(), integrate() and Run. The defaults run the whole schedule as the papers do.

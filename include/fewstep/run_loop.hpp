@@ -71,7 +71,7 @@ class RunLoop {
       status_ = Status::cancelled;
       return false;
     }
-    if (options_.after_step) options_.after_step(x, schedule_[index_ + 1]);
+    if (options_.after_step.change) options_.after_step.change(&x, schedule_[index_ + 1]);
     if (options_.check == Check::every_step && !algebra<X>::finite(x)) {
       status_ = Status::non_finite;
       return false;
@@ -127,6 +127,8 @@ class RunLoop {
         index_(options_.first_step) {
     options_.last_step = (std::min)(options_.last_step, schedule_.steps());
     detail::validate(options_, schedule_);
+    require(!options_.after_step.change || options_.after_step.type == &detail::type_tag<X>, "after_step",
+            "a function of another type of state", "one of the run's type");
     if (options_.keep_denoised) denoised_.emplace(algebra<X>::like(x));
   }
   RunLoop(const RunLoop&) = default;
@@ -142,7 +144,8 @@ class RunLoop {
   void keep_denoised(bool given) {
     if (!denoised_) return;
     if (given) return detail::copy(*denoised_, first_);
-    combine(*denoised_, levels(from_), [](const auto& t) { return Pack{unit, -1. * t}; }, x, first_);
+    detail::copy(*denoised_, x);
+    add_scaled(*denoised_, -schedule_[index_], first_);
   }
 
   Schedule schedule_;
