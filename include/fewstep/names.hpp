@@ -191,7 +191,8 @@ inline std::string describe(std::string_view solver, const SolverSettings& setti
 
 namespace detail {
 
-inline Schedule schedule_by_name(std::string_view name, const ScheduleSettings& settings, const ScheduleTable& table) {
+inline Schedule schedule_by_name(std::string_view name, const ScheduleSettings& settings,
+                                 const std::optional<TrainingTable>& table) {
   return make_listed_schedule(
       name, [plain = plain_name(name)](std::string_view known) { return plain_name(known) == plain; }, settings, table);
 }
@@ -204,12 +205,12 @@ inline Schedule schedule_by_name(std::string_view name, const ScheduleSettings& 
 /// @throws std::invalid_argument as make_schedule().
 inline Schedule schedule_by_name(std::string_view name, const ScheduleSettings& settings,
                                  const NoiseTable* table = nullptr) {
-  return detail::schedule_by_name(name, settings, {.noise = table});
+  return detail::schedule_by_name(name, settings, detail::training_table(table));
 }
 
 /// The same for a flow: a schedule of flow times, for from_flow_native.
 inline Schedule schedule_by_name(std::string_view name, const ScheduleSettings& settings, const FlowTable* table) {
-  return detail::schedule_by_name(name, settings, {.flow = table});
+  return detail::schedule_by_name(name, settings, detail::training_table(table));
 }
 
 }  // namespace fewstep

@@ -39,18 +39,16 @@ struct ScheduleRange {
 /// A named schedule.
 struct ScheduleEntry {
   using OverLevels = Schedule (*)(const ScheduleRange&);
-  using AtSteps = Schedule (*)(const NoiseTable&, int steps);
-  using AtFlowSteps = Schedule (*)(const FlowTable&, int steps);
+  using AtSteps = Schedule (*)(const TrainingTable&, int steps);
   using Aliases = std::array<std::string_view, 2>;
 
   std::string_view name;
   Aliases aliases;          ///< other names; empty text for none
   std::string_view source;  ///< paper or program
   ScheduleKind kind;
-  bool has_rho = false;                 ///< whether ScheduleSettings::rho has a meaning
-  OverLevels over_levels = nullptr;     ///< of the kinds range, top and list
-  AtSteps at_steps = nullptr;           ///< of the kind training_steps
-  AtFlowSteps at_flow_steps = nullptr;  ///< of the kind training_steps
+  bool has_rho = false;              ///< whether ScheduleSettings::rho has a meaning
+  OverLevels over_levels = nullptr;  ///< of the kinds range, top and list
+  AtSteps at_steps = nullptr;        ///< of the kind training_steps
 
   bool needs_table() const { return kind == ScheduleKind::training_steps; }
 };
@@ -62,11 +60,9 @@ constexpr ScheduleEntry range_schedule(std::string_view name, ScheduleEntry::Ali
   return {name, aliases, source, ScheduleKind::range, has_rho, make};
 }
 
-/// @param make  (table, steps) -> Schedule, for both kinds of tables
-template <class Make>
 constexpr ScheduleEntry step_schedule(std::string_view name, ScheduleEntry::Aliases aliases, std::string_view source,
-                                      Make make) {
-  return {name, aliases, source, ScheduleKind::training_steps, false, nullptr, make, make};
+                                      ScheduleEntry::AtSteps make) {
+  return {name, aliases, source, ScheduleKind::training_steps, false, nullptr, make};
 }
 
 constexpr ScheduleEntry list_schedule(std::string_view name, ScheduleEntry::OverLevels make) {
@@ -108,17 +104,14 @@ inline constexpr ScheduleEntry schedule_list[]{
     detail::list_schedule("ays_sd1", [](const ScheduleRange& s) { return align_your_steps("sd1", s.steps, s.end); }),
     detail::list_schedule("ays_sdxl", [](const ScheduleRange& s) { return align_your_steps("sdxl", s.steps, s.end); }),
     detail::list_schedule("ays_svd", [](const ScheduleRange& s) { return align_your_steps("svd", s.steps, s.end); }),
-    detail::step_schedule("normal", {"discrete"}, "ComfyUI",
-                          [](const auto& table, int steps) { return normal(table, steps); }),
-    detail::step_schedule("sgm_uniform", {}, "ComfyUI",
-                          [](const auto& table, int steps) { return sgm_uniform(table, steps); }),
-    detail::step_schedule("simple", {}, "ComfyUI", [](const auto& table, int steps) { return simple(table, steps); }),
-    detail::step_schedule("ddim_uniform", {}, "ComfyUI",
-                          [](const auto& table, int steps) { return ddim_uniform(table, steps); }),
+    detail::step_schedule("normal", {"discrete"}, "ComfyUI", normal),
+    detail::step_schedule("sgm_uniform", {}, "ComfyUI", sgm_uniform),
+    detail::step_schedule("simple", {}, "ComfyUI", simple),
+    detail::step_schedule("ddim_uniform", {}, "ComfyUI", ddim_uniform),
     detail::step_schedule("beta", {}, "arXiv 2407.12173",
-                          [](const auto& table, int steps) { return beta_quantiles(table, steps); }),
+                          [](const TrainingTable& table, int steps) { return beta_quantiles(table, steps); }),
     detail::step_schedule("trailing", {}, "arXiv 2305.08891",
-                          [](const auto& table, int steps) {
+                          [](const TrainingTable& table, int steps) {
                             return at_training_steps(
                                 table, training_steps(table.size(), {.steps = steps, .spacing = Spacing::trailing}));
                           }),
@@ -141,14 +134,8 @@ inline bool is_range_schedule(std::string_view name) {
 
 namespace detail {
 
-/// The table of the network for which a schedule is made, if there is one.
-struct ScheduleTable {
-  const NoiseTable* noise = nullptr;
-  const FlowTable* flow = nullptr;
-};
-
 inline void require_schedule_settings(const ScheduleEntry& entry, const std::string& name,
-                                      const ScheduleSettings& settings, const ScheduleTable& table) {
+                                      const ScheduleSettings& settings, const std::optional<TrainingTable>& table) {
   const bool range = entry.kind == ScheduleKind::range;
   const auto lacks = [&](std::string_view setting, bool given, bool has) {
     require(has || !given, setting, "given", {"not with the schedule ", name});
@@ -159,38 +146,32 @@ inline void require_schedule_settings(const ScheduleEntry& entry, const std::str
   lacks("sigma_min", settings.sigma_min.has_value(), range);
   lacks("sigma_max", settings.sigma_max.has_value(), range || entry.kind == ScheduleKind::top);
   lacks("end", settings.end.has_value(), range || entry.kind == ScheduleKind::list);
-  require(!entry.needs_table() || table.noise || table.flow, "table", "none",
+  require(!entry.needs_table() || table, "table", "none",
           "the network's NoiseTable or FlowTable, for the schedule " + name);
-  require(entry.kind != ScheduleKind::list || !table.flow, "schedule", name, "schedules other than lists for a flow");
+  require(entry.kind != ScheduleKind::list || !table || !table->is_flow(), "schedule", name,
+          "schedules other than lists for a flow");
 }
 
 /// The settings with all defaults in place.
-inline ScheduleRange schedule_range(const ScheduleSettings& s, const ScheduleTable& table = {}) {
+inline ScheduleRange schedule_range(const ScheduleSettings& s, const std::optional<TrainingTable>& table = {}) {
   ScheduleRange range{s.steps, s.rho, 0.002, 80, End::sigma_min};
-  const auto cover = [&](const auto& levels) {
-    range.sigma_min = levels.sigma_min();
-    range.sigma_max = levels.sigma_max();
-    range.end = End::zero;
-  };
-  if (table.noise) cover(*table.noise);
-  if (table.flow) cover(*table.flow);
+  if (table) range = {s.steps, s.rho, table->sigma_min(), table->sigma_max(), End::zero};
   range.sigma_min = s.sigma_min.value_or(range.sigma_min);
   range.sigma_max = s.sigma_max.value_or(range.sigma_max);
   range.end = s.end.value_or(range.end);
   return range;
 }
 
-inline Schedule schedule_of(const ScheduleEntry& entry, const ScheduleSettings& s, const ScheduleTable& table) {
+inline Schedule schedule_of(const ScheduleEntry& entry, const ScheduleSettings& s,
+                            const std::optional<TrainingTable>& table) {
   if (entry.kind == ScheduleKind::levels) return Schedule(s.levels);
-  if (table.flow) table.flow->validate();
-  if (!entry.needs_table()) return entry.over_levels(schedule_range(s, table));
-  return table.flow ? entry.at_flow_steps(*table.flow, s.steps) : entry.at_steps(*table.noise, s.steps);
+  return entry.needs_table() ? entry.at_steps(*table, s.steps) : entry.over_levels(schedule_range(s, table));
 }
 
 /// Makes the first schedule of the list one of whose names `matches`.
 template <class Matches>
 Schedule make_listed_schedule(std::string_view asked, const Matches& matches, const ScheduleSettings& settings,
-                              const ScheduleTable& table) {
+                              const std::optional<TrainingTable>& table) {
   std::vector<std::string> known;
   for (const ScheduleEntry& entry : schedule_list) {
     bool found = false;
@@ -206,7 +187,13 @@ Schedule make_listed_schedule(std::string_view asked, const Matches& matches, co
   unknown_name("schedule", asked, known);
 }
 
-inline Schedule make_schedule(std::string_view name, const ScheduleSettings& settings, const ScheduleTable& table) {
+template <class Table>
+std::optional<TrainingTable> training_table(const Table* table) {
+  return table ? std::optional<TrainingTable>(*table) : std::nullopt;
+}
+
+inline Schedule make_schedule(std::string_view name, const ScheduleSettings& settings,
+                              const std::optional<TrainingTable>& table) {
   return make_listed_schedule(name, [name](std::string_view known) { return known == name; }, settings, table);
 }
 
@@ -220,12 +207,12 @@ inline Schedule make_schedule(std::string_view name, const ScheduleSettings& set
 /// value out of range.
 inline Schedule make_schedule(std::string_view name, const ScheduleSettings& settings,
                               const NoiseTable* table = nullptr) {
-  return detail::make_schedule(name, settings, {.noise = table});
+  return detail::make_schedule(name, settings, detail::training_table(table));
 }
 
 /// The same for a flow: a schedule of flow times, for from_flow_native.
 inline Schedule make_schedule(std::string_view name, const ScheduleSettings& settings, const FlowTable* table) {
-  return detail::make_schedule(name, settings, {.flow = table});
+  return detail::make_schedule(name, settings, detail::training_table(table));
 }
 
 }  // namespace fewstep

@@ -15,3 +15,4 @@
 #include "schedules/published.hpp"
 #include "schedules/time_uniform.hpp"
 #include "schedules/training_steps.hpp"
+#include "schedules/training_table.hpp"

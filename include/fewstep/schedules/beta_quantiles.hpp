@@ -2,7 +2,7 @@
 #pragma once
 
 #include "../schedule.hpp"
-#include "training_steps.hpp"
+#include "training_table.hpp"
 
 #include <cmath>
 #include <vector>
@@ -51,13 +51,11 @@ inline double beta_quantile(double share, double a, double b) {
 /// Training steps at quantiles of a beta distribution, followed by 0: dense at both ends for a and b below 1.
 /// Quantiles that round to the same training step count once, so the schedule may have fewer steps than
 /// requested.
-/// @param table  NoiseTable or FlowTable
 /// @param steps  1 or more
 /// @param a, b   shape of the distribution, 0.01 to 1000
 /// @throws std::invalid_argument for steps, a or b out of range.
 /// Source: Lee et al. 2024, arXiv 2407.12173; ComfyUI's scheduler "beta".
-template <class Table>
-Schedule beta_quantiles(const Table& table, int steps, double a = 0.6, double b = 0.6) {
+inline Schedule beta_quantiles(const TrainingTable& table, int steps, double a = 0.6, double b = 0.6) {
   detail::require_steps(steps);
   for (const double shape : {a, b})  // beyond, the fraction of the distribution's integral does not converge
     require(shape >= 0.01 && shape <= 1000, "a and b", shape, "0.01 to 1000");

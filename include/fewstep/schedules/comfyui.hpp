@@ -2,10 +2,9 @@
 #pragma once
 
 #include "../errors.hpp"
-#include "../processes/noise_table.hpp"
 #include "../schedule.hpp"
-#include "flow_table.hpp"
 #include "training_steps.hpp"
+#include "training_table.hpp"
 
 #include <cmath>
 #include <cstddef>
@@ -15,16 +14,16 @@ namespace fewstep {
 
 namespace detail {
 
-/// The step at which ComfyUI's even spacing ends: the lowest.
-inline double lowest_step(const NoiseTable&) { return 0; }
-/// ComfyUI takes the flow's lowest time for one before the shift, and shifts it again.
-inline double lowest_step(const FlowTable& table) { return table.sigma_min() * static_cast<double>(table.count) - 1; }
+/// The step at which ComfyUI's even spacing ends: the lowest. It takes a flow's lowest time for one before the shift,
+/// and shifts it again.
+inline double lowest_even_step(const TrainingTable& table) {
+  return table.is_flow() ? table.sigma_min() * static_cast<double>(table.size()) - 1 : 0;
+}
 
 /// The first `steps` of `chosen` evenly spaced training steps, followed by 0.
-template <class Table>
-Schedule even_steps(const Table& table, int steps, int chosen) {
+inline Schedule even_steps(const TrainingTable& table, int steps, int chosen) {
   require(steps >= 1 && static_cast<std::size_t>(steps) <= table.size(), "steps", steps, {"1 to ", table.size()});
-  const double highest = static_cast<double>(table.size()) - 1, lowest = lowest_step(table);
+  const double highest = static_cast<double>(table.size()) - 1, lowest = lowest_even_step(table);
   std::vector<double> list;
   for (int i = 0; i < steps; ++i)
     list.push_back(chosen > 1 ? highest + (lowest - highest) * i / (chosen - 1) : highest);
@@ -34,30 +33,22 @@ Schedule even_steps(const Table& table, int steps, int chosen) {
 }  // namespace detail
 
 /// Evenly spaced training steps, with both ends, followed by 0. Those of a flow end at shifted(sigma_min, shift).
-/// @param table  NoiseTable or FlowTable
 /// @param steps  1 to the number of training steps
 /// @throws std::invalid_argument for steps out of range.
-template <class Table>
-Schedule normal(const Table& table, int steps) {
-  return detail::even_steps(table, steps, steps);
-}
+inline Schedule normal(const TrainingTable& table, int steps) { return detail::even_steps(table, steps, steps); }
 
 /// Evenly spaced training steps without the lowest, followed by 0: `normal` with one more step, the last of which is
 /// dropped.
-/// @param table  NoiseTable or FlowTable
 /// @param steps  1 to the number of training steps
 /// @throws std::invalid_argument for steps out of range.
-template <class Table>
-Schedule sgm_uniform(const Table& table, int steps) {
+inline Schedule sgm_uniform(const TrainingTable& table, int steps) {
   return detail::even_steps(table, steps, steps + 1);
 }
 
 /// Every (count/steps)-th training step, down from the highest, followed by 0.
-/// @param table  NoiseTable or FlowTable
 /// @param steps  1 to the number of training steps
 /// @throws std::invalid_argument for steps out of range.
-template <class Table>
-Schedule simple(const Table& table, int steps) {
+inline Schedule simple(const TrainingTable& table, int steps) {
   require(steps >= 1 && static_cast<std::size_t>(steps) <= table.size(), "steps", steps, {"1 to ", table.size()});
   std::vector<double> chosen;
   for (int i = 0; i < steps; ++i)
@@ -67,11 +58,9 @@ Schedule simple(const Table& table, int steps) {
 
 /// Every (count/steps)-th training step, up from the second, with count/steps rounded down, followed by 0. Where steps
 /// does not divide count, the schedule has more steps than requested.
-/// @param table  NoiseTable or FlowTable
 /// @param steps  1 to the number of training steps minus 1
 /// @throws std::invalid_argument for steps out of range.
-template <class Table>
-Schedule ddim_uniform(const Table& table, int steps) {
+inline Schedule ddim_uniform(const TrainingTable& table, int steps) {
   require(steps >= 1 && static_cast<std::size_t>(steps) < table.size(), "steps", steps, {"1 to ", table.size() - 1});
   std::vector<double> chosen;
   for (std::size_t step = 1; step < table.size(); step += table.size() / static_cast<std::size_t>(steps))

@@ -2,7 +2,6 @@
 
 #include "../errors.hpp"
 #include "flow.hpp"
-#include "training_steps.hpp"
 
 #include <cmath>
 #include <cstddef>
@@ -27,7 +26,7 @@ struct FlowTable {
 
 /// Returns the flow time at a training step.
 /// @param step  0 to table.size() - 1, whole or not
-inline double level_at(const FlowTable& table, double step, Between = Between::sigma) {
+inline double level_at(const FlowTable& table, double step) {
   return shifted((step + 1) / static_cast<double>(table.count), table.shift);
 }
 

@@ -70,20 +70,4 @@ inline double level_at(const NoiseTable& table, double step, Between between = B
   return between == Between::sigma ? a + share * (b - a) : detail::geometric(share, a, b);
 }
 
-/// Returns the schedule of the levels at given training steps, followed by 0 or by the table's lowest level.
-/// @param table    NoiseTable or FlowTable
-/// @param steps    training steps, decreasing, each 0 to table.size() - 1
-/// @param end      the last level: 0, or table.sigma_min()
-/// @param between  how levels between training steps are interpolated
-/// @throws std::invalid_argument unless the levels decrease.
-template <class Table>
-Schedule at_training_steps(const Table& table, const std::vector<double>& steps, End end = End::zero,
-                           Between between = Between::sigma) {
-  if constexpr (requires { table.validate(); }) table.validate();
-  std::vector<double> levels;
-  for (const double step : steps) levels.push_back(level_at(table, step, between));
-  levels.push_back(end == End::zero ? 0 : table.sigma_min());
-  return Schedule(levels);
-}
-
 }  // namespace fewstep
