@@ -37,7 +37,7 @@ TEMPLATE_TEST_CASE("buffers give the bits of Eigen arrays", "", float, double) {
   using Eigen = ::Eigen::Array<T, ::Eigen::Dynamic, ::Eigen::Dynamic>;
   const auto arrays = test::configurations<Eigen>();
   const auto buffers = test::configurations<Buffer<T>>();
-  for (const std::size_t numbers : {1, 15, 16, 50}) {
+  for (const std::size_t numbers : {1u, 15u, 16u, 50u}) {
     const Eigen start = noise<T>({1, 2, 3}, static_cast<::Eigen::Index>(numbers));
     const Buffer<T> same = buffer_noise<T>({1, 2, 3}, numbers);
     CHECK(std::memcmp(start.data(), same.data(), same.size() * sizeof(T)) == 0);

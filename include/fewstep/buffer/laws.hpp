@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <limits>
+#include <utility>
 #include <vector>
 
 namespace fewstep::laws {
@@ -19,10 +20,10 @@ struct probe<Buffer<T>> {
   static constexpr bool bitwise = true;
 
   static Buffer<T> make(const Rows& rows) {
-    std::vector<T> numbers;
+    std::vector<T> all;
     for (const auto& row : rows)
-      for (const double v : row) numbers.push_back(static_cast<T>(v));
-    return Buffer<T>(std::move(numbers), rows.size());
+      for (const double v : row) all.push_back(static_cast<T>(v));
+    return Buffer<T>(std::move(all), rows.size());
   }
   static Rows read(const Buffer<T>& x) {
     Rows rows;

@@ -10,8 +10,8 @@
 
 namespace fewstep {
 
-/// The table of a network's training steps, a NoiseTable or a FlowTable: what a schedule at training steps takes. Refers
-/// to the table.
+/// The table of a network's training steps, a NoiseTable or a FlowTable: what a schedule at training steps takes.
+/// Refers to the table.
 class TrainingTable {
  public:
   TrainingTable(const NoiseTable& table) : noise_(&table) {}
