@@ -32,7 +32,7 @@ TEST_CASE("k_diffusion: samplers by name give the samples of k-diffusion 0.1.1")
   CHECK(cases == 100);
 }
 
-TEST_CASE("DpmFast takes the evaluations that it is told") {
+TEST_CASE("DpmFast takes exactly nfe evaluations") {
   for (int nfe = 1; nfe <= 12; ++nfe) {
     INFO("nfe " << nfe);
     const DpmFast solver{nfe};

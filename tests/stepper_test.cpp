@@ -113,5 +113,7 @@ TEST_CASE("Stepper: refusals") {
   CHECK(refusal(Euler{}, [](auto network) { return guided(network, network, {.scale = 2}); }) ==
         "the denoiser's calls of its network is 2; allowed: 1");
   Stepper<X> stepper(Euler{}, adapted, schedule, state());
+  CHECK(message_of([&] { Stepper<X>(Euler{}, adapted, schedule, state(), {.stop = [] { return false; }}); }) ==
+        "stop is given; allowed: none for a Stepper, whose caller has the loop");
   CHECK_THAT(message_of([&] { stepper.step(X({1, 2, 3})); }), Catch::Contains("is 3; allowed: 40, as the state"));
 }

@@ -26,7 +26,7 @@ struct AdaptiveOptions {
   double absolute = 0.0078;  ///< tolerance, positive: numbers that an image of 8 bits cannot tell apart
   double first_step = 0.05;  ///< length of the first step in log(sigma), positive
   double proportional = 0, integral = 1, derivative = 0;  ///< coefficients of the PID controller of the length
-  double accept_safety = 0.81;      ///< steps are accepted whose length would change by this factor or a larger one
+  double accept_safety = 0.81;      ///< a step is accepted if the next one would be at least this many times as long
   int most_evaluations = 100'000;   ///< 3 or more; the run ends (Status::cancelled) before it would take more
   std::function<bool()> stop = {};  ///< called before each evaluation; true ends the run (Status::cancelled)
 };
@@ -35,7 +35,7 @@ struct AdaptiveOptions {
 template <class X>
 struct AdaptiveResult {
   X x;                         ///< the state at the last level reached
-  Status status;               ///< complete, cancelled, or non_finite where the error or the next length is
+  Status status;               ///< complete, cancelled, or non_finite: an error or a length is NaN or infinite
   int evaluations;             ///< calls of the denoiser
   int total_evaluations;       ///< network evaluations in these calls
   std::vector<double> levels;  ///< the levels reached, with the first one

@@ -78,14 +78,14 @@ inline bool is_stochastic(std::string_view plain) {
   return plain == "eulera" || plain == "dpm2a" || plain == "dpmpp2sa" || plain == "ddpm";
 }
 
-/// Where a plain name stands for a sampler that make_solver() cannot make: what makes it. Else empty.
+/// What makes the sampler of this plain name, where make_solver() cannot; else empty.
 /// @param of_diffusers  the name is that of a class of diffusers
 inline std::string_view maker_of(std::string_view plain, bool of_diffusers) {
-  if (plain == "dpmfast") return "names of solvers on any schedule; DpmFast chooses its own steps";
-  if (plain == "dpmadaptive") return "names of solvers on any schedule; integrate_adaptive() chooses its own steps";
+  if (plain == "dpmfast") return "DpmFast, which has a schedule of its own";
+  if (plain == "dpmadaptive") return "integrate_adaptive(), which chooses its own steps";
   if (plain == "dpmsolversinglestep" || plain == "deismultistep" ||
       (of_diffusers && (plain == "pndm" || plain == "ipndm")))
-    return "names of samplers that are the same in every program; io::from_diffusers() makes this class of diffusers";
+    return "io::from_diffusers() for this class of diffusers, whose run depends on its configuration";
   return {};
 }
 

@@ -1,4 +1,4 @@
-// A run in a loop that is somebody else's: the caller evaluates the network.
+// A run whose network the caller evaluates, for programs that have a sampling loop of their own.
 #pragma once
 
 #include "algebra.hpp"
@@ -57,13 +57,13 @@ class Stepper {
   /// once, or the network itself where the caller's returns denoised batches
   /// @param schedule  noise levels
   /// @param x  the state at level schedule[options.first_step], e.g. unit noise times that level
-  /// @param options  as for integrate(); `stop` is not called
+  /// @param options  as for integrate(), without `stop`: the caller ends the run by not calling step()
   /// @throws std::invalid_argument for another solver or denoiser, or an option, setting or state out of range.
   template <class S, class Make>
     requires Solver<S, X> && Denoiser<std::invoke_result_t<Make&, Network>, X>
-  Stepper(const S& solver, Make make_denoiser, const Schedule& schedule, X x, Options options = {})
+  Stepper(const S& solver, Make make_denoiser, const Schedule& schedule, X x, const Options& options = {})
       : call_(std::make_shared<Call>(Call{algebra<X>::like(x)})), unused_(algebra<X>::like(x)) {
-    options.stop = {};
+    require(!options.stop, "stop", "given", "none for a Stepper, whose caller has the loop");
     held_ = std::make_unique<Held<S, std::invoke_result_t<Make&, Network>>>(solver, make_denoiser(Network(call_)),
                                                                             schedule, std::move(x), options);
     ask();
@@ -86,7 +86,11 @@ class Stepper {
   /// @throws std::invalid_argument after the last step, or for an output of another shape.
   void step(const X& output) {
     require(!done_, "step", held_->index(), "steps of the schedule: the run is complete");
-    call_->output = &output;
+    const struct Playing {  // also where the output is refused
+      Call& call;
+      ~Playing() { call.output = nullptr; }
+    } playing{*call_};
+    playing.call.output = &output;
     held_->advance();
     call_->output = nullptr;
     ask();

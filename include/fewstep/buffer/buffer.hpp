@@ -80,7 +80,7 @@ class Buffer {
   /// @throws std::invalid_argument for a view of another size.
   void reshape(const Buffer& o) {
     if (size_ != o.size_) {
-      require(!is_view() || data_ == nullptr, "the size of a denoised batch", o.size_, {size_, ", as the state"});
+      require(!is_view(), "the size of a denoised batch", o.size_, {size_, ", as the state"});
       own_.resize(o.size_);
       data_ = own_.data();
       size_ = o.size_;
