@@ -50,11 +50,12 @@ class Buffer {
         size_(std::exchange(o.size_, 0)),
         samples_(std::exchange(o.samples_, 1)) {}
   Buffer& operator=(const Buffer& o) {
+    if (this == &o) return *this;
     reshape(o);
     std::copy(o.begin(), o.end(), data_);
     return *this;
   }
-  Buffer& operator=(Buffer&& o) {
+  Buffer& operator=(Buffer&& o) {  // NOLINT(performance-noexcept-move-constructor): a view refuses another size
     if (is_view() || o.is_view()) return *this = std::as_const(o);
     swap(*this, o);
     return *this;
@@ -89,7 +90,8 @@ class Buffer {
   }
 
   /// Exchanges the numbers; between buffers with memory of their own, without a copy.
-  friend void swap(Buffer& a, Buffer& b) {
+  /// @throws std::invalid_argument where one is a view and the other has another size.
+  friend void swap(Buffer& a, Buffer& b) {  // NOLINT(*-noexcept-swap, bugprone-exception-escape)
     if (a.is_view() || b.is_view()) {
       require(a.size_ == b.size_, "the size of a denoised batch", b.size_, {a.size_, ", as the state"});
       std::swap_ranges(a.begin(), a.end(), b.begin());
