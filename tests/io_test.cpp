@@ -2,7 +2,9 @@
 // malformed files are rejected with an error that names the file and the value.
 #include "support/catch.hpp"
 #include "support/message.hpp"
+#include "support/worst.hpp"
 
+#include <fewstep/array/values.hpp>
 #include <fewstep/denoisers/analytic_first_step.hpp>
 #include <fewstep/eigen/algebra.hpp>
 #include <fewstep/eigen/gaussian_start.hpp>
@@ -398,7 +400,7 @@ TEST_CASE("malformed safetensors files are rejected with the name of the tensor"
 }
 
 TEST_CASE("half precision: every value survives a round trip, others round to nearest, ties to even") {
-  using io::detail::Half;
+  using detail::Half;
   for (unsigned bits = 0; bits < 0x10000; ++bits) {
     const float value = Half::decode(static_cast<std::uint16_t>(bits));
     if (std::isnan(value)) CHECK((bits & 0x7fff) > 0x7c00);
@@ -421,14 +423,13 @@ TEST_CASE("half precision: every value survives a round trip, others round to ne
   CHECK(Half::encode(std::ldexp(1.5, -24)) == 2);
 
   const std::vector<float> values{1, -0.5f, 3};
-  for (const io::Dtype dtype : {io::Dtype::f16, io::Dtype::f32, io::Dtype::f64})
-    CHECK(io::values_of<float>(io::array_of(values, {3}, dtype)) == values);
-  const io::Array brain{io::Dtype::bf16, {1}, {std::byte{0x40}, std::byte{0x3f}}};
-  CHECK(io::values_of<double>(brain) == std::vector{0.75});
-  CHECK(message_of([] { io::values_of<float>({io::Dtype::i32, {}, {}}); }) ==
-        "is of type I32; allowed: F16, BF16, F32, F64");
-  CHECK(message_of([] { io::array_of(std::vector{1.}, {1}, io::Dtype::u8); }) ==
-        "element type is U8; allowed: F16, F32, F64");
+  for (const Dtype dtype : {Dtype::f16, Dtype::bf16, Dtype::f32, Dtype::f64})
+    CHECK(values_of<float>(array_of(values, {3}, dtype)) == values);
+  const Array brain{Dtype::bf16, {1}, {std::byte{0x40}, std::byte{0x3f}}};
+  CHECK(values_of<double>(brain) == std::vector{0.75});
+  CHECK(message_of([] { values_of<float>({Dtype::i32, {}, {}}); }) == "is of type I32; allowed: F16, BF16, F32, F64");
+  CHECK(message_of([] { array_of(std::vector{1.}, {1}, Dtype::u8); }) ==
+        "element type is U8; allowed: F16, BF16, F32, F64");
 }
 
 namespace {
@@ -488,8 +489,8 @@ TEST_CASE("GaussianStartDenoiser is the exact denoiser of its Gaussians, per cla
                               own = by_full_solve(start, one < 0 ? 2 : static_cast<std::size_t>(one), column, sigma);
     double largest = 0;
     for (std::size_t i = 0; i < base.size(); ++i)
-      largest =
-          std::max(largest, std::abs(out(static_cast<Eigen::Index>(i), b) - base[i] - guidance * (own[i] - base[i])));
+      largest = test::worst(largest,
+                            std::abs(out(static_cast<Eigen::Index>(i), b) - base[i] - guidance * (own[i] - base[i])));
     return largest;
   };
   for (const double sigma : {0.02, 1., 80.})
@@ -540,14 +541,14 @@ TEST_CASE("Gaussian starts are read as they were written, and malformed files ar
     io::write_safetensors(file.path, raw);
     return error_of(read, file.path);
   };
-  const auto with = [&](const std::string& name, const io::Array& array) {
+  const auto with = [&](const std::string& name, const Array& array) {
     return changed([&](io::Safetensors& raw) { raw.tensors[name] = array; });
   };
   const auto without = [&](const std::string& name) {
     return changed([&](io::Safetensors& raw) { raw.tensors.erase(name); });
   };
   const auto doubles = [](std::vector<double> values, std::vector<std::int64_t> shape) {
-    return io::array_of(values, std::move(shape), io::Dtype::f64);
+    return array_of(values, std::move(shape), Dtype::f64);
   };
   CHECK(with("variance", doubles({1, 2}, {2})) == "the size of tensor variance is 2; allowed: 1");
   CHECK(with("variance", doubles({-1}, {1})) == "GaussianStart::variance is -1; allowed: finite numbers of 0 or more");
@@ -561,9 +562,8 @@ TEST_CASE("Gaussian starts are read as they were written, and malformed files ar
         "the shape of tensor directions is 3 x 2 x 1 x 2 x 2; allowed: 3 x 0 x 1 x 2 x 2");
   CHECK(with("means", doubles({INFINITY, 1}, {2, 1})) ==
         "the shape of tensor directions is 3 x 2 x 1 x 2 x 2; allowed: 2 x 2 x 1");
-  CHECK(with("means", {io::Dtype::u8, {0}, {}}) == "tensor means has no entry");
-  CHECK(with("means", {io::Dtype::u8, {1}, {std::byte{1}}}) ==
-        "tensor means is of type U8; allowed: F16, BF16, F32, F64");
+  CHECK(with("means", {Dtype::u8, {0}, {}}) == "tensor means has no entry");
+  CHECK(with("means", {Dtype::u8, {1}, {std::byte{1}}}) == "tensor means is of type U8; allowed: F16, BF16, F32, F64");
   for (const std::string name : {"means", "directions", "variances", "variance"})
     CHECK(without(name) == "tensor " + name + " is missing");
   CHECK(changed([](io::Safetensors& raw) { raw.metadata["format"].back() = '2'; }) ==

@@ -1,6 +1,7 @@
 // A trained predictor as a safetensors file: its weights, and the settings that it was trained for.
 #pragma once
 
+#include "../array/values.hpp"
 #include "../enum_names.hpp"
 #include "../plugin/amed_network.hpp"
 #include "../registry.hpp"

@@ -1,6 +1,7 @@
 // A Gaussian start as a safetensors file.
 #pragma once
 
+#include "../array/values.hpp"
 #include "../denoisers/gaussian_start.hpp"
 #include "../errors.hpp"
 #include "file_error.hpp"

@@ -4,7 +4,6 @@
 // "__metadata__" -> {string: string}), then the data, each tensor row-major, without gaps or overlaps.
 #pragma once
 
-#include "safetensors/array.hpp"
+#include "safetensors/content.hpp"
 #include "safetensors/read.hpp"
-#include "safetensors/values.hpp"
 #include "safetensors/write.hpp"

@@ -4,7 +4,7 @@
 #include "../../enum_names.hpp"
 #include "../file_error.hpp"
 #include "../json_file.hpp"
-#include "array.hpp"
+#include "content.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -49,7 +49,7 @@ inline std::pair<Array, ByteRange> parse_entry(const nlohmann::json& entry) {
     throw std::runtime_error("data_offsets must be two non-negative integers, got " + offsets.dump());
   array.shape = shape.get<std::vector<std::int64_t>>();
   const ByteRange range{offsets[0].get<std::uint64_t>(), offsets[1].get<std::uint64_t>()};
-  const std::uint64_t expected = byte_count(array.dtype, array.shape);
+  const std::uint64_t expected = fewstep::detail::byte_count(array.dtype, array.shape);
   if (range.end < range.begin || range.end - range.begin != expected)
     throw std::runtime_error("data_offsets " + offsets.dump() + " do not hold the " + std::to_string(expected) +
                              " bytes of dtype and shape");

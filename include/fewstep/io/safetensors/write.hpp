@@ -3,7 +3,7 @@
 
 #include "../atomic_write.hpp"
 #include "../json_file.hpp"
-#include "array.hpp"
+#include "content.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -29,7 +29,7 @@ inline std::vector<TensorEntry> file_order(const Safetensors& file) {
   for (const auto& entry : file.tensors) {
     const auto& [key, array] = entry;
     if (key == "__metadata__") throw std::invalid_argument("a tensor cannot be called __metadata__");
-    if (array.bytes.size() != byte_count(array.dtype, array.shape))
+    if (array.bytes.size() != fewstep::detail::byte_count(array.dtype, array.shape))
       throw std::invalid_argument("tensor " + key + ": " + std::to_string(array.bytes.size()) +
                                   " bytes do not match its dtype and shape");
     order.push_back(&entry);

@@ -1,24 +1,23 @@
-// Arrays of a safetensors file: element type, shape and bytes.
+// Arrays of any element type, as files and exported networks have them.
 #pragma once
 
-#include "../../enum_names.hpp"
+#include "../enum_names.hpp"
 
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <map>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace fewstep::io {
+namespace fewstep {
 
-static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
+static_assert(std::endian::native == std::endian::little, "arrays are stored as they are in memory: little-endian");
 
-/// Element types of the format. to_string(Dtype::f32) == "F32".
+/// Element types. to_string(Dtype::f32) == "F32".
 enum class Dtype { boolean, u8, i8, u16, i16, f16, bf16, u32, i32, f32, u64, i64, f64 };
 constexpr std::array<std::string_view, 13> names_of(Dtype) {
   return {"BOOL", "U8", "I8", "U16", "I16", "F16", "BF16", "U32", "I32", "F32", "U64", "I64", "F64"};
@@ -33,26 +32,8 @@ constexpr std::uint64_t item_size(Dtype dtype) {
 /// One array: row-major bytes of elements of type `dtype`. An empty shape is a scalar.
 struct Array {
   Dtype dtype = Dtype::f32;
-  std::vector<std::int64_t> shape;
-  std::vector<std::byte> bytes;
-};
-
-/// The content of a safetensors file. Both maps are sorted, so equal contents make equal files.
-struct Safetensors {
-  std::map<std::string, Array> tensors;
-  std::map<std::string, std::string> metadata;
-
-  /// @throws std::runtime_error for a tensor that is missing.
-  const Array& tensor(const std::string& name) const {
-    const auto found = tensors.find(name);
-    if (found == tensors.end()) throw std::runtime_error("tensor " + name + " is missing");
-    return found->second;
-  }
-  /// Returns an entry of the metadata; empty text for a missing one.
-  std::string text(const std::string& name) const {
-    const auto found = metadata.find(name);
-    return found == metadata.end() ? std::string() : found->second;
-  }
+  std::vector<std::int64_t> shape = {};
+  std::vector<std::byte> bytes = {};
 };
 
 namespace detail {
@@ -73,4 +54,4 @@ inline std::uint64_t byte_count(Dtype dtype, const std::vector<std::int64_t>& sh
 
 }  // namespace detail
 
-}  // namespace fewstep::io
+}  // namespace fewstep
