@@ -148,7 +148,7 @@ DiffusersScheduler<X> DiffusersImport<X>::unipc() {
       require_one_start(made.labels);
     }
   }
-  const DiffusersUniPc solver = diffusers_unipc(c_, shape_of(made));
+  const compat::SelectiveUniPc solver = diffusers_unipc(c_, shape_of(made));
   read_prediction(solver.solver.target == Target::slope);
   const std::optional<Thresholding> thresholding = diffusers_thresholding(c_);
   const bool thresholds = solver.solver.target == Target::denoised;  // diffusers thresholds no slopes here

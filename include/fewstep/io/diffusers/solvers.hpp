@@ -107,36 +107,11 @@ inline compat::SaSolver sa_solver(const DiffusersSettings& c) {
           data ? Target::denoised : Target::slope, c.flag("lower_order_final", true)};
 }
 
-/// UniPC whose states after some steps stay uncorrected.
-struct DiffusersUniPc {
-  UniPc solver;
-  std::vector<int> uncorrected;  // indices of these steps
-
-  Target target() const { return solver.target; }
-  static constexpr bool multistep = true;
-  static constexpr int evaluations() { return 1; }
-  void validate() const { solver.validate(); }
-  template <State X>
-  UniPc::Memory<X> memory(const X& x) const {
-    return solver.memory(x);
-  }
-  template <State X, class M>
-  void step(const Step<X>& n, X& x, X& m, M& model, UniPc::Memory<X>& memory) const {
-    UniPc here = solver;
-    const auto before = static_cast<int>(n.index) - 1;
-    if (std::find(uncorrected.begin(), uncorrected.end(), before) != uncorrected.end()) here.uncorrected = before + 1;
-    // The order of a step is at most the number of remaining steps, whether the full order was reached or not.
-    if (solver.lower_order_final) here.order = (std::min)(solver.order, static_cast<int>(n.count - n.index));
-    here.lower_order_final = false;
-    here.step(n, x, m, model, memory);
-  }
-};
-
-inline DiffusersUniPc diffusers_unipc(const DiffusersSettings& c, const RunShape& run) {
+inline compat::SelectiveUniPc diffusers_unipc(const DiffusersSettings& c, const RunShape& run) {
   constexpr int highest = 4;
   c.require_off("solver_p");
   const std::string type = c.choice("solver_type", "bh2", {"bh1", "bh2", "midpoint", "heun", "logrho"});
-  DiffusersUniPc solver{
+  compat::SelectiveUniPc solver{
       {c.whole("solver_order", 2, 1, highest), type == "bh1" ? UniB::bh1 : UniB::bh2,
        c.flag("predict_x0", true) ? Target::denoised : Target::slope, c.flag("lower_order_final", true)},
       c.find<std::vector<int>>("disable_corrector").value_or(std::vector<int>())};

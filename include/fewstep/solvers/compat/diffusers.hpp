@@ -9,3 +9,4 @@
 #include "diffusers/sa_solver.hpp"
 #include "diffusers/singlestep_dpm.hpp"
 #include "diffusers/thresholded_slope.hpp"
+#include "diffusers/unipc.hpp"
