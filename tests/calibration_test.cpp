@@ -600,4 +600,8 @@ TEST_CASE("calibration: notes report problems of a fit") {
   // Of the 15 held-out trajectories one ends in the other component.
   CHECK(has_note(resumed, "one of 15 held-out trajectories has 62% of their squared distance"));
   CHECK(resumed.notes.size() == 2);
+  // Among few held-out trajectories it is no news that one decides.
+  const Calibration few = calibrate(mixture, fitted, own, {.held_out = 0.1, .iterations = 0});
+  CHECK_FALSE(has_note(few, "of their squared distance"));
+  CHECK(has_note(few, "6 of 60 trajectories are held out"));
 }

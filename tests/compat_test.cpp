@@ -62,8 +62,13 @@ TEST_CASE("compat: evaluations, defaults and allowed options") {
   CHECK(compat::GroupedSinglestepDpm::evaluations() == 1);
   CHECK(compat::SaSolver::evaluations() == 1);
   CHECK(compat::ClippedHeun::evaluations() == 2);
+  CHECK(compat::ClippedHeun{}.limit == 1);
+  CHECK(evaluations(compat::ClippedHeun{}, karras({.steps = 4})) == 7);
+  CHECK(compat::ThresholdedSlope<Euler>::evaluations() == 1);
   CHECK(compat::Pndm{}.evaluations() == 2);
   CHECK(compat::Pndm{.middles = {{1, 1}}}.evaluations() == 4);
+  CHECK(evaluations(compat::Pndm{}, karras({.steps = 6})) == 7);
+  CHECK(evaluations(compat::Pndm{.middles = {{1, 1}, {1, 1}, {1, 1}}}, karras({.steps = 6})) == 15);
   CHECK(compat::UniPc::evaluations() == 2);
   CHECK(compat::DeisStale::solver.order == 4);
   CHECK(compat::IpndmV{}.order == 4);
@@ -78,8 +83,11 @@ TEST_CASE("compat: evaluations, defaults and allowed options") {
   CHECK(message_of([] { compat::Ddim::clipped(0); }) == "Ddim::limit is 0; allowed: positive numbers");
   CHECK(message_of([] { compat::ClippedHeun{0}.validate(); }) == "ClippedHeun::limit is 0; allowed: positive numbers");
   CHECK(message_of([] { compat::MultistepDpm{{1, 4}}.validate(); }) == "MultistepDpm::orders is 4; allowed: 1 to 3");
-  CHECK(message_of([] { compat::GroupedSinglestepDpm{{0}}.validate(); }) ==
-        "GroupedSinglestepDpm::orders is 0; allowed: 1 to 3");
+  for (const int order : {0, 4})
+    CHECK(message_of([&] { compat::GroupedSinglestepDpm{{order}}.validate(); }) ==
+          "GroupedSinglestepDpm::orders is " + std::to_string(order) + "; allowed: 1 to 3");
+  CHECK(compat::SaSolver{}.predictor_order == 2);
+  CHECK(compat::SaSolver{}.corrector_order == 2);
   CHECK(message_of([] { compat::SaSolver{.corrector_order = 5}.validate(); }) ==
         "SaSolver::corrector_order is 5; allowed: 1 to 4");
 }
@@ -208,6 +216,8 @@ TEST_CASE("compat: diffusers' solvers are the library's where they have the same
     CHECK(sample(grouped, denoise, Schedule({grid[0], grid[1], grid[2]}), 0.4).x ==
           Approx(sample(single, denoise, Schedule({grid[0], grid[2]}), 0.4).x).epsilon(1e-12));
   }
+  CHECK(end(compat::GroupedSinglestepDpm{{3, 2, 3}}, grid, 3) ==
+        Approx(end(compat::GroupedSinglestepDpm{{1, 2, 3}}, grid, 3)).epsilon(1e-12));
   const V d = outputs;
   const double t = even[0], u = even[1];
   CHECK(end(compat::Pndm{.reached = {8, 7, 6, 5}, .restart = 9}, even, 2) ==

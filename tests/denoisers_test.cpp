@@ -1,6 +1,7 @@
 // All parametrisations of a network give the same denoiser, and adaptors forward what they do not change.
 #include "support/catch.hpp"
 #include "support/types.hpp"
+#include "support/worst.hpp"
 
 #include <fewstep/denoisers.hpp>
 #include <fewstep/scalar.hpp>
@@ -242,8 +243,8 @@ TEST_CASE("sigma() and time() of every process are inverses over their whole ran
     double t_error = 0, error = 0;
     for (int i = 0; i <= 2000; ++i) {
       const double t = first_t * std::pow(last_t / first_t, i / 2000.), s = first * std::pow(last / first, i / 2000.);
-      t_error = (std::max)(t_error, std::abs(process.time(process.sigma(t)) / t - 1));
-      error = (std::max)(error, std::abs(process.sigma(process.time(s)) / s - 1));
+      t_error = test::worst(t_error, std::abs(process.time(process.sigma(t)) / t - 1));
+      error = test::worst(error, std::abs(process.sigma(process.time(s)) / s - 1));
     }
     CHECK(t_error < 1e-12);
     CHECK(error < 1e-12);

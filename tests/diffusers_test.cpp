@@ -3,6 +3,7 @@
 #include "support/catch.hpp"
 #include "support/diffusers_run.hpp"
 #include "support/message.hpp"
+#include "support/worst.hpp"
 
 #include <fewstep/io/diffusers.hpp>
 #include <fewstep/run.hpp>
@@ -47,7 +48,7 @@ Tally run_cases(const char* file) {
     }
     double distance = c.contains("error") ? std::numeric_limits<double>::infinity() : 0;
     for (std::size_t i = 0; distance <= tolerance && i < ours["x"].size(); ++i)
-      distance = (std::max)(distance, std::abs(ours["x"][i].get<double>() - c["x"][i].get<double>()));
+      distance = test::worst(distance, std::abs(ours["x"][i].get<double>() - c["x"][i].get<double>()));
     if (distance <= tolerance && ours["evals"] == c["evals"]) ++tally.right;
     else tally.problems += io::dump_json(c) + "\n";
   }
@@ -103,6 +104,12 @@ TEST_CASE("diffusers: schedulers that are rare among the random ones") {
   CHECK(tally.problems == "");
   CHECK(tally.right + tally.refused == 83);
   CHECK(tally.right >= 73);  // float arithmetic decides most of the others
+}
+
+TEST_CASE("diffusers: every order of the solvers that have several") {
+  const Tally tally = run_cases("diffusers_orders.jsonl");
+  CHECK(tally.problems == "");
+  CHECK(tally.right == 41);
 }
 
 TEST_CASE("diffusers: published configurations run as in diffusers 0.42.1") {

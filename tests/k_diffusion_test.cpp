@@ -87,6 +87,13 @@ TEST_CASE("integrate_adaptive: double and batch of one agree, and options are ch
     CHECK(one.x == Approx(batch.x(0)).epsilon(1e-12));
     CHECK(one.levels.size() == batch.levels.size());
   }
+  const AdaptiveOptions defaults;
+  CHECK(defaults.relative == 0.05);
+  CHECK(defaults.absolute == 0.0078);
+  CHECK(defaults.proportional == 0);
+  CHECK(defaults.integral == 1);
+  CHECK(defaults.derivative == 0);
+  CHECK(defaults.most_evaluations == 100'000);
   const auto refusal = [](const AdaptiveOptions& options, double from = 80, double to = 0.1) {
     return message_of([&] { integrate_adaptive(test::two_peaks, from, to, 1., options); });
   };

@@ -109,6 +109,11 @@ TEST_CASE("ComfyUI's schedules over a table and over flows") {
        {1, 0.8633763758, 0.6124921272, 0.0009965239467, 0},
        {1, 0.9045671199, 0.7596262445, 0.5131595396, 0},
        {1, 0.9367757826, 0.759583971, 0.4024983053, 0}});
+  CHECK(FlowTable{}.shift == 1);
+  near(normal(table, 2), {14.61464123, 0.02916715815, 0}, 1e-9);
+  near(flow_times({.steps = 3, .first = 0.8, .last = 0.2}), {0.8, 0.5, 0.2, 0}, 1e-12);
+  CHECK(message_of([] { simple(FlowTable{.shift = 1000.5}, 4); }) ==
+        "FlowTable::shift is 1000.5; allowed: 0.1 to 1000");
   CHECK(message_of([] { simple(FlowTable{.shift = 2000}, 4); }) == "FlowTable::shift is 2000; allowed: 0.1 to 1000");
   CHECK(message_of([] { normal(FlowTable{.count = 1}, 1); }) == "FlowTable::count is 1; allowed: 2 or more");
 }

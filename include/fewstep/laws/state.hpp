@@ -66,7 +66,7 @@ std::string mapping() {
   if (probe<X>::level(out, 0) != 1) return "0.3 / 0.3 is not 1";
   map_level<X>(out, ratio, each, shared);
   for (std::size_t k = 0; k < values.size(); ++k)
-    if (std::abs(probe<X>::level(out, k) - values[k] / 0.3) > tolerance * values[k] / 0.3)
+    if (!(std::abs(probe<X>::level(out, k) - values[k] / 0.3) <= tolerance * values[k] / 0.3))
       return detail::text("level ", k, " is ", probe<X>::level(out, k), " instead of ", values[k] / 0.3);
   return {};
 }
