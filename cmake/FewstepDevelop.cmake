@@ -24,6 +24,10 @@ if(Eigen3_VERSION VERSION_LESS 3.4)
 endif()
 find_package(nlohmann_json 3 REQUIRED)
 
+# What needs one of these is built where it is found.
+find_package(onnxruntime QUIET)
+find_package(OpenVINO QUIET COMPONENTS Runtime)
+
 # stb has no CMake package; Debian puts its headers one folder down.
 find_path(FEWSTEP_STB_INCLUDE_DIR stb_image_write.h PATH_SUFFIXES stb REQUIRED)
 mark_as_advanced(FEWSTEP_STB_INCLUDE_DIR)

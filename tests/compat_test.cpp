@@ -61,9 +61,14 @@ TEST_CASE("compat: evaluations, defaults and allowed options") {
   CHECK(compat::MultistepDpm::evaluations() == 1);
   CHECK(compat::GroupedSinglestepDpm::evaluations() == 1);
   CHECK(compat::SaSolver::evaluations() == 1);
+  CHECK(compat::SelectiveUniPc::evaluations() == 1);
   CHECK(compat::ClippedHeun::evaluations() == 2);
   CHECK(compat::ClippedHeun{}.limit == 1);
-  CHECK(evaluations(compat::ClippedHeun{}, karras({.steps = 4})) == 7);
+  for (const std::size_t left : {1u, 2u}) {
+    StepCount at;
+    at.steps_left = left;
+    CHECK(static_cast<std::size_t>(compat::ClippedHeun::evaluations(at)) == left);
+  }
   CHECK(compat::ThresholdedSlope<Euler>::evaluations() == 1);
   CHECK(compat::Pndm{}.evaluations() == 2);
   CHECK(compat::Pndm{.middles = {{1, 1}}}.evaluations() == 4);
