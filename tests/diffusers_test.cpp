@@ -134,7 +134,7 @@ TEST_CASE("diffusers: schedulers of one step, since more would add noise") {
   const auto cosine = io::from_diffusers<double>(scheduler("CosineDPMSolverMultistepScheduler"), 1);
   near(cosine.schedule.levels(), {0.3, 0});  // the lowest level: of one step, diffusers takes the last
   CHECK(cosine.labels == V{2 / std::numbers::pi * std::atan(cosine.schedule[0])});
-  CHECK(cosine.predicts == io::Predicts::edm);
+  CHECK(cosine.predicts == Predicts::edm);
   CHECK(cosine.edm_sign == -1);
   CHECK(cosine.sigma_data == 1);
   CHECK_THAT(refusal(scheduler("CosineDPMSolverMultistepScheduler"), 2), Catch::Contains("other steps add noise"));

@@ -1,6 +1,5 @@
 // The small tools of the examples: other code reads what they write, and they reject wrong input in one line.
 #include "../examples/commands/support/image_grid.hpp"
-#include "../examples/commands/support/npy.hpp"
 #include "../examples/commands/support/output.hpp"
 #include "../examples/commands/support/plot.hpp"
 #include "../examples/commands/support/process.hpp"
@@ -111,38 +110,6 @@ TEST_CASE("seeds: malformed lists are rejected with the reason") {
     INFO(text);
     CHECK(seeds_refusal(text).find(allowed) != std::string::npos);
   }
-}
-
-TEST_CASE("npy: the bytes are those of format 1.0") {
-  const Scratch scratch;
-  const auto path = scratch.dir / "a.npy";
-  const std::vector<float> data{1.0f, -2.5f, 3e-20f, 4.0f, 5.0f, 6.0f};
-  write_npy(path, data, {2, 3});
-
-  const std::string bytes = bytes_of(path);
-  REQUIRE(bytes.size() > 10);
-  CHECK(bytes.substr(0, 8) == std::string("\x93NUMPY\x01\x00", 8));
-  const auto header_size = static_cast<unsigned char>(bytes[8]) + 256u * static_cast<unsigned char>(bytes[9]);
-  CHECK((10 + header_size) % 64 == 0);
-  REQUIRE(bytes.size() == 10 + header_size + 4 * data.size());
-  const std::string header = bytes.substr(10, header_size);
-  CHECK(header.starts_with("{'descr': '<f4', 'fortran_order': False, 'shape': (2,3,), }"));
-  CHECK(header.back() == '\n');
-  CHECK(std::memcmp(bytes.data() + 10 + header_size, data.data(), 4 * data.size()) == 0);
-
-  write_npy(path, std::vector<float>{7.0f}, {});  // a scalar's shape is ()
-  CHECK(bytes_of(path).find("'shape': (), }") != std::string::npos);
-}
-
-TEST_CASE("npy: a wrong shape or folder leaves no file") {
-  const Scratch scratch;
-  const std::vector<float> data(5);
-  CHECK(refusal<std::invalid_argument>([&] { write_npy(scratch.dir / "a.npy", data, {2, 3}); }) ==
-        "npy data has 5 numbers; its shape (2,3,) holds 6");
-  CHECK(refusal<std::runtime_error>([&] {
-          write_npy(scratch.dir / "no" / "a.npy", data, {5});
-        }).ends_with("a.npy failed: No such file or directory"));
-  CHECK(fs::is_empty(scratch.dir));
 }
 
 TEST_CASE("atomic_write: concurrent writers of one path all succeed and leave one whole file") {

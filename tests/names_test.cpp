@@ -143,7 +143,7 @@ TEST_CASE("from_diffusers reads a configuration and names a setting that it reje
                                                20);
   CHECK(made.schedule.steps() == 20);
   CHECK(made.schedule[20] == 0);
-  CHECK(made.predicts == io::Predicts::v);
+  CHECK(made.predicts == Predicts::v);
   CHECK(made.table->size() == 1000);
   const auto refusal = [](json config, const char* kind = "DPMSolverMultistepScheduler") {
     config["_class_name"] = kind;

@@ -21,8 +21,7 @@ torch::jit::Module module_of(const std::string& checks, bool conditional = false
   module.define("def forward(self, x, sigma" + std::string(conditional ? ", mean" : "") + "):\n" + checks +
                 "    keep = 0.25 / (0.25 + sigma.to(7).view(-1, 1, 1) ** 2)\n"
                 "    d = keep * x + (1 - keep)" +
-                (conditional ? " * mean.view(-1, 1, 1)" : "") +
-                "\n    return d.to(x.dtype), (keep * x).flatten(1)\n");
+                (conditional ? " * mean.view(-1, 1, 1)" : "") + "\n    return d.to(x.dtype), (keep * x).flatten(1)\n");
   return module;
 }
 
@@ -41,8 +40,7 @@ TEST_CASE("TorchScript: labels, batches, conditions and features") {
   Tensor out, features;
 
   const auto any = torchscript_network(
-      module_of("    assert sigma.dtype == 6 and sigma.dim() == 1 and sigma.size(0) == x.size(0)\n"),
-      {.feature = 1});
+      module_of("    assert sigma.dtype == 6 and sigma.dim() == 1 and sigma.size(0) == x.size(0)\n"), {.feature = 1});
   CHECK(any(x, Level<Tensor>(0.7), out, features));
   CHECK(worst(out, expected(x, 0.7 * one, one)) < 1e-6);
   CHECK(out.scalar_type() == torch::kFloat32);
@@ -50,15 +48,15 @@ TEST_CASE("TorchScript: labels, batches, conditions and features") {
   any(x, Level<Tensor>(each), out, features);
   CHECK(worst(out, expected(x, each, one)) < 1e-6);
 
-  const auto fixed = torchscript_network(module_of("    assert x.size(0) == 2 and sigma.size(0) == 2\n"),
-                                         {.batch = 2, .feature = 1});
+  const auto fixed =
+      torchscript_network(module_of("    assert x.size(0) == 2 and sigma.size(0) == 2\n"), {.batch = 2, .feature = 1});
   fixed(x, Level<Tensor>(each), out, features);
   CHECK(worst(out, expected(x, each, one)) < 1e-6);
   CHECK(features.size(0) == 5);
 
-  const auto whole = torchscript_network(
-      module_of("    assert sigma.dtype == 4 and sigma.dim() == 0 and x.dtype == 7\n"),
-      {.dtype = torch::kFloat64, .label_dtype = torch::kInt64, .scalar_label = true});
+  const auto whole =
+      torchscript_network(module_of("    assert sigma.dtype == 4 and sigma.dim() == 0 and x.dtype == 7\n"),
+                          {.dtype = torch::kFloat64, .label_dtype = torch::kInt64, .scalar_label = true});
   CHECK_FALSE(whole(x, Level<Tensor>(1.9), out, features));
   CHECK(worst(out, expected(x, 2 * one, one)) < 1e-6);
   whole(x, Level<Tensor>(each.round().clamp_min(1)), out, features);  // sample by sample
@@ -72,7 +70,8 @@ TEST_CASE("TorchScript: labels, batches, conditions and features") {
   CHECK(worst(out, expected(x, 0.7 * one, 4 * one)) < 1e-6);
 
   const auto refusal = [&](const TensorNetworkOptions& options) {
-    return test::message_of([&] { torchscript_network(module_of("", true), options)(x, Level<Tensor>(1.), out, features); });
+    return test::message_of(
+        [&] { torchscript_network(module_of("", true), options)(x, Level<Tensor>(1.), out, features); });
   };
   CHECK(refusal({.conditions = {means.narrow(0, 0, 3)}}) == "the rows of a condition is 3; allowed: 1, or 5 or more");
   CHECK(refusal({.conditions = {one}, .output = 2}) == "the network's output is 2; allowed: places below 2");

@@ -11,7 +11,7 @@ cd "$fewstep_source"
 seconds=${1:-60}
 shift || true
 targets=("$@")
-((${#targets[@]})) || targets=(table predictor gaussian_start safetensors unet_config idx diffusers solvers)
+((${#targets[@]})) || targets=(table predictor gaussian_start safetensors npy model unet_config idx diffusers solvers)
 need_packages clang libclang-rt-dev
 build=$fewstep_source/build/fuzz
 mkdir -p "$build"
@@ -24,6 +24,8 @@ seeds() {  # TARGET: folder of its seeds
     predictor) cp examples/models/amed*.safetensors "$folder" ;;
     gaussian_start) cp examples/models/*start*.safetensors "$folder" ;;
     safetensors) cp examples/models/amed_5.safetensors tests/golden/edm_networks/*.safetensors "$folder" ;;
+    npy) printf '\x93NUMPY\x01\x00\x3c\x00%-59s\nabcdefgh' "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }" >"$folder/pair.npy" ;;
+    model) echo '{"format":"fewstep model 1","network":"m.onnx","sample_shape":[2],"process":{"kind":"flow"}}' >"$folder/flow" ;;
     unet_config) cp tests/golden/edm_networks/*.json "$folder" ;;
     *) ;;
   esac

@@ -1,9 +1,12 @@
 #include "tensor_output.hpp"
 
-#include "npy.hpp"
+#include <fewstep/array/array.hpp>
+#include <fewstep/io/npy.hpp>
 
 #include <cstddef>
+#include <cstring>
 #include <span>
+#include <vector>
 
 namespace fewstep::examples {
 
@@ -31,7 +34,9 @@ Image picture(const torch::Tensor& images, int columns, int scale) {
 
 void write_npy(const std::filesystem::path& path, const torch::Tensor& tensor) {
   const torch::Tensor plain = on_host(tensor);
-  write_npy(path, floats(plain), plain.sizes().vec());
+  Array array{Dtype::f32, plain.sizes().vec(), std::vector<std::byte>(plain.nbytes())};
+  std::memcpy(array.bytes.data(), plain.data_ptr<float>(), array.bytes.size());
+  io::write_npy(path, array);
 }
 
 }  // namespace fewstep::examples

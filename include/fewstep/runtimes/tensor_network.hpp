@@ -17,7 +17,7 @@ namespace fewstep {
 
 /// How an exported network takes its arguments: (x, label, conditions...).
 struct TensorNetworkOptions {
-  torch::ScalarType dtype = torch::kFloat32;  ///< of x; the result has the type of the state
+  torch::ScalarType dtype = torch::kFloat32;        ///< of x; the result has the type of the state
   torch::ScalarType label_dtype = torch::kFloat32;  ///< integers get the nearest label
   bool scalar_label = false;                        ///< the label is a tensor [], in place of [B]
   std::int64_t batch = 0;                           ///< samples of each run; 0: any number
@@ -44,7 +44,8 @@ class TensorNetwork {
                   torch::Tensor& features) const {
     for (const torch::Tensor& condition : o_.conditions)
       require(condition.dim() > 0 && (condition.size(0) == 1 || condition.size(0) >= x.size(0)),
-              "the rows of a condition", condition.dim() > 0 ? condition.size(0) : 0, {"1, or ", x.size(0), " or more"});
+              "the rows of a condition", condition.dim() > 0 ? condition.size(0) : 0,
+              {"1, or ", x.size(0), " or more"});
     const std::int64_t part = o_.batch > 0 ? o_.batch : o_.scalar_label && label.per_sample() ? 1 : x.size(0);
     require(!o_.scalar_label || !label.per_sample() || part == 1, "the labels", "one per sample", "one for the batch");
     std::vector<torch::Tensor> outs, all_features;
@@ -93,7 +94,9 @@ class TensorNetwork {
             {"places below ", outputs.size()});
     return outputs[static_cast<std::size_t>(place)];
   }
-  static torch::Tensor joined(std::vector<torch::Tensor> parts) { return parts.size() == 1 ? parts[0] : torch::cat(parts); }
+  static torch::Tensor joined(std::vector<torch::Tensor> parts) {
+    return parts.size() == 1 ? parts[0] : torch::cat(parts);
+  }
 
   Run run_;
   TensorNetworkOptions o_;

@@ -1,4 +1,4 @@
-// Values of a table's JSON with errors that name them: "rows[2].carry is one; allowed: numbers".
+// Values of a file's JSON with errors that name them: "rows[2].carry is one; allowed: numbers".
 #pragma once
 
 #include "../../errors.hpp"
@@ -7,21 +7,25 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace fewstep::io::detail {
 
-/// A JSON object and its place in the table: "" for the table itself, else "rows[2]".
+/// A JSON object and its place in the file: "" for the outermost one, else "rows[2]".
 class JsonObject {
  public:
   /// @param known  the keys that it may have
   /// @throws std::invalid_argument for another key, or a value that is not an object.
-  JsonObject(const nlohmann::json& json, std::string place, const std::vector<std::string>& known)
+  /// @param whole  what the outermost object is called
+  JsonObject(const nlohmann::json& json, std::string place, const std::vector<std::string>& known,
+             const std::string& whole = "the table")
       : json_(json), place_(std::move(place)) {
-    const std::string what = place_.empty() ? "the table" : place_;
+    const std::string what = place_.empty() ? whole : place_;
     require(json.is_object(), what, json.type_name(), "object");
     std::string all;
     for (const auto& key : known) all += (all.empty() ? "" : ", ") + key;
@@ -37,6 +41,30 @@ class JsonObject {
     return json_.at(key);
   }
   double number(const std::string& key) const { return number(at(key), path(key)); }
+  double number(const std::string& key, double otherwise) const { return has(key) ? number(key) : otherwise; }
+  std::string text(const std::string& key) const {
+    const nlohmann::json& found = at(key);
+    require(found.is_string(), path(key), text_for_message(found), "text");
+    return found.get<std::string>();
+  }
+  std::string text(const std::string& key, const std::string& otherwise) const {
+    return has(key) ? text(key) : otherwise;
+  }
+  bool flag(const std::string& key, bool otherwise) const {
+    if (!has(key)) return otherwise;
+    require(at(key).is_boolean(), path(key), text_for_message(at(key)), "true or false");
+    return at(key).get<bool>();
+  }
+  /// A whole number, 0 or more.
+  std::int64_t whole(const std::string& key, std::int64_t otherwise) const {
+    if (!has(key)) return otherwise;
+    constexpr double most = 1e15;
+    const double value = number(key);
+    require(value >= 0 && value <= most && value == std::floor(value), path(key), value, "whole numbers, 0 or more");
+    return static_cast<std::int64_t>(value);
+  }
+  /// Returns the place of a key: "rows[2].carry".
+  std::string path(const std::string& key) const { return place_.empty() ? key : place_ + "." + key; }
   const nlohmann::json& list(const std::string& key) const {
     const nlohmann::json& found = at(key);
     require(found.is_array(), path(key), found.type_name(), "array");
@@ -52,7 +80,6 @@ class JsonObject {
   std::string element(const std::string& key, std::size_t k) const { return path(key) + "[" + std::to_string(k) + "]"; }
 
  private:
-  std::string path(const std::string& key) const { return place_.empty() ? key : place_ + "." + key; }
   static double number(const nlohmann::json& json, const std::string& name) {
     require(json.is_number(), name, text_for_message(json), "numbers");
     return json.get<double>();

@@ -1,6 +1,7 @@
 // Settings that several schedulers of diffusers share. Defaults are those of diffusers 0.42.1.
 #pragma once
 
+#include "../../denoisers/any_prediction.hpp"
 #include "../../enum_names.hpp"
 #include "../../model.hpp"
 #include "../../processes/noise_table.hpp"
@@ -17,10 +18,6 @@
 #include <vector>
 
 namespace fewstep::io {
-
-/// What the network predicts (diffusers' prediction_type): the noise, v, the clean data, the velocity of a flow, or
-/// EDM's F.
-enum class Predicts { epsilon, v, sample, flow, edm };
 
 namespace detail {
 

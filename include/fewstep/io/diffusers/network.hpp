@@ -1,67 +1,24 @@
 // The denoiser of a network for a run of diffusers' scheduler.
 #pragma once
 
+#include "../../denoisers/any_prediction.hpp"
 #include "../../denoisers/preconditioned.hpp"
 #include "scheduler.hpp"
 
-#include <cmath>
 #include <utility>
 
 namespace fewstep::io {
 
-/// The rule of Precondition for every prediction, input scale and label of diffusers' schedulers.
-///
-///   epsilon:  D = x - sigma F,   v:  D = alpha^2 x - n F,   sample:  D = F,   flow:  D = alpha x - n F,
-///   edm:      D = (sd^2 x +- sigma sd sqrt(total) F)/total,   total = sigma^2 + sd^2
-///
-/// The network's input is alpha x; n is the noise in it: alpha sigma, or the flow's time; sd: sigma_data.
+/// The rule of Precondition for a run of diffusers' scheduler.
 template <State X>
-struct DiffusersNetwork {
+struct DiffusersNetwork : AnyPrediction {
+  explicit DiffusersNetwork(DiffusersScheduler<X> run)
+      : AnyPrediction{run.predicts, run.input, run.native_flow, run.sigma_data, run.edm_sign},
+        scheduler(std::move(run)) {}
+
   DiffusersScheduler<X> scheduler;
 
   double label(double sigma) const { return scheduler.label(sigma); }
-  template <class T>
-  auto in(const T& sigma) const {
-    using std::sqrt;
-    if (scheduler.predicts == Predicts::edm) return T(1. / sqrt(total(sigma)));
-    return alpha(sigma);
-  }
-  template <class T>
-  auto skip(const T& sigma) const {
-    const T a = alpha(sigma), one = 1. + 0. * sigma;
-    switch (scheduler.predicts) {
-      case Predicts::epsilon: return one;
-      case Predicts::v: return T(a * a);
-      case Predicts::sample: return T(0. * sigma);
-      case Predicts::flow: return a;
-      default: return T(scheduler.sigma_data * scheduler.sigma_data / total(sigma));
-    }
-  }
-  template <class T>
-  auto out(const T& sigma) const {
-    using std::sqrt;
-    switch (scheduler.predicts) {
-      case Predicts::epsilon: return T(-1. * sigma);
-      case Predicts::sample: return T(1. + 0. * sigma);
-      case Predicts::edm: return T(scheduler.edm_sign * scheduler.sigma_data * sigma / sqrt(total(sigma)));
-      default: return T(-1. * sigma * (scheduler.native_flow ? T(1. + 0. * sigma) : alpha(sigma)));
-    }
-  }
-
- private:
-  template <class T>
-  T total(const T& sigma) const {
-    return sigma * sigma + scheduler.sigma_data * scheduler.sigma_data;
-  }
-  template <class T>
-  T alpha(const T& sigma) const {
-    using std::sqrt;
-    switch (scheduler.input) {
-      case InputScale::variance_preserving: return 1. / sqrt(1. + sigma * sigma);
-      case InputScale::flow: return 1. / (1. + sigma);
-      default: return 1. + 0. * sigma;
-    }
-  }
 };
 
 /// Wraps a network into the denoiser that the run of an imported scheduler needs: sample(scheduler.solver,
@@ -73,7 +30,7 @@ struct DiffusersNetwork {
 /// NFE per call: that of `network`.
 template <class F, State X>
 Preconditioned<F, DiffusersNetwork<X>> diffusers_denoiser(F network, DiffusersScheduler<X> scheduler) {
-  return precondition(std::move(network), DiffusersNetwork<X>{std::move(scheduler)});
+  return precondition(std::move(network), DiffusersNetwork<X>(std::move(scheduler)));
 }
 
 }  // namespace fewstep::io

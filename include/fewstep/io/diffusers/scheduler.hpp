@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../../any_solver.hpp"
+#include "../../denoisers/any_prediction.hpp"
 #include "../../errors.hpp"
 #include "../../options.hpp"
 #include "../../processes/discrete.hpp"
@@ -19,10 +20,6 @@ namespace fewstep::io {
 /// The label of a noise level, which is the network's second input: a training step, the flow's time, log(sigma)/4, or
 /// 2/pi arctan(sigma).
 enum class Label { training_step, flow_time, log_sigma, angle };
-
-/// The scale in which a network takes its input: alpha x with alpha^2 (1 + sigma^2) = 1, alpha x with alpha = 1 - t for
-/// sigma = t/(1 - t), or x itself.
-enum class InputScale { variance_preserving, flow, none };
 
 /// A solver with its schedule and options, the arguments of sample(), and what diffusers_denoiser() needs to know of
 /// the network. Levels are sigma or, for a native flow, the flow's own time (from_flow_native).
