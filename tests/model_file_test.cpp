@@ -205,9 +205,10 @@ TEST_CASE("what is wrong in a description is named") {
   CHECK(refusal({{"process", flow}, {"levels", {3, 1}}}) == "levels is 3, 1; allowed: numbers that increase");
   CHECK(refusal({{"process", flow}, {"label", {{"type", "F8"}}}}) ==
         "label.type is F8; allowed: BOOL, U8, I8, U16, I16, F16, BF16, U32, I32, F32, U64, I64, F64");
-  CHECK(refusal({{"process", flow}, {"colour", 1}}) ==
-        "a key of the description is colour; allowed: format, network, runtime, sample_shape, batch, predicts, process, "
-        "scheduler, input, label, output, feature, conditions, levels, data_range");
+  CHECK(
+      refusal({{"process", flow}, {"colour", 1}}) ==
+      "a key of the description is colour; allowed: format, network, runtime, sample_shape, batch, predicts, process, "
+      "scheduler, input, label, output, feature, conditions, levels, data_range");
   CHECK(refusal({{"process", flow}, {"conditions", {{{"input", "y"}}}}}) ==
         "conditions[0].values is missing; allowed: a value");
   CHECK(refusal({{"format", "fewstep model 2"}}) == "format is fewstep model 2; allowed: fewstep model 1");
@@ -243,8 +244,8 @@ TEST_CASE("npy: files as NumPy writes them, and malformed ones") {
     const std::string length = version == 1 ? std::string{size, '\0'} : std::string{size, '\0', '\0', '\0'};
     return folder.with("a.npy", "\x93NUMPY" + std::string{version, '\0'} + length + header + data);
   };
-  const Array read = io::read_npy(file("{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }     \n",
-                                       std::string(16, '\1')));
+  const Array read =
+      io::read_npy(file("{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }     \n", std::string(16, '\1')));
   CHECK(read.dtype == Dtype::i64);
   CHECK(read.shape == std::vector<std::int64_t>{2});
   CHECK(io::read_npy(file("{'shape': (1, 2), 'fortran_order': False, 'descr': '|u1'}", "ab", 3)).shape ==
@@ -261,7 +262,8 @@ TEST_CASE("npy: files as NumPy writes them, and malformed ones") {
         "fortran_order is True; allowed: False; numpy.ascontiguousarray(array) has it");
   CHECK(message("{'descr': '<f4', 'fortran_order': False, 'shape': (3,)}", "abcd") ==
         "the size of the data is 4; allowed: 12 bytes, as the shape has");
-  CHECK(message("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 99999999999)}") == "shape is too large");
+  CHECK(message("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 99999999999)}") ==
+        "shape is too large");
   CHECK(message("{'descr': '<f4', 'shape': (3,)}") ==
         "the header is incomplete; allowed: descr, fortran_order and shape");
   CHECK(message("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}") ==

@@ -57,7 +57,7 @@ class StepLength {
   bool accept(double error) {
     constexpr double least = 1e-8;  // added to the error
     const double inverse = 1 / (error + least);
-    if (inverse_[0] == 0) inverse_ = {inverse, inverse, inverse};
+    if (inverse_ == Three{}) inverse_ = {inverse, inverse, inverse};
     inverse_[0] = inverse;
     double factor = 1;
     for (std::size_t k = 0; k < inverse_.size(); ++k) factor *= std::pow(inverse_[k], powers_[k]);
@@ -69,8 +69,10 @@ class StepLength {
   }
 
  private:
+  using Three = std::array<double, 3>;
+
   double length_, accept_safety_;
-  std::array<double, 3> powers_{}, inverse_{};  // newest first
+  Three powers_{}, inverse_{};  // newest first
 };
 
 inline void validate(const AdaptiveOptions& o, double from, double to) {
@@ -109,7 +111,7 @@ class PairedSteps {
   /// Sets high() and low() to the states at `to`.
   void make(const X& x, double from, double to) {
     const Level<X> t(from), s(to);
-    const Step<X> n{t, s, 0, 1};
+    const Step<X> n{t, s, {}, {}};  // its place in a run, which single steps do not use
     copy(y_, x);
     ModelRef<X> model(model_);
     high_.step(n, y_, slope_, model, stages_);
@@ -184,7 +186,7 @@ template <State X, class D>
 AdaptiveResult<X> integrate_adaptive(D&& denoise, double from, double to, X x, const AdaptiveOptions& options = {}) {
   detail::validate(options, from, to);
   algebra<X>::validate(x);
-  AdaptiveResult<X> result{std::move(x), Status::complete, 0, 0, {from}, 0};
+  AdaptiveResult<X> result{std::move(x), Status::complete, {}, {}, {from}, {}};
   detail::run_adaptive(denoise, to, options, result);
   algebra<X>::release(result.x);
   return result;

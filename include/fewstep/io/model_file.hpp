@@ -72,8 +72,8 @@ inline std::vector<std::int64_t> shape_from_json(const JsonObject& top) {
 
 /// Reads prediction, process and label, in part from a scheduler_config.json.
 inline ModelRule model_rule(const JsonObject& top, const std::filesystem::path& folder) {
-  require(top.has("process") != top.has("scheduler"), "process", top.has("process") ? "given with scheduler" : "missing",
-          "one of process and scheduler");
+  require(top.has("process") != top.has("scheduler"), "process",
+          top.has("process") ? "given with scheduler" : "missing", "one of process and scheduler");
   ModelRule rule;
   if (top.has("process")) {
     rule = rule_from_json(top.at("process"));

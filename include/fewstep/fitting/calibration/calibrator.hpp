@@ -106,7 +106,7 @@ class Calibrator {
   /// Distances between the present runs and the teacher on the held-out samples.
   struct HeldOut {
     double rms, median, loss;
-    double share = 0;  // of the largest squared distance in the sum of all
+    double share{};  // of the largest squared distance in the sum of all
   };
   HeldOut held_out() const {
     const std::vector<double> squares = runner_.squared_distances(runs_, fitted_, samples_);
@@ -118,7 +118,7 @@ class Calibrator {
     if (finite.empty()) return {infinity, infinity, loss};
     const double rms = rms_of(finite), largest = *std::max_element(finite.begin(), finite.end());
     const double sum = rms * rms * static_cast<double>(finite.size());
-    return {rms, std::sqrt(median_of(finite)), loss, sum > 0 ? largest / sum : 0};
+    return {rms, std::sqrt(median_of(finite)), loss, largest / (std::max)(sum, (std::numeric_limits<double>::min)())};
   }
 
   // A copy is moved in, here and in resume(): assigning it would cost a tenth of the compile time of the quickstart.
@@ -186,7 +186,7 @@ class Calibrator {
   TableRunner<X> runner_;
   std::vector<TableRun<X>> runs_;  // of progress_.table
   CalibrationProgress progress_;
-  double best_share_ = 0;  // of the largest of the best table's held-out squared distances
+  double best_share_{};  // of the largest of the best table's held-out squared distances
 };
 
 }  // namespace fewstep::detail

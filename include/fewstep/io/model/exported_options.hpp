@@ -25,8 +25,8 @@ inline std::map<std::string, Array> read_conditions(const ModelFile& file, const
   std::map<std::string, Array> values;
   for (const ModelCondition& condition : file.conditions) {
     const bool given = which == Conditions::given;
-    require(given || !condition.unconditional.empty(), {"the unconditional values of `", condition.input, "`"}, "missing",
-            "a .npy file, for guidance");
+    require(given || !condition.unconditional.empty(), {"the unconditional values of `", condition.input, "`"},
+            "missing", "a .npy file, for guidance");
     values[condition.input] = read_npy(folder / (given ? condition.values : condition.unconditional));
   }
   return values;
@@ -36,8 +36,8 @@ inline std::map<std::string, Array> read_conditions(const ModelFile& file, const
 /// read_conditions().
 inline ExportedOptions exported_options(const ModelFile& file, const std::filesystem::path& folder,
                                         Conditions which = Conditions::given) {
-  return {file.state.name, file.label.name,          file.output,
-          file.feature,    read_conditions(file, folder, which), file.sample_shape};
+  return {file.state.name,  file.label.name, file.output, file.feature, read_conditions(file, folder, which),
+          file.sample_shape};
 }
 
 /// @throws std::invalid_argument unless the network's inputs have the types that the description names.

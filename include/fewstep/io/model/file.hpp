@@ -19,13 +19,15 @@ namespace fewstep::io {
 /// The runtimes, each by the extension of its files where the description names none: .onnx, .xml, .pt or .ts, .pt2.
 /// OpenVINO reads .onnx too.
 enum class Runtime { onnxruntime, openvino, torchscript, aoti };
-constexpr std::array<std::string_view, 4> names_of(Runtime) { return {"onnxruntime", "openvino", "torchscript", "aoti"}; }
+constexpr std::array<std::string_view, 4> names_of(Runtime) {
+  return {"onnxruntime", "openvino", "torchscript", "aoti"};
+}
 
 /// An input of a network.
 struct ModelInput {
-  std::string name = {};             ///< empty: by its place
-  std::optional<Dtype> dtype = {};   ///< none: what the runtime tells, else F32
-  bool scalar = false;               ///< a label without the axis of samples, where the runtime does not tell
+  std::string name = {};            ///< empty: by its place
+  std::optional<Dtype> dtype = {};  ///< none: what the runtime tells, else F32
+  bool scalar = false;              ///< a label without the axis of samples, where the runtime does not tell
 };
 
 /// A further input with the same values in every evaluation.
@@ -45,8 +47,8 @@ struct ModelFile {
   ModelInput state = {}, label = {};
   std::string output = {}, feature = {};  ///< names, or places for runtimes without names; an empty feature: none
   std::vector<ModelCondition> conditions = {};
-  double sigma_min = 0.002, sigma_max = 80;         ///< the levels between which the network is to be used
-  double lowest_value = -1, highest_value = 1;      ///< of the data; what a picture shows
+  double sigma_min = 0.002, sigma_max = 80;     ///< the levels between which the network is to be used
+  double lowest_value = -1, highest_value = 1;  ///< of the data; what a picture shows
 };
 
 /// Returns the runtime that a description names, or that the file's extension stands for.

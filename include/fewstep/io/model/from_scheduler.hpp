@@ -10,8 +10,8 @@
 
 namespace fewstep::io {
 
-/// Returns what a scheduler_config.json of diffusers says of the network, whichever solver it names: prediction, process
-/// and label.
+/// Returns what a scheduler_config.json of diffusers says of the network, whichever solver it names: prediction,
+/// process and label.
 ///
 /// @throws std::invalid_argument for a setting out of range.
 inline ModelRule model_of_scheduler(const nlohmann::json& config) {
@@ -30,7 +30,8 @@ inline ModelRule model_of_scheduler(const nlohmann::json& config) {
   }
   if (begins("EDM") || begins("CosineDPM")) {
     const bool cosine = begins("CosineDPM");
-    const std::string type = c.choice("prediction_type", cosine ? "v_prediction" : "epsilon", {"epsilon", "v_prediction"});
+    const std::string type =
+        c.choice("prediction_type", cosine ? "v_prediction" : "epsilon", {"epsilon", "v_prediction"});
     rule.predicts = Predicts::edm;
     rule.input = InputScale::none;
     rule.labels = cosine ? ModelLabel::angle : ModelLabel::log_sigma;

@@ -32,8 +32,8 @@ constexpr std::array<std::string_view, 5> names_of(ModelLabel) {
 struct ModelRule : AnyPrediction {
   ModelProcess process = ModelProcess::edm;
   ModelLabel labels = ModelLabel::sigma;
-  double label_scale = 1;               ///< of sigma, and of the time; 1000 for Stable Diffusion 3
-  bool rounded_steps = false;           ///< for a network that takes whole training steps only
+  double label_scale = 1;                ///< of sigma, and of the time; 1000 for Stable Diffusion 3
+  bool rounded_steps = false;            ///< for a network that takes whole training steps only
   std::optional<NoiseTable> table = {};  ///< of the process discrete
   VpLinear vp = {};                      ///< of the process vp
   NoiseAt noise_at = NoiseAt::one;       ///< of the process flow

@@ -17,7 +17,8 @@ namespace fewstep::io::detail {
 
 /// Reads a process of its own; that of a scheduler is model_of_scheduler().
 inline ModelRule rule_from_json(const nlohmann::json& json) {
-  const JsonObject process(json, "process", {"kind", "sigma_data", "sign", "beta_min", "beta_max", "noise_at", "betas"});
+  const JsonObject process(json, "process",
+                           {"kind", "sigma_data", "sign", "beta_min", "beta_max", "noise_at", "betas"});
   ModelRule rule;
   rule.process = parse<ModelProcess>("process.kind", process.text("kind"));
   const auto only = [&](const char* key, ModelProcess kind) {

@@ -51,9 +51,9 @@ struct Pndm {
     const auto move = [&](auto... share) { return weights(t, r, s)(share...); };
     if (past.size() == 0 && middles.empty()) heun(n, x, o1, model, m);
     else if (past.size() < middles.size()) runge_kutta(n, x, o1, model, m);
-    else if (past.size() == 1) combine(x, levels(n.to), move(1.5, -0.5), x, o1, past[0]);
-    else if (past.size() == 2) combine(x, levels(n.to), move(23. / 12, -16. / 12, 5. / 12), x, o1, past[0], past[1]);
-    else combine(x, levels(n.to), move(55. / 24, -59. / 24, 37. / 24, -9. / 24), x, o1, past[0], past[1], past[2]);
+    else if (past.size() == 1) combine(x, levels(), move(1.5, -0.5), x, o1, past[0]);
+    else if (past.size() == 2) combine(x, levels(), move(23. / 12, -16. / 12, 5. / 12), x, o1, past[0], past[1]);
+    else combine(x, levels(), move(55. / 24, -59. / 24, 37. / 24, -9. / 24), x, o1, past[0], past[1], past[2]);
     m.past.push(o1, n);
   }
 
@@ -63,36 +63,34 @@ struct Pndm {
   /// d, the slope at (x, t), becomes what is extrapolated.
   template <State X>
   void to_output(X& d, const X& x, double t) const {
-    if (extrapolates_v) combine(d, levels(Level<X>(t)), pndm_v_weights(t), x, d);
+    if (extrapolates_v) combine(d, levels(), pndm_v_weights(t), x, d);
   }
 
   template <State X, class M>
   void heun(const Step<X>& n, X& x, const X& o1, M& model, Memory<X>& m) const {
     const double t = pndm_level(n.from), s = pndm_level(n.to);
-    const auto at = levels(n.to);
-    combine(m.stage, at, weights(t, reached.at(n.index), s)(1.), x, o1);
+    combine(m.stage, levels(), weights(t, reached.at(n.index), s)(1.), x, o1);
     model(m.stage, n.to, m.o2);
     to_output(m.o2, m.stage, s);
-    combine(m.start, at, weights(t, t, restart)(), x);
-    combine(x, at, weights(restart, s, s)(0.5, 0.5), m.start, o1, m.o2);
+    combine(m.start, levels(), weights(t, t, restart)(), x);
+    combine(x, levels(), weights(restart, s, s)(0.5, 0.5), m.start, o1, m.o2);
   }
 
   template <State X, class M>
   void runge_kutta(const Step<X>& n, X& x, const X& o1, M& model, Memory<X>& m) const {
     const double t = pndm_level(n.from), s = pndm_level(n.to);
     const auto [half, middle] = middles[m.past.size()];
-    const auto at = levels(n.to);
     const auto evaluate = [&](double where, X& output) {
       model(m.stage, Level<X>(where), output);
       to_output(output, m.stage, where);
     };
-    combine(m.stage, at, weights(t, half, middle)(1.), x, o1);
+    combine(m.stage, levels(), weights(t, half, middle)(1.), x, o1);
     evaluate(middle, m.o2);
-    combine(m.stage, at, weights(t, middle, middle)(1.), x, m.o2);
+    combine(m.stage, levels(), weights(t, middle, middle)(1.), x, m.o2);
     evaluate(middle, m.o3);
-    combine(m.stage, at, weights(t, s, s)(1.), x, m.o3);
+    combine(m.stage, levels(), weights(t, s, s)(1.), x, m.o3);
     evaluate(s, m.o4);
-    combine(x, at, weights(t, s, s)(1. / 6, 1. / 3, 1. / 3, 1. / 6), x, o1, m.o2, m.o3, m.o4);
+    combine(x, levels(), weights(t, s, s)(1. / 6, 1. / 3, 1. / 3, 1. / 6), x, o1, m.o2, m.o3, m.o4);
   }
 };
 

@@ -22,7 +22,7 @@ struct PndmMiddle {
 /// The weights of x and the slope at level t in v.
 inline auto pndm_v_weights(double t) {
   const double root = std::sqrt(1 + t * t);
-  return [=](const auto& l) { return Pack{-t / root + 0. * l, root + 0. * l}; };
+  return [=] { return Pack{-t / root, root}; };
 }
 
 /// A step from level t to `reached`, whose alpha x the next step takes for that of level s.
@@ -36,7 +36,7 @@ struct PndmMove {
     const double q = std::sqrt((1 + s * s) / (1 + reached * reached)), change = reached - t;
     const double carry = extrapolates_v ? q * (1 + change * t / (1 + t * t)) : q;
     const double gain = extrapolates_v ? q * change / std::sqrt(1 + t * t) : q * change;
-    return [=](const auto& l) { return Pack{carry + 0. * l, gain * share + 0. * l...}; };
+    return [=] { return Pack{carry, gain * share...}; };
   }
 };
 

@@ -47,7 +47,7 @@ struct SaSolver {
   }
   template <State X>
   Memory<X> memory(const X& x) const {
-    return {{x, capacity()}, algebra<X>::like(x), 0};
+    return {{x, capacity()}, algebra<X>::like(x)};
   }
 
   template <State X, class M>

@@ -73,7 +73,7 @@ struct GroupedSinglestepDpm {
       const auto h = log(b / s), p1 = p<1>(target, h, s), p2 = p<2>(target, h, s);
       const auto r0 = log(b / t) / h, r1 = log(b / u) / h;
       // The weights of the differences e0 = (m0 - m_b)/r0 and e1 = (m1 - m_b)/r1.
-      const auto bend = heun ? 2. * p<3>(target, h, s) / (r0 - r1) : 0. * p2;
+      const auto bend = 2. * p<3>(target, h, s) / (r0 - r1);  // of heun
       const auto e0 = heun ? -1. * p2 * r1 / (r0 - r1) + bend : p2, e1 = heun ? p2 * r0 / (r0 - r1) - bend : 0. * p2;
       return Pack{carry(target, b, s), e0 / r0, e1 / r1, p1 - e0 / r0 - e1 / r1};
     };
