@@ -7,7 +7,7 @@
 
 #include <onnxruntime_cxx_api.h>
 
-#include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <vector>
@@ -16,15 +16,15 @@ using namespace fewstep;
 
 int main() {
   const Ort::Env environment(ORT_LOGGING_LEVEL_WARNING, "calibrate_model");
-  const auto session = std::make_shared<Ort::Session>(environment, FEWSTEP_EXAMPLES "/models/two_moons.onnx",
-                                                      Ort::SessionOptions());
+  const auto session =
+      std::make_shared<Ort::Session>(environment, FEWSTEP_EXAMPLES "/models/two_moons.onnx", Ort::SessionOptions());
   const auto denoise = from_flow(onnx_network(session));
 
   // Six rows from sigma = t/(1 - t) at t = 0.99 to t = 0.01; the first slope needs no evaluation.
   const Schedule levels = karras({.steps = 6, .sigma_min = Flow{}.sigma(0.01), .sigma_max = Flow{}.sigma(0.99)});
   const Table start = tabulate(Ipndm{.order = 3}, levels);
   std::vector<Buffer<float>> batches;
-  for (int b = 0; b < 5; ++b) batches.push_back(buffer_noise(seed_range(100 * b, 100), 2));
+  for (std::uint64_t b = 0; b < 5; ++b) batches.push_back(buffer_noise(seed_range(100 * b, 100), 2));
   const CalibrationOptions options{.iterations = 4, .teacher_steps = 8};
   const Calibration fit = calibrate(denoise, start, batches, options);
   io::write_table("two_moons_5.json", {fit.table, options.analytic_first_step});

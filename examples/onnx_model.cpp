@@ -12,8 +12,8 @@ using namespace fewstep;
 
 int main() {
   const Ort::Env environment(ORT_LOGGING_LEVEL_WARNING, "onnx_model");
-  const auto session = std::make_shared<Ort::Session>(environment, FEWSTEP_EXAMPLES "/models/two_moons.onnx",
-                                                      Ort::SessionOptions());
+  const auto session =
+      std::make_shared<Ort::Session>(environment, FEWSTEP_EXAMPLES "/models/two_moons.onnx", Ort::SessionOptions());
   // The session tells names, types and shapes: the first input gets the state, the second the time, per sample.
   const auto denoise = from_flow(onnx_network(session));
 

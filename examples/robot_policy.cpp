@@ -36,7 +36,8 @@ int main() {
     };
     // The first plan starts from noise; later ones from the last plan, moved up by what was executed, and half noise.
     const double first = flow.sigma(tick == 0 ? 0.99 : 0.5);
-    const Schedule levels = karras({.steps = tick == 0 ? 5 : 2, .sigma_min = 0.02, .sigma_max = first, .end = End::zero});
+    const Schedule levels =
+        karras({.steps = tick == 0 ? 5 : 2, .sigma_min = 0.02, .sigma_max = first, .end = End::zero});
     std::rotate(plan.begin(), plan.begin() + executed, plan.end());
     known = plan;
     const Buffer<float> noise = buffer_noise({tick}, numbers);
@@ -47,7 +48,8 @@ int main() {
     };
     const auto begin = Clock::now();
     const int nfe = integrate(Dpmpp{}, from_flow(network, flow), levels, Buffer<float>::view(plan),
-                              {.after_step = after_step<Buffer<float>>(keep)}).evaluations;
+                              {.after_step = after_step<Buffer<float>>(keep)})
+                        .evaluations;
     outside += Clock::now() - begin;
     double error = 0;
     for (std::size_t i = executed; i < numbers; ++i) error += std::pow(plan[i] - best(seen, i), 2);

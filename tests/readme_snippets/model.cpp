@@ -9,8 +9,8 @@ using namespace fewstep;
 
 template <class Network>
 auto denoiser_of(const std::filesystem::path& folder, Network network) {
-const io::ModelFile file = io::read_model(folder / "model.json");
-const auto denoise = precondition(network(io::exported_options(file, folder)), file.rule);
+  const io::ModelFile file = io::read_model(folder / "model.json");
+  const auto denoise = precondition(network(io::exported_options(file, folder)), file.rule);
   return denoise;
 }
 
