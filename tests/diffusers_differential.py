@@ -110,6 +110,17 @@ class Run:
             return float(self.alpha_sigma(s.sigmas[0])[1]), float(self.alpha_sigma(s.sigmas[-1])[0])
         return float(s.sigmas[0]), 1
 
+    def pipeline_start(self):
+        """The factor of a pipeline's noise at the start, in the scale of the data; None where alpha is 0."""
+        s = self.scheduler
+        if self.name == "IPNDMScheduler":
+            return None
+        if hasattr(s, "final_alpha_cumprod"):
+            product = float(s.alphas_cumprod[s.timesteps[0]])
+            return product**-0.5 if product > 0 else None
+        alpha = self.alpha_sigma(s.sigmas[0])[0] if self.in_alpha_scale() else 1
+        return float(getattr(s, "init_noise_sigma", 1)) / alpha
+
     def in_alpha_scale(self):
         return "step" in self.name.lower() and "EDM" not in self.name and "Cosine" not in self.name or self.name == "SASolverScheduler"
 
@@ -161,12 +172,12 @@ def peer(case):
             scheduler = kind.from_config(config) if tau is None else kind.from_config(config, tau_func=lambda t: tau)
             run = Run(scheduler, case["steps"], case["mu"], case["sigmas"])
             run.start_at_first()
-            x = run.samples()
+            x, start = run.samples(), run.pipeline_start()
     except Exception as error:  # whatever diffusers raises is a refusal
         return {"error": f"{type(error).__name__}: {error}"}
     if not all(math.isfinite(value) for value in x):
         return {"error": "not finite"}
-    return {"x": x, "evals": run.evaluations}
+    return {"x": x, "evals": run.evaluations, "start": start}
 
 
 # Random cases.
@@ -258,6 +269,8 @@ def verdict(ours, theirs):
         return ("agreed" if "error" in theirs else "refused"), ours["error"]
     if "error" in theirs:
         return "accepted", theirs["error"]
+    if theirs["start"] and abs(ours["start"] / theirs["start"] - 1) > TOLERANCE:
+        return "wrong", f"a start of {ours['start']} times the noise, diffusers {theirs['start']}"
     if ours["evals"] != theirs["evals"]:
         return "wrong", f"{ours['evals']} evaluations, diffusers {theirs['evals']}"
     distance = max(abs(a - b) for a, b in zip(ours["x"], theirs["x"]))

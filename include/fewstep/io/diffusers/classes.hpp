@@ -19,7 +19,7 @@ template <State X>
 DiffusersScheduler<X> DiffusersImport<X>::finish(const AnySolver<X>& solver, DiffusersLevels made,
                                                  const DiffusersTraits& traits) {
   constexpr double nearly_zero = 1e-14, nearly_one = 1 - 1e-14;  // of the last level
-  DiffusersScheduler<X> all{solver, Schedule({1, 0}), {}, predicts_, false};
+  DiffusersScheduler<X> all{solver, Schedule({1, 0}), {}, start_scale(made.levels.front()), predicts_, false};
   if (table_) all.table = table_->table;
   double end = made.end;
   const double last = made.levels.back();
@@ -50,6 +50,14 @@ DiffusersScheduler<X> DiffusersImport<X>::finish(const AnySolver<X>& solver, Dif
   all.ignored = c_.ignored();
   all.notes = notes_;
   return all;
+}
+
+/// Diffusers' init_noise_sigma, divided by the scale of its states.
+template <State X>
+double DiffusersImport<X>::start_scale(double first) const {
+  if (in_sigma_ && diffusers_spacing(c_, Spacing::linspace) != Spacing::leading) return first;
+  const double scaled_to = highest_.value_or(first);
+  return input_ == InputScale::flow ? 1 + first : std::sqrt(1 + scaled_to * scaled_to);
 }
 
 template <State X>

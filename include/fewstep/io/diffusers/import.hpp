@@ -90,6 +90,7 @@ class DiffusersImport {
   }
 
   DiffusersScheduler<X> euler() {
+    in_sigma_ = true;
     c_.knows({"sigma_min", "sigma_max"});
     predicts_ = diffusers_prediction(c_, {"epsilon", "v_prediction", "sample", "original_sample"});
     const bool continuous = c_.choice("timestep_type", "discrete", {"discrete", "continuous"}) == "continuous";
@@ -122,12 +123,14 @@ class DiffusersImport {
   }
 
   DiffusersScheduler<X> euler_ancestral() {
+    in_sigma_ = true;
     require(steps_ == 1, "num_inference_steps", steps_, "1 for EulerAncestralDiscreteScheduler: more steps add noise");
     predicts_ = diffusers_prediction(c_, noise_or_v);
     return finish(Euler{}, sigma_levels({.no_ranges = true}, {.zero_snr = true}));
   }
 
   DiffusersScheduler<X> heun() {
+    in_sigma_ = true;
     predicts_ = diffusers_prediction(c_, any_image);
     DiffusersLevels made =
         sigma_levels({.rounds_karras = false}, {.first = 0.00085, .last = 0.012, .exponential = true});
@@ -138,6 +141,7 @@ class DiffusersImport {
   }
 
   DiffusersScheduler<X> kdpm2() {
+    in_sigma_ = true;
     predicts_ = diffusers_prediction(c_, noise_or_v);
     DiffusersLevels made = sigma_levels({}, {.first = 0.00085, .last = 0.012});
     const TrainingLevels& training = table();
@@ -149,6 +153,7 @@ class DiffusersImport {
   }
 
   DiffusersScheduler<X> lms() {
+    in_sigma_ = true;
     predicts_ = diffusers_prediction(c_, any_image);
     if (steps_ <= 2) float_part_ = FloatPart::none;  // weights of a single slope are exact
     return finish(Deis{4, Variable::sigma}, sigma_levels({.karras_ends = false, .rounds_karras = false}),
@@ -175,11 +180,12 @@ class DiffusersImport {
   DiffusersScheduler<X> edm_euler();
   DiffusersScheduler<X> edm_dpm();
   DiffusersScheduler<X> cosine_dpm();
-  void read_edm(double sigma_data, const char* prediction);
+  void read_edm(double sigma_data, const char* prediction, double highest);
   // import_flow_match.hpp
   DiffusersScheduler<X> flow_match(bool heun);
 
   DiffusersScheduler<X> finish(const AnySolver<X>& solver, DiffusersLevels made, const DiffusersTraits& traits = {});
+  double start_scale(double first) const;
 
   DiffusersSettings c_;
   SetTimesteps call_;
@@ -188,6 +194,8 @@ class DiffusersImport {
   Predicts predicts_ = Predicts::epsilon;
   Label label_kind_ = Label::training_step;
   InputScale input_ = InputScale::variance_preserving;
+  std::optional<double> highest_ = {};  // of EDM: what the noise is scaled to, whatever the first level is
+  bool in_sigma_ = false;               // diffusers' states are x0 + sigma noise, not scaled by alpha
   double sigma_data_ = 0.5, edm_sign_ = 1;
   FloatPart float_part_ = FloatPart::levels;
   std::vector<std::string> notes_ = {};

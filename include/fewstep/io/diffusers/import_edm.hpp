@@ -16,7 +16,7 @@ template <State X>
 DiffusersScheduler<X> DiffusersImport<X>::edm_euler() {
   takes_no_mu();
   takes_no_sigmas();
-  read_edm(0.5, "epsilon");
+  read_edm(0.5, "epsilon", 80);
   return finish(Euler{}, edm_levels(c_, steps_, {.repeats = true}));
 }
 
@@ -24,7 +24,7 @@ template <State X>
 DiffusersScheduler<X> DiffusersImport<X>::edm_dpm() {
   takes_no_mu();
   takes_no_sigmas();
-  read_edm(0.5, "epsilon");
+  read_edm(0.5, "epsilon", 80);
   const Target target = dpm_target(c_, false);
   DiffusersLevels made = edm_levels(c_, steps_);
   const auto solver = multistep_dpm(c_, target, shape_of(made));
@@ -35,7 +35,7 @@ template <State X>
 DiffusersScheduler<X> DiffusersImport<X>::cosine_dpm() {
   takes_no_mu();
   takes_no_sigmas();
-  read_edm(1, "v_prediction");
+  read_edm(1, "v_prediction", 500);
   c_.knows({"solver_order", "solver_type", "lower_order_final", "euler_at_final"});
   require(steps_ == 1 && ends_at_zero(c_), "num_inference_steps", steps_,
           "1 with the final_sigmas_type zero for CosineDPMSolverMultistepScheduler: other steps add noise");
@@ -47,13 +47,14 @@ DiffusersScheduler<X> DiffusersImport<X>::cosine_dpm() {
 }
 
 template <State X>
-void DiffusersImport<X>::read_edm(double sigma_data, const char* prediction) {
+void DiffusersImport<X>::read_edm(double sigma_data, const char* prediction, double highest) {
   const std::string type = c_.choice("prediction_type", prediction, {"epsilon", "v_prediction"});
   predicts_ = Predicts::edm;
   label_kind_ = Label::log_sigma;
   input_ = InputScale::none;
   sigma_data_ = c_.positive("sigma_data", sigma_data);
   edm_sign_ = type == "epsilon" ? 1 : -1;
+  highest_ = c_.positive("sigma_max", highest);
 }
 
 }  // namespace fewstep::io::detail

@@ -28,6 +28,9 @@ struct DiffusersScheduler {
   AnySolver<X> solver;
   Schedule schedule;
   Options options = {};
+  /// The factor of a pipeline's unit noise at the start: integrate(solver, denoiser, schedule, start_scale * latents,
+  /// options) begins where diffusers' pipelines do. sample() takes the first level, as the noise process does.
+  double start_scale = 1;
   Predicts predicts = Predicts::epsilon;
   bool native_flow = false;
   /// The levels that the network was trained at (its noise process is Discrete{*table}); empty for flows and EDM.
