@@ -1,7 +1,9 @@
-// Draws images from a trained network:
+// Draws samples from a network:
 //   sample --model fashion_mnist.safetensors --solver ipndm --steps 5 --seeds 0-63 --out grid.png
+//   sample --model model.json --scheduler scheduler_config.json --steps 20 --npy samples.npy
 #include "support/command_line.hpp"
 #include "support/condition.hpp"
+#include "support/described_subject.hpp"
 #include "support/loaded_sampler.hpp"
 #include "support/network.hpp"
 #include "support/output.hpp"
@@ -9,6 +11,7 @@
 #include "support/sampler.hpp"
 #include "support/seeds.hpp"
 #include "support/solver_list.hpp"
+#include "support/subject.hpp"
 #include "support/tensor_output.hpp"
 
 #include <fewstep/schedule_registry.hpp>
@@ -32,12 +35,13 @@ namespace fs = std::filesystem;
 
 struct Settings {
   NetworkOptions network;
-  fs::path predictor, table, out, npy, trajectory;
+  fs::path predictor, table, scheduler, noise, out, npy, trajectory;
   std::string solver = "dpmpp", schedule = "karras", seeds = "0-63";
   SolverSettings solver_settings;
   ScheduleSettings schedule_settings;
   Options options;
   std::optional<std::int64_t> label;
+  std::optional<double> mu;
   double guidance = 1;
   std::size_t batch = 64;
 };
@@ -58,12 +62,18 @@ void add_sampler_options(CommandLine& line, Settings& s) {
   line.option("--table", s.table, "table of calibrate (.json), with its schedule")
       .excludes(own)
       .excludes({"--predictor"});
+  line.option(
+          "--scheduler", s.scheduler,
+          "scheduler_config.json of diffusers, for a described network: its solver at --steps, started as by pipelines")
+      .excludes({"--solver", "--order", "--schedule", "--rho", "--afs", "--forget-analytic", "--predictor", "--table"});
+  line.option("--mu", s.mu, "mu of a --scheduler with use_dynamic_shifting").needs("--scheduler");
 }
 
 void add_options(CommandLine& line, Settings& s) {
   s.network.add_model(line);
   add_sampler_options(line, s);
   line.option("--seeds", s.seeds, "a seed for each image, such as 0-63,70,80-90");
+  line.option("--noise", s.noise, "unit noise [N, C, H, W] in place of seeds (.npy)").excludes({"--seeds"});
   line.option("--class", s.label, "class of the images; unconditional images if not given");
   line.option("--guidance", s.guidance, "classifier-free guidance scale; other than 1, each step takes twice the NFE");
   line.option("--batch", s.batch, "images per batch").range(1, 65'536);
@@ -91,23 +101,56 @@ Condition condition_of(const Settings& s, const UnetConfig& config) {
   return {.guidance = s.guidance, .classes = {*s.label}};
 }
 
+/// A network of train_denoiser or convert_edm.
+Subject subject_of_network(const Settings& s, CallTimes& predictions) {
+  require(s.scheduler.empty(), "scheduler", s.scheduler.string(), "only with a described network (.json)");
+  const auto network = s.network.load();
+  const UnetConfig& config = network->config();
+  const Condition condition = condition_of(s, config);
+  return {{config.img_channels, config.img_resolution, config.img_resolution},
+          sampler_of(s, config, predictions),
+          s.guidance == 1 ? 1 : 2,
+          [=](std::int64_t samples, Progress& progress, CallTimes& times) {
+            return ConditionalDenoiser(timed(network, progress, times), condition.labels(network->config(), 0, samples),
+                                       condition.guidance);
+          }};
+}
+
+/// A network that a description names.
+Subject subject_of_description(const Settings& s) {
+  require(s.predictor.empty(), "predictor", s.predictor.string(), "none for a described network");
+  require(!s.label, "class", s.label.value_or(0), "none for a described network: its description names conditions");
+  require(s.network.dtype == "float32" || s.network.dtype == "float64", "dtype", s.network.dtype,
+          "float32 or float64 for a described network, which has a type of its own");
+  DescribedRun run{s.network.model, parse_device(s.network.device), s.guidance};
+  if (!s.scheduler.empty()) return described_subject(run, s.scheduler, s.schedule_settings.steps, s.mu);
+  if (!s.table.empty()) return described_subject(run, s.table);
+  return described_subject(run, tensor_solver(s.solver, s.solver_settings), s.solver, s.schedule, s.schedule_settings,
+                           s.options);
+}
+
 struct Drawn {
   Tensor images, trajectories;  // [N, C, H, W], [levels, N, C, H, W], float32; trajectories only for --trajectory
   double seconds;
 };
 
-Drawn draw_all(const Settings& s, const Sampler& sampler, const UnetConfig& config, const Network& network) {
-  const Condition condition = condition_of(s, config);
-  const auto seeds = parse_seeds(s.seeds);
+/// Unit noise of all samples.
+Tensor noise_of(const Settings& s, const Subject& subject) {
   const auto state = torch::TensorOptions(parse_device(s.network.device))
                          .dtype(s.network.dtype == "float64" ? torch::kFloat64 : torch::kFloat32);
+  const double scale = subject.start_scale > 0 ? subject.start_scale / subject.loaded.sampler.schedule[0] : 1;
+  const Tensor noise = s.noise.empty() ? tensor_noise(parse_seeds(s.seeds), subject.sample_shape, state)
+                                       : read_noise(s.noise, subject.sample_shape).to(state.device(), state.dtype());
+  return scale == 1 ? noise : noise * scale;
+}
+
+Drawn draw_all(const Settings& s, const Subject& subject, const Tensor& all_noise, Progress& progress,
+               CallTimes& evaluations) {
+  const Sampler& sampler = subject.loaded.sampler;
   const auto begin = std::chrono::steady_clock::now();
   std::vector<Tensor> images, trajectories;
-  for (std::size_t first = 0; first < seeds.size(); first += s.batch) {
-    const auto last = std::min(first + s.batch, seeds.size());
-    const Tensor noise = tensor_noise({seeds.data() + first, seeds.data() + last},
-                                      {config.img_channels, config.img_resolution, config.img_resolution}, state);
-    const ConditionalDenoiser denoise(network, condition.labels(config, 0, noise.size(0)), condition.guidance);
+  for (const Tensor& noise : all_noise.split(static_cast<std::int64_t>(s.batch))) {
+    const ConditionalDenoiser denoise = subject.denoiser(noise.size(0), progress, evaluations);
     std::vector<Tensor> states;
     const auto keep = [&](const Tensor& x) {
       if (!s.trajectory.empty()) states.push_back(x.to(torch::kCPU, torch::kFloat32));
@@ -124,25 +167,37 @@ Drawn draw_all(const Settings& s, const Sampler& sampler, const UnetConfig& conf
   return {torch::cat(images), trajectories.empty() ? Tensor() : torch::cat(trajectories, 1), seconds};
 }
 
+void check_picture(const Settings& s, const Subject& subject) {
+  const std::vector<std::int64_t>& shape = subject.sample_shape;
+  const bool shown = shape.size() == 3 && (shape[0] == 1 || shape[0] == 3);
+  std::string extents;
+  for (const std::int64_t extent : shape) extents += (extents.empty() ? "" : ", ") + std::to_string(extent);
+  require(s.out.empty() || shown, "out", s.out.string(),
+          "--npy only: samples [" + extents + "] are no pictures of 1 or 3 channels");
+}
+
 void run(const Settings& s) {
   require(!s.out.empty() || !s.npy.empty() || !s.trajectory.empty(), "the output", "missing",
           "one or more of --out, --npy, --trajectory");
   check_output("out", s.out, ".png");
   check_output("npy", s.npy, ".npy");
   check_output("trajectory", s.trajectory, ".npy");
-  const std::size_t count = parse_seeds(s.seeds).size(), batches = (count + s.batch - 1) / s.batch;
-  const auto network = s.network.load();
-  const UnetConfig& config = network->config();
-  require(s.out.empty() || config.img_channels == 1 || config.img_channels == 3, "out", s.out.string(),
-          "--npy only: a network of " + std::to_string(config.img_channels) + " channels draws no pictures");
   CallTimes evaluations, predictions;
-  const LoadedSampler loaded = sampler_of(s, config, predictions);
-  const int per_call = s.guidance == 1 ? 1 : 2, nfe = loaded.sampler.nfe(per_call);
+  const bool described = s.network.model.extension() == ".json";
+  const Subject subject = described ? subject_of_description(s) : subject_of_network(s, predictions);
+  check_picture(s, subject);
+  const Tensor noise = noise_of(s, subject);
+  const std::int64_t count = noise.size(0), batch = static_cast<std::int64_t>(s.batch);
+  require(subject.rows == 1 || count <= batch, "batch", s.batch,
+          std::to_string(count) + " or more, the number of samples: a condition has rows for samples");
+  const LoadedSampler& loaded = subject.loaded;
+  const int per_call = subject.per_call, nfe = loaded.sampler.nfe(per_call);
 
-  Progress progress("sampling", static_cast<double>(nfe) * static_cast<double>(batches), "evaluations");
-  const Drawn drawn = draw_all(s, loaded.sampler, config, timed(network, progress, evaluations));
+  Progress progress("sampling", static_cast<double>(nfe * ((count + batch - 1) / batch)), "evaluations");
+  const Drawn drawn = draw_all(s, subject, noise, progress, evaluations);
   progress.finish();
-  if (!s.out.empty()) write_png(s.out, picture(drawn.images));
+  const double low = subject.lowest_value, range = subject.highest_value - low;
+  if (!s.out.empty()) write_png(s.out, picture((drawn.images - low) * (2 / range) - 1));
   if (!s.npy.empty()) write_npy(s.npy, drawn.images);
   if (!s.trajectory.empty()) write_npy(s.trajectory, drawn.trajectories);
 

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fewstep::examples {
@@ -25,6 +26,12 @@ class ConditionalDenoiser {
   /// @param guidance  classifier-free guidance scale; other than 1, each call takes two evaluations
   ConditionalDenoiser(Network network, torch::Tensor labels, double guidance = 1);
 
+  using Denoise =
+      std::function<bool(const torch::Tensor&, const Level<torch::Tensor>&, torch::Tensor&, torch::Tensor&)>;
+  /// Any denoiser of samples without labels.
+  /// @param guidance  that it has
+  ConditionalDenoiser(Denoise denoise, double guidance) : guidance_(guidance), denoise_(std::move(denoise)) {}
+
   /// out <- D(x, sigma); @return true: there are features
   bool operator()(const torch::Tensor& x, const Level<torch::Tensor>& sigma, torch::Tensor& out,
                   torch::Tensor& features) const;
@@ -36,7 +43,7 @@ class ConditionalDenoiser {
  private:
   torch::Tensor labels_;
   double guidance_;
-  std::function<bool(const torch::Tensor&, const Level<torch::Tensor>&, torch::Tensor&, torch::Tensor&)> denoise_;
+  Denoise denoise_;
 };
 
 /// The classes of a command's samples, and their guidance.

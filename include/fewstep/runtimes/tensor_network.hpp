@@ -61,6 +61,8 @@ class TensorNetwork {
     return o_.feature >= 0;
   }
 
+  /// Returns the network with other options.
+  TensorNetwork with(TensorNetworkOptions options) const { return TensorNetwork(run_, std::move(options)); }
   /// Returns the network with other conditions, e.g. the unconditional ones for guidance.
   TensorNetwork with(std::vector<torch::Tensor> conditions) const {
     TensorNetworkOptions changed = o_;

@@ -12,8 +12,8 @@
 
 namespace fewstep {
 
-/// A network on buffers (ONNX Runtime, OpenVINO) as a network on tensors. Tensors of other devices or types than float32
-/// on the CPU are copied; features are [B, numbers].
+/// A network on buffers (ONNX Runtime, OpenVINO) as a network on tensors. Tensors of other devices or types than
+/// float32 on the CPU are copied; features are [B, numbers].
 template <class Network>
 struct OnTensors {
   Network network;

@@ -1,0 +1,108 @@
+#include "described_subject.hpp"
+
+#include "exported_model.hpp"
+#include "signals.hpp"
+
+#include <fewstep/array/values.hpp>
+#include <fewstep/denoisers/guidance.hpp>
+#include <fewstep/denoisers/preconditioned.hpp>
+#include <fewstep/io/diffusers.hpp>
+#include <fewstep/io/npy.hpp>
+#include <fewstep/io/table_file.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace fewstep::examples {
+
+namespace {
+
+using torch::Tensor;
+
+RawNetwork timed(RawNetwork network, Progress& progress, CallTimes& times) {
+  return [network = std::move(network), &progress, &times](const Tensor& x, const Level<Tensor>& label, Tensor& out,
+                                                           Tensor& features) {
+    throw_if_interrupted();
+    bool has_features = false;
+    {
+      const CallTimer timer(x.is_cuda(), times);
+      has_features = network(x, label, out, features);
+    }
+    progress.update(times.calls);
+    return has_features;
+  };
+}
+
+/// @param wrap  RawNetwork -> denoiser
+template <class Wrap>
+Subject made(const DescribedRun& run, const ExportedModel& model, LoadedSampler loaded, Wrap wrap) {
+  const io::ModelFile& file = model.file();
+  Subject subject{file.sample_shape, std::move(loaded), run.guidance == 1 ? 1 : 2};
+  subject.lowest_value = file.lowest_value;
+  subject.highest_value = file.highest_value;
+  subject.rows = model.rows();
+  const RawNetwork unconditional = run.guidance == 1 ? RawNetwork() : model.unconditional();
+  subject.denoiser = [=, scale = run.guidance, network = model.network()](std::int64_t, Progress& progress,
+                                                                          CallTimes& times) {
+    auto conditional = wrap(timed(network, progress, times));
+    if (scale == 1) return ConditionalDenoiser(std::move(conditional), 1);
+    return ConditionalDenoiser(
+        guided(std::move(conditional), wrap(timed(unconditional, progress, times)), {.scale = scale}), scale);
+  };
+  return subject;
+}
+
+auto by_description(const ExportedModel& model) {
+  return [rule = model.file().rule](RawNetwork network) { return precondition(std::move(network), rule); };
+}
+
+}  // namespace
+
+Subject described_subject(const DescribedRun& run, const TensorSolver& solver, const std::string& name,
+                          const std::string& schedule, ScheduleSettings settings, const Options& options) {
+  const ExportedModel model(run.model, run.device);
+  const io::ModelFile& file = model.file();
+  if (is_range_schedule(schedule)) {
+    settings.sigma_min = settings.sigma_min.value_or(file.sigma_min);
+    settings.sigma_max = settings.sigma_max.value_or(file.sigma_max);
+  }
+  const std::optional<NoiseTable>& table = file.rule.table;
+  return made(run, model, {name, {solver, make_schedule(schedule, settings, table ? &*table : nullptr), options}},
+              by_description(model));
+}
+
+Subject described_subject(const DescribedRun& run, const std::filesystem::path& path) {
+  const ExportedModel model(run.model, run.device);
+  const io::TableFile file = io::read_table(path);
+  require(file.gaussian_start.empty(), "table", path.string(), "tables without a Gaussian start for a described network");
+  LoadedSampler loaded{"calibrated",
+                       {file.table, file.table.schedule(), {.analytic_first_step = file.analytic_first_step}}};
+  loaded.sequential_nfe = file.table.rounds(file.analytic_first_step);
+  return made(run, model, std::move(loaded), by_description(model));
+}
+
+Subject described_subject(const DescribedRun& run, const std::filesystem::path& scheduler, int steps,
+                          std::optional<double> mu) {
+  const ExportedModel model(run.model, run.device);
+  const auto imported = io::read_scheduler<Tensor>(scheduler, {.num_inference_steps = steps, .mu = mu});
+  LoadedSampler loaded{"scheduler", {imported.solver, imported.schedule, imported.options}};
+  Subject subject = made(run, model, std::move(loaded), [imported](RawNetwork network) {
+    return io::diffusers_denoiser(std::move(network), imported);
+  });
+  subject.start_scale = imported.start_scale;
+  return subject;
+}
+
+Tensor read_noise(const std::filesystem::path& path, const std::vector<std::int64_t>& sample_shape) {
+  const Array array = io::read_npy(path);
+  return io::detail::naming_file(path, [&] {
+    std::vector<std::int64_t> wanted = sample_shape;
+    wanted.insert(wanted.begin(), array.shape.empty() ? 1 : array.shape[0]);
+    const bool floats = array.dtype == Dtype::f32 || array.dtype == Dtype::f64 || array.dtype == Dtype::f16;
+    require(array.shape == wanted && wanted[0] > 0 && floats, "the noise", Port{{}, array.dtype, array.shape}.text(),
+            {"floating-point numbers ", Port{{}, Dtype::f32, wanted}.text()});
+    return torch::tensor(values_of<float>(array)).view(wanted);
+  });
+}
+
+}  // namespace fewstep::examples
