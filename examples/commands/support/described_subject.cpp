@@ -74,7 +74,8 @@ Subject described_subject(const DescribedRun& run, const TensorSolver& solver, c
 Subject described_subject(const DescribedRun& run, const std::filesystem::path& path) {
   const ExportedModel model(run.model, run.device);
   const io::TableFile file = io::read_table(path);
-  require(file.gaussian_start.empty(), "table", path.string(), "tables without a Gaussian start for a described network");
+  require(file.gaussian_start.empty(), "table", path.string(),
+          "tables without a Gaussian start for a described network");
   LoadedSampler loaded{"calibrated",
                        {file.table, file.table.schedule(), {.analytic_first_step = file.analytic_first_step}}};
   loaded.sequential_nfe = file.table.rounds(file.analytic_first_step);

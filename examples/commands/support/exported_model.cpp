@@ -77,9 +77,7 @@ TensorNetworkOptions tensor_options(const io::ModelFile& file, const fs::path& f
 
 Loaded torchscript(const io::ModelFile& file, const fs::path& folder, torch::Device device) {
   const auto network = torchscript_network(torch::jit::load((folder / file.network).string(), device));
-  return [=](Conditions which) -> RawNetwork {
-    return network.with(tensor_options(file, folder, device, which));
-  };
+  return [=](Conditions which) -> RawNetwork { return network.with(tensor_options(file, folder, device, which)); };
 }
 
 Loaded aoti([[maybe_unused]] const io::ModelFile& file, [[maybe_unused]] const fs::path& folder) {
@@ -110,8 +108,8 @@ Loaded onnxruntime([[maybe_unused]] const io::ModelFile& file, [[maybe_unused]] 
 Loaded openvino([[maybe_unused]] const io::ModelFile& file, [[maybe_unused]] const fs::path& folder) {
 #ifdef FEWSTEP_OPENVINO
   static ov::Core core;
-  const OpenVinoSession session(core.compile_model((folder / file.network).string(), "CPU",
-                                                   ov::hint::inference_precision(ov::element::f32)));
+  const OpenVinoSession session(
+      core.compile_model((folder / file.network).string(), "CPU", ov::hint::inference_precision(ov::element::f32)));
   io::require_described_types(file, session.inputs());
   return [=](Conditions which) -> RawNetwork {
     return on_tensors(OpenVinoNetwork(session, io::exported_options(file, folder, which)));

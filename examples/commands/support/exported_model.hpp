@@ -14,8 +14,8 @@
 namespace fewstep::examples {
 
 /// A network on tensors: out <- network(x, label); whether it set features.
-using RawNetwork =
-    std::function<bool(const torch::Tensor& x, const Level<torch::Tensor>& label, torch::Tensor& out, torch::Tensor& features)>;
+using RawNetwork = std::function<bool(const torch::Tensor& x, const Level<torch::Tensor>& label, torch::Tensor& out,
+                                      torch::Tensor& features)>;
 
 /// A described model, loaded. Copies share the network.
 class ExportedModel {

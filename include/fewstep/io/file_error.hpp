@@ -4,6 +4,7 @@
 #include "../errors.hpp"
 
 #include <exception>
+#include <algorithm>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
@@ -14,8 +15,9 @@ namespace fewstep::io {
 
 using fewstep::printable;
 
-/// Returns the error "PATH: WHAT": the first line of `what`, printable.
+/// Returns the error "PATH: WHAT": the first line of `what` that is not empty, printable.
 inline std::runtime_error file_error(const std::filesystem::path& path, std::string_view what) {
+  what.remove_prefix((std::min)(what.find_first_not_of("\n "), what.size()));
   return std::runtime_error(printable(path.string()) + ": " + printable(what.substr(0, what.find('\n'))));
 }
 
