@@ -172,12 +172,12 @@ def peer(case):
             scheduler = kind.from_config(config) if tau is None else kind.from_config(config, tau_func=lambda t: tau)
             run = Run(scheduler, case["steps"], case["mu"], case["sigmas"])
             run.start_at_first()
-            x, start = run.samples(), run.pipeline_start()
+            x, start, end = run.samples(), run.pipeline_start(), run.ends()[1]
     except Exception as error:  # whatever diffusers raises is a refusal
         return {"error": f"{type(error).__name__}: {error}"}
     if not all(math.isfinite(value) for value in x):
         return {"error": "not finite"}
-    return {"x": x, "evals": run.evaluations, "start": start}
+    return {"x": x, "evals": run.evaluations, "start": start, "end": end}
 
 
 # Random cases.
@@ -271,6 +271,8 @@ def verdict(ours, theirs):
         return "accepted", theirs["error"]
     if theirs["start"] and abs(ours["start"] / theirs["start"] - 1) > TOLERANCE:
         return "wrong", f"a start of {ours['start']} times the noise, diffusers {theirs['start']}"
+    if abs(ours["end"] / theirs["end"] - 1) > TOLERANCE:
+        return "wrong", f"an end of {ours['end']} times the state, diffusers {theirs['end']}"
     if ours["evals"] != theirs["evals"]:
         return "wrong", f"{ours['evals']} evaluations, diffusers {theirs['evals']}"
     distance = max(abs(a - b) for a, b in zip(ours["x"], theirs["x"]))

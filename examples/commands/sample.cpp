@@ -160,7 +160,7 @@ Drawn draw_all(const Settings& s, const Subject& subject, const Tensor& all_nois
     if (result.status != Status::complete)
       throw std::runtime_error("the samples are not finite: the network does not fit dtype " + s.network.dtype +
                                " or these noise levels");
-    images.push_back(result.x.to(torch::kCPU, torch::kFloat32));
+    images.push_back((result.x * subject.end_scale).to(torch::kCPU, torch::kFloat32));
     if (!states.empty()) trajectories.push_back(torch::stack(states));
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

@@ -33,7 +33,7 @@ inline nlohmann::json diffusers_run(const nlohmann::json& c) {
   const auto denoise = [&](const double& x, double level) {
     return made.native_flow ? two_peaks_of_flow(x, level) : two_peaks(x, level);
   };
-  nlohmann::json answer{{"x", nlohmann::json::array()}, {"start", made.start_scale}};
+  nlohmann::json answer{{"x", nlohmann::json::array()}, {"start", made.start_scale}, {"end", made.end_scale}};
   for (const double noise : {-1.5, -0.7, -0.1, 0.2, 0.9, 1.7}) {
     const auto result = sample(made.solver, denoise, made.schedule, noise, made.options);
     answer["x"].push_back(result.x);

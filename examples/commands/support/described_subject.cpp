@@ -91,6 +91,7 @@ Subject described_subject(const DescribedRun& run, const std::filesystem::path& 
     return io::diffusers_denoiser(std::move(network), imported);
   });
   subject.start_scale = imported.start_scale;
+  subject.end_scale = imported.end_scale;
   return subject;
 }
 

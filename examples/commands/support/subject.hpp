@@ -20,6 +20,7 @@ struct Subject {
   std::function<ConditionalDenoiser(std::int64_t samples, Progress& progress, CallTimes& times)> denoiser = {};
   double lowest_value = -1, highest_value = 1;  // of the data
   std::int64_t rows = 1;                        // of its conditions: 1, or one per sample
+  double end_scale = 1;                         // of the samples
   double start_scale = 0;                       // of the unit noise; 0: the schedule's first level
 };
 

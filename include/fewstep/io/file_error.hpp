@@ -3,8 +3,8 @@
 
 #include "../errors.hpp"
 
-#include <exception>
 #include <algorithm>
+#include <exception>
 #include <filesystem>
 #include <stdexcept>
 #include <string>

@@ -19,7 +19,9 @@ template <State X>
 DiffusersScheduler<X> DiffusersImport<X>::finish(const AnySolver<X>& solver, DiffusersLevels made,
                                                  const DiffusersTraits& traits) {
   constexpr double nearly_zero = 1e-14, nearly_one = 1 - 1e-14;  // of the last level
-  DiffusersScheduler<X> all{solver, Schedule({1, 0}), {}, start_scale(made.levels.front()), predicts_, false};
+  DiffusersScheduler<X> all{solver, Schedule({1, 0}), {}, start_scale(made.levels.front())};
+  if (!in_sigma_ && input_ != InputScale::none) all.end_scale = 1 / input_divisor(made.end);
+  all.predicts = predicts_;
   if (table_) all.table = table_->table;
   double end = made.end;
   const double last = made.levels.back();
@@ -56,8 +58,13 @@ DiffusersScheduler<X> DiffusersImport<X>::finish(const AnySolver<X>& solver, Dif
 template <State X>
 double DiffusersImport<X>::start_scale(double first) const {
   if (in_sigma_ && diffusers_spacing(c_, Spacing::linspace) != Spacing::leading) return first;
-  const double scaled_to = highest_.value_or(first);
-  return input_ == InputScale::flow ? 1 + first : std::sqrt(1 + scaled_to * scaled_to);
+  return input_divisor(highest_.value_or(first));
+}
+
+/// 1/alpha of the network's input; that of EDM's states for noise of unit deviation.
+template <State X>
+double DiffusersImport<X>::input_divisor(double level) const {
+  return input_ == InputScale::flow ? 1 + level : std::sqrt(1 + level * level);
 }
 
 template <State X>

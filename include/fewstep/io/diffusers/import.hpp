@@ -186,6 +186,7 @@ class DiffusersImport {
 
   DiffusersScheduler<X> finish(const AnySolver<X>& solver, DiffusersLevels made, const DiffusersTraits& traits = {});
   double start_scale(double first) const;
+  double input_divisor(double level) const;
 
   DiffusersSettings c_;
   SetTimesteps call_;

@@ -32,7 +32,7 @@ DiffusersScheduler<X> DiffusersImport<X>::flow_match(bool heun) {
   }
   const double scale = training_step_count(c_, 1);
   DiffusersScheduler<X> made{
-      heun ? AnySolver<X>(Heun{}) : AnySolver<X>(Euler{}), Schedule({1, 0}), {}, 1, Predicts::flow, true};
+      heun ? AnySolver<X>(Heun{}) : AnySolver<X>(Euler{}), Schedule({1, 0}), {}, 1, 1, Predicts::flow, true};
   for (const double t : times) made.labels.push_back(t * scale);
   require_one_start(made.labels);
   times.push_back(0);

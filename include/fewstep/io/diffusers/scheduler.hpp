@@ -31,6 +31,9 @@ struct DiffusersScheduler {
   /// The factor of a pipeline's unit noise at the start: integrate(solver, denoiser, schedule, start_scale * latents,
   /// options) begins where diffusers' pipelines do. sample() takes the first level, as the noise process does.
   double start_scale = 1;
+  /// The factor from the end of a run to a pipeline's samples, which keep the scale of the network's input: below 1
+  /// where the last level is not 0.
+  double end_scale = 1;
   Predicts predicts = Predicts::epsilon;
   bool native_flow = false;
   /// The levels that the network was trained at (its noise process is Discrete{*table}); empty for flows and EDM.
