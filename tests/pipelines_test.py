@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Exported networks end where diffusers' pipelines end: same weights, same latents, same embeddings.
 
-    tests/pipelines_test.py FOLDER_OF_COMMANDS [--runtimes torchscript,pt2,onnx] [--all]
+    tests/pipelines_test.py FOLDER_OF_COMMANDS [--runtimes torchscript,pt2,onnx] [--all] [--libtorch VERSION]
 
 Small random networks are exported by examples/commands/export_model.py and sampled by `sample --scheduler`. --all takes
 every scheduler and 3, 5 and 20 steps; else a choice that ctest has time for. Exits with 77, which ctest reports as
@@ -9,7 +9,7 @@ skipped, where Python has no diffusers.
 """
 
 import argparse
-import json
+import collections
 import pathlib
 import subprocess
 import sys
@@ -41,16 +41,54 @@ FLOW_SCHEDULERS = [("FlowMatchEulerDiscreteScheduler", {"shift": 3.0}), ("FlowMa
                                                 "prediction_type": "flow_prediction"})]
 
 
-def text_unet():
-    """A text-conditioned latent U-Net in its pipeline's folder."""
-    torch.manual_seed(1)
-    unet = diffusers.UNet2DConditionModel(
-        sample_size=8, in_channels=4, out_channels=4, layers_per_block=1, block_out_channels=(32, 64), norm_num_groups=8,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=16, attention_head_dim=8)
-    vae = diffusers.AutoencoderKL(block_out_channels=(8, 8), down_block_types=("DownEncoderBlock2D",) * 2,
-                                  up_block_types=("UpDecoderBlock2D",) * 2, latent_channels=4, norm_num_groups=4)
-    return unet.eval(), vae.eval()
+def vae(latent_channels=4):
+    return diffusers.AutoencoderKL(
+        block_out_channels=(8, 8), down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+        latent_channels=latent_channels, norm_num_groups=4, shift_factor=0.0).eval()
+
+
+class TextUnet:
+    """A text-conditioned latent U-Net, as in Stable Diffusion."""
+
+    schedulers, conditions = NOISE_SCHEDULERS, {"encoder_hidden_states": (5, 16)}
+
+    def __init__(self, prediction):
+        self.name, self.extra = f"U-Net of {prediction}", {**STABLE, "prediction_type": prediction}
+        self.model = diffusers.UNet2DConditionModel(
+            sample_size=8, in_channels=4, out_channels=4, layers_per_block=1, block_out_channels=(32, 64),
+            norm_num_groups=8, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), cross_attention_dim=16, attention_head_dim=8).eval()
+
+    def pipeline(self, scheduler, prompt, empty, **arguments):
+        pipeline = diffusers.StableDiffusionPipeline(
+            vae=vae(), text_encoder=None, tokenizer=None, unet=self.model, scheduler=scheduler, safety_checker=None,
+            feature_extractor=None, requires_safety_checker=False)
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline(prompt_embeds=prompt["encoder_hidden_states"],
+                        negative_prompt_embeds=empty["encoder_hidden_states"], **arguments).images
+
+
+class FlowTransformer:
+    """A flow transformer, as in Stable Diffusion 3."""
+
+    name, extra, schedulers = "flow transformer", {}, FLOW_SCHEDULERS
+    conditions = {"encoder_hidden_states": (5, 16), "pooled_projections": (12,)}
+
+    def __init__(self):
+        self.model = diffusers.SD3Transformer2DModel(
+            sample_size=8, patch_size=1, in_channels=4, out_channels=4, num_layers=1, attention_head_dim=8,
+            num_attention_heads=4, joint_attention_dim=16, caption_projection_dim=32, pooled_projection_dim=12,
+            pos_embed_max_size=8).eval()
+
+    def pipeline(self, scheduler, prompt, empty, **arguments):
+        pipeline = diffusers.StableDiffusion3Pipeline(
+            transformer=self.model, scheduler=scheduler, vae=vae(), text_encoder=None, tokenizer=None,
+            text_encoder_2=None, tokenizer_2=None, text_encoder_3=None, tokenizer_3=None)
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline(prompt_embeds=prompt["encoder_hidden_states"],
+                        negative_prompt_embeds=empty["encoder_hidden_states"],
+                        pooled_prompt_embeds=prompt["pooled_projections"],
+                        negative_pooled_prompt_embeds=empty["pooled_projections"], height=16, width=16, **arguments).images
 
 
 class Case:
@@ -82,10 +120,38 @@ class Case:
         return numpy.load(out)
 
 
-def make_scheduler(name, settings, prediction=None):
-    flow = name.startswith("FlowMatch") or settings.get("use_flow_sigmas")
-    extra = {} if flow else {**STABLE, "prediction_type": prediction}
-    return getattr(diffusers, name)(**extra, **settings)
+def compare(case, subject, kind, every):
+    """Returns what came of each run of a network: "right", "refused" or "wrong"."""
+    generator = torch.Generator().manual_seed(2)
+    latents = torch.randn(2, 4, 8, 8, generator=generator)
+    numpy.save(case.folder / "latents.npy", latents.numpy())
+    values = []
+    for suffix in ("", "_none"):
+        values.append({})
+        for name, shape in subject.conditions.items():
+            one = torch.randn(1, *shape, generator=generator)
+            numpy.save(case.folder / f"{name}{suffix}.npy", one.numpy())
+            values[-1][name] = one.expand(2, *shape)
+    first_name, first_settings = subject.schedulers[0]
+    make = lambda name, settings: getattr(diffusers, name)(**subject.extra, **settings)  # noqa: E731
+    description = case.export(subject.model, make(first_name, first_settings), kind, subject.conditions)
+    results = []
+    for name, settings in subject.schedulers if every or kind == "torchscript" else subject.schedulers[:2]:
+        for steps in (3, 5, 20) if every else (5,):
+            theirs = subject.pipeline(make(name, settings), *values, latents=latents.clone(), num_inference_steps=steps,
+                                      guidance_scale=3.0, output_type="latent")
+            theirs = theirs.numpy() if isinstance(theirs, torch.Tensor) else theirs
+            ours = case.sample(description, make(name, settings), steps, 3)
+            what = f"{kind}, {subject.name}, {name} {settings}, {steps} steps"
+            if isinstance(ours, str):
+                results.append("refused")
+                print(f"refused: {what}: {ours}")
+                continue
+            distance = abs(ours - theirs).max() / abs(theirs).max()
+            results.append("right" if distance <= TOLERANCE else "wrong")
+            if results[-1] == "wrong":
+                print(f"wrong: {what}: {distance:.2g} of the largest magnitude")
+    return results
 
 
 def main():
@@ -93,51 +159,26 @@ def main():
     parser.add_argument("commands", type=pathlib.Path)
     parser.add_argument("--runtimes", default="torchscript,pt2,onnx")
     parser.add_argument("--all", action="store_true")
+    parser.add_argument("--libtorch", default="", help="version that the commands were built with; Python's must be the same")
     options = parser.parse_args()
     if diffusers.__version__ != VERSION:
         print(f"skipped: diffusers is {diffusers.__version__}, not {VERSION}")
         return SKIPPED
+    if not torch.__version__.startswith(options.libtorch):
+        print(f"skipped: Python's torch is {torch.__version__}, not {options.libtorch}")
+        return SKIPPED
     diffusers.logging.set_verbosity_error()
     torch.set_grad_enabled(False)
-    wrong = right = refused = 0
+    torch.manual_seed(1)
+    results = []
     with tempfile.TemporaryDirectory() as folder:
         case = Case(pathlib.Path(folder), options.commands.resolve())
-        unet, vae = text_unet()
-        generator = torch.Generator().manual_seed(2)
-        latents = torch.randn(2, 4, 8, 8, generator=generator)
-        prompt, empty = (torch.randn(1, 5, 16, generator=generator) for _ in range(2))
-        numpy.save(case.folder / "latents.npy", latents.numpy())
-        numpy.save(case.folder / "encoder_hidden_states.npy", prompt.numpy())
-        numpy.save(case.folder / "encoder_hidden_states_none.npy", empty.numpy())
-        for prediction in ("epsilon", "v_prediction"):
+        for subject in (TextUnet("epsilon"), TextUnet("v_prediction"), FlowTransformer()):
             for kind in options.runtimes.split(","):
-                description = case.export(unet, make_scheduler("DDIMScheduler", {}, prediction), kind,
-                                          ["encoder_hidden_states"])
-                schedulers = NOISE_SCHEDULERS if options.all or kind == "torchscript" else NOISE_SCHEDULERS[:2]
-                for name, settings in schedulers:
-                    for steps in (3, 5, 20) if options.all else (5,):
-                        scheduler = make_scheduler(name, settings, prediction)
-                        pipeline = diffusers.StableDiffusionPipeline(
-                            vae=vae, text_encoder=None, tokenizer=None, unet=unet, scheduler=scheduler,
-                            safety_checker=None, feature_extractor=None, requires_safety_checker=False)
-                        pipeline.set_progress_bar_config(disable=True)
-                        theirs = pipeline(prompt_embeds=prompt.expand(2, -1, -1),
-                                          negative_prompt_embeds=empty.expand(2, -1, -1), latents=latents.clone(),
-                                          num_inference_steps=steps, guidance_scale=3.0, output_type="latent").images
-                        theirs = theirs.numpy() if isinstance(theirs, torch.Tensor) else theirs
-                        ours = case.sample(description, make_scheduler(name, settings, prediction), steps, 3)
-                        what = f"{kind}, {prediction}, {name} {settings}, {steps} steps"
-                        if isinstance(ours, str):
-                            refused += 1
-                            print(f"refused: {what}: {ours}")
-                            continue
-                        distance = abs(ours - theirs).max() / abs(theirs).max()
-                        good = distance <= TOLERANCE
-                        right, wrong = right + good, wrong + (not good)
-                        if not good:
-                            print(f"wrong: {what}: {distance:.2g} of the largest magnitude")
-    print(f"{right} right, {refused} refused, {wrong} wrong")
-    return wrong > 0 or right == 0
+                results += compare(case, subject, kind, options.all)
+    count = collections.Counter(results)
+    print(f"{count['right']} right, {count['refused']} refused, {count['wrong']} wrong")
+    return count["wrong"] > 0 or count["right"] == 0
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ def export(network, inputs, names, outputs, path, kind, batch):
     if kind == "torchscript":
         torch.jit.trace(network, inputs, check_trace=False).save(str(path))
         return
-    axis = {} if batch else {0: torch.export.Dim("batch")}
+    axis = {} if batch else {0: torch.export.Dim.DYNAMIC}
     shapes = None if batch else tuple(axis for _ in inputs)
     if isinstance(network, Exported) and shapes:
         shapes = (axis, axis, tuple(axis for _ in inputs[2:]))
