@@ -117,7 +117,7 @@ void decode(const std::byte* from, std::size_t count, Dtype dtype, T* numbers) {
     for (std::size_t i = 0; i < count; ++i) {
       typename Codec::Stored stored;
       std::memcpy(&stored, from + i * sizeof stored, sizeof stored);
-      numbers[i] = static_cast<T>(Codec::decode(stored));
+      numbers[i] = static_cast<T>(Codec::decode(stored));  // NOLINT(bugprone-signed-char-misuse): small integers
     }
   });
 }

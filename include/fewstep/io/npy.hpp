@@ -143,7 +143,7 @@ inline Array read_npy(const std::filesystem::path& path) {
     };
     const std::string start = bytes(8);
     require(start.starts_with(detail::npy_magic), "the file", "something else", "a .npy file");
-    const int version = start[6];
+    const auto version = static_cast<int>(static_cast<unsigned char>(start[6]));
     require(version >= 1 && version <= 3, "the version of .npy", version, "1 to 3");
     const std::string length_bytes = bytes(version == 1 ? 2 : 4);
     std::uint64_t length = 0;

@@ -42,7 +42,7 @@ struct ModelRule : AnyPrediction {
     switch (labels) {
       case ModelLabel::sigma: return label_scale * sigma;
       case ModelLabel::log_sigma: return 0.25 * std::log(sigma);
-      case ModelLabel::step: return Discrete{*table, rounded_steps}.label(sigma);
+      case ModelLabel::step: return Discrete{betas(), rounded_steps}.label(sigma);
       case ModelLabel::angle: return 2 / std::numbers::pi * std::atan(sigma);
       default: return label_scale * time(sigma);
     }
@@ -52,7 +52,7 @@ struct ModelRule : AnyPrediction {
   double sigma_min() const {
     constexpr double edm_lowest = 0.002, first_time = 1e-3;
     switch (process) {
-      case ModelProcess::discrete: return table->sigma_min();
+      case ModelProcess::discrete: return betas().sigma_min();
       case ModelProcess::vp: return vp.sigma(first_time);
       case ModelProcess::flow: return Flow{}.sigma(first_time);
       default: return edm_lowest;
@@ -61,7 +61,7 @@ struct ModelRule : AnyPrediction {
   double sigma_max() const {
     constexpr double edm_highest = 80, last_time = 0.999;
     switch (process) {
-      case ModelProcess::discrete: return table->sigma_max();
+      case ModelProcess::discrete: return betas().sigma_max();
       case ModelProcess::vp: return vp.sigma(1.);
       case ModelProcess::flow: return Flow{}.sigma(last_time);
       default: return edm_highest;
@@ -86,9 +86,13 @@ struct ModelRule : AnyPrediction {
   }
 
  private:
+  const NoiseTable& betas() const {
+    if (!table) refuse("table", "missing", "that of the process discrete");
+    return *table;
+  }
   double time(double sigma) const {
     if (process == ModelProcess::vp) return vp.time(sigma);
-    if (process == ModelProcess::discrete) return table->time(sigma);
+    if (process == ModelProcess::discrete) return betas().time(sigma);
     return Flow{noise_at}.label(sigma);
   }
 };

@@ -46,9 +46,9 @@ inline ModelRule rule_from_json(const nlohmann::json& json) {
       break;
     case ModelProcess::discrete: {
       const nlohmann::json betas = process.has("betas") ? process.at("betas") : nlohmann::json::object();
-      JsonObject(betas, "process.betas",
-                 {"beta_schedule", "beta_start", "beta_end", "trained_betas", "num_train_timesteps",
-                  "rescale_betas_zero_snr"});
+      const JsonObject checked(betas, "process.betas",
+                               {"beta_schedule", "beta_start", "beta_end", "trained_betas", "num_train_timesteps",
+                                "rescale_betas_zero_snr"});
       const DiffusersSettings settings(betas);
       rule.table = diffusers_table(settings, {.zero_snr = true, .exponential = true}, false).table;
       rule.labels = ModelLabel::step;
