@@ -188,6 +188,15 @@ TEST_CASE("sample draws from a described network, with conditions, guidance, giv
   const auto euler = draw("--steps 2 --scheduler scheduler.json");  // times 1, 0.75 (shifted 0.5) and 0
   CHECK(euler[0] == Approx(1.15).margin(0.15));
 
+  const auto fitted = scratch.run(
+      "calibrate", "--model flow.json --steps 4 --images 40 --batch 20 --teacher-steps 4 --iterations 1 --out t.json");
+  INFO(fitted.text);
+  REQUIRE(fitted.code == 0);
+  CHECK(fitted.text.find("wrote t.json") != std::string::npos);
+  draw("--table t.json");
+  CHECK_THAT(scratch.run("calibrate", "--model flow.json --classes 1 --out u.json").text,
+             Catch::Contains("classes is given; allowed: none for a described network"));
+
   const auto refused = [&](const std::string& options) {
     const auto done = scratch.sample("--npy b.npy " + options);
     CHECK(done.code == 1);

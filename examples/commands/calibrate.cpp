@@ -4,7 +4,9 @@
 #include "support/cache.hpp"
 #include "support/command_line.hpp"
 #include "support/condition.hpp"
+#include "support/described_subject.hpp"
 #include "support/end_comparison.hpp"
+#include "support/exported_model.hpp"
 #include "support/loaded_sampler.hpp"
 #include "support/network.hpp"
 #include "support/noise_numbers.hpp"
@@ -18,6 +20,7 @@
 #include <fewstep/denoisers/analytic_first_step.hpp>
 #include <fewstep/fitting/calibrate.hpp>
 #include <fewstep/schedule_registry.hpp>
+#include <fewstep/torch/noise.hpp>
 
 #include <unistd.h>
 
@@ -101,7 +104,7 @@ void add_fit_options(CommandLine& line, Settings& s) {
 }
 
 void add_options(CommandLine& line, Settings& s) {
-  s.network.add_model(line);
+  s.network.add_model(line, true);
   line.option("--out", s.out, "table to write (.json)").required();
   s.condition.add_options(line);
   s.condition.add_classes(line);
@@ -111,11 +114,16 @@ void add_options(CommandLine& line, Settings& s) {
   add_fit_options(line, s);
 }
 
+bool is_described(const Settings& s) { return s.network.model.extension() == ".json"; }
+
+std::string model_fingerprint(const Settings& s) {
+  return is_described(s) ? described_fingerprint(s.network.model) : fingerprint(s.network.model);
+}
+
 /// Describes everything that decides a calibration: the command, and the content of the files that it names.
 std::string description(const Settings& s, const std::string& command) {
-  std::string text = command + ", of";
-  for (const fs::path& path : {s.network.model, s.start, s.gaussian_start})
-    text += " " + (path.empty() ? "-" : fingerprint(path));
+  std::string text = command + ", of " + model_fingerprint(s);
+  for (const fs::path& path : {s.start, s.gaussian_start}) text += " " + (path.empty() ? "-" : fingerprint(path));
   for (const fs::path& path : s.classifiers) text += " " + fingerprint(path);
   return text;
 }
@@ -188,7 +196,7 @@ std::vector<TeacherTrajectory<Tensor>> teacher_trajectories(const Settings& s, c
   for (const Tensor& z : noise) count += z.size(0);
   std::ostringstream text;
   text.precision(17);
-  text << "model " << fingerprint(s.network.model) << (s.network.bf16 ? " in bf16" : "") << s.condition.text() << ", "
+  text << "model " << model_fingerprint(s) << (s.network.bf16 ? " in bf16" : "") << s.condition.text() << ", "
        << s.teacher << ", " << steps << " steps in each, seed " << s.seed << ", " << count << " images in batches of "
        << s.batch << ", levels";
   for (const double level : schedule) text << " " << level;
@@ -280,21 +288,58 @@ void fit(Settings s, const Problem& problem, const D& denoise) {
   fs::remove(part);
 }
 
-/// @throws std::invalid_argument if batches do not have the same labels, or their moments are not comparable.
-void check_batches(const Settings& s, const UnetConfig& config) {
-  const std::int64_t class_count = s.condition.class_count(config);
-  require(s.batch % class_count == 0 || s.batch >= s.images, "batch", s.batch,
-          "multiples of the " + std::to_string(class_count) + " classes that take turns, or --images or more");
+/// @throws std::invalid_argument if the moments of batches are not comparable.
+void check_moments(const Settings& s) {
   const auto images = static_cast<std::size_t>(s.images), batch = static_cast<std::size_t>(s.batch);
   const bool whole = images % batch == 0 && s.options.held_out_count(images) % batch == 0;
   require(s.ends.moment_weight == 0 || whole, "moment-weight", s.ends.moment_weight,
           "0 unless --images and the held-out ones fill whole batches, since moments are those of a batch");
 }
 
+/// @throws std::invalid_argument if batches do not have the same labels, or their moments are not comparable.
+void check_batches(const Settings& s, const UnetConfig& config) {
+  const std::int64_t class_count = s.condition.class_count(config);
+  require(s.batch % class_count == 0 || s.batch >= s.images, "batch", s.batch,
+          "multiples of the " + std::to_string(class_count) + " classes that take turns, or --images or more");
+  check_moments(s);
+}
+
+/// The same for a network that a description names.
+void run_described(Settings s, const std::string& command) {
+  const auto none = [](bool absent, const char* option, const std::string& value) {
+    require(absent, option, value, "none for a described network");
+  };
+  none(s.classifiers.empty(), "classifier", s.classifiers.empty() ? "" : s.classifiers[0].string());
+  none(s.gaussian_start.empty(), "gaussian-start", s.gaussian_start.string());
+  none(!s.condition.unlabelled, "unlabelled", "given");
+  none(s.condition.classes.empty(), "classes", "given");
+  none(!s.network.bf16, "bf16", "given");
+  check_moments(s);
+  const torch::Device device = parse_device(s.network.device);
+  const ExportedModel model(s.network.model, device);
+  take_levels(model.file(), s.schedule, s.schedule_settings);
+  Meter meter(s.images);
+  const auto counted = [&meter](RawNetwork network) -> RawNetwork {
+    return [&meter, network = std::move(network)](const Tensor& x, const Level<Tensor>& label, Tensor& out,
+                                                  Tensor& features) {
+      throw_if_interrupted();
+      meter.count(x.size(0));
+      return network(x, label, out, features);
+    };
+  };
+  const ConditionalDenoiser denoise = described_denoiser(model, s.condition.guidance, counted);
+  const Tensor noise = tensor_noise(training_numbers(s.seed, 0, s.images), model.file().sample_shape, device);
+  Problem problem{starting_table(s), noise.split(s.batch), command, &meter};
+  none(s.gaussian_start.empty(), "start", s.start.string() + " with a Gaussian start");
+  check_start(s, problem.start);
+  fit(s, problem, denoise);
+}
+
 void run(Settings s, const std::string& command) {
   check_output("out", s.out, ".json");
   check_output("out", part_of(s), ".part");
   check_output_folder("cache", s.cache);
+  if (is_described(s)) return run_described(s, command);
   const auto network = s.network.load();
   const torch::Device device = parse_device(s.network.device);
   const UnetConfig& config = network->config();

@@ -70,7 +70,7 @@ void add_sampler_options(CommandLine& line, Settings& s) {
 }
 
 void add_options(CommandLine& line, Settings& s) {
-  s.network.add_model(line);
+  s.network.add_model(line, true);
   add_sampler_options(line, s);
   line.option("--seeds", s.seeds, "a seed for each image, such as 0-63,70,80-90");
   line.option("--noise", s.noise, "unit noise [N, C, H, W] in place of seeds (.npy)").excludes({"--seeds"});

@@ -1,12 +1,13 @@
 #include "described_subject.hpp"
 
-#include "exported_model.hpp"
+#include "cache.hpp"
 #include "signals.hpp"
 
 #include <fewstep/array/values.hpp>
 #include <fewstep/denoisers/guidance.hpp>
 #include <fewstep/denoisers/preconditioned.hpp>
 #include <fewstep/io/diffusers.hpp>
+#include <fewstep/io/model_file.hpp>
 #include <fewstep/io/npy.hpp>
 #include <fewstep/io/table_file.hpp>
 
@@ -58,14 +59,34 @@ auto by_description(const ExportedModel& model) {
 
 }  // namespace
 
+ConditionalDenoiser described_denoiser(const ExportedModel& model, double guidance,
+                                       const std::function<RawNetwork(RawNetwork)>& observed) {
+  const auto wrap = by_description(model);
+  auto conditional = wrap(observed(model.network()));
+  if (guidance == 1) return {std::move(conditional), 1};
+  return {guided(std::move(conditional), wrap(observed(model.unconditional())), {.scale = guidance}), guidance};
+}
+
+void take_levels(const io::ModelFile& file, const std::string& schedule, ScheduleSettings& settings) {
+  if (!is_range_schedule(schedule)) return;
+  settings.sigma_min = settings.sigma_min.value_or(file.sigma_min);
+  settings.sigma_max = settings.sigma_max.value_or(file.sigma_max);
+}
+
+std::string described_fingerprint(const std::filesystem::path& path) {
+  const io::ModelFile file = io::read_model(path);
+  std::string text = fingerprint(path) + " " + fingerprint(path.parent_path() / file.network);
+  for (const io::ModelCondition& condition : file.conditions)
+    for (const std::string& name : {condition.values, condition.unconditional})
+      if (!name.empty()) text += " " + fingerprint(path.parent_path() / name);
+  return text;
+}
+
 Subject described_subject(const DescribedRun& run, const TensorSolver& solver, const std::string& name,
                           const std::string& schedule, ScheduleSettings settings, const Options& options) {
   const ExportedModel model(run.model, run.device);
   const io::ModelFile& file = model.file();
-  if (is_range_schedule(schedule)) {
-    settings.sigma_min = settings.sigma_min.value_or(file.sigma_min);
-    settings.sigma_max = settings.sigma_max.value_or(file.sigma_max);
-  }
+  take_levels(file, schedule, settings);
   const std::optional<NoiseTable>& table = file.rule.table;
   return made(run, model, {name, {solver, make_schedule(schedule, settings, table ? &*table : nullptr), options}},
               by_description(model));

@@ -1,6 +1,7 @@
 // Samples from a network that a description (.json) names.
 #pragma once
 
+#include "exported_model.hpp"
 #include "sampler.hpp"
 #include "subject.hpp"
 
@@ -11,6 +12,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +25,18 @@ struct DescribedRun {
   torch::Device device;
   double guidance = 1;
 };
+
+/// The denoiser of a described network.
+/// @param observed  wraps the network, e.g. to count its calls
+/// @throws std::runtime_error for guidance without unconditional conditions.
+ConditionalDenoiser described_denoiser(const ExportedModel& model, double guidance,
+                                       const std::function<RawNetwork(RawNetwork)>& observed);
+
+/// Sets the range of a named schedule to the levels of the description, unless the settings have one.
+void take_levels(const io::ModelFile& file, const std::string& schedule, ScheduleSettings& settings);
+
+/// Identifies a described network: its description, its file and the values of its conditions.
+std::string described_fingerprint(const std::filesystem::path& path);
 
 /// A solver on a named schedule, which ends where the description says unless the settings do.
 /// @throws std::runtime_error as ExportedModel; std::invalid_argument as make_schedule().

@@ -28,8 +28,11 @@ torch::Device parse_device(const std::string& name) {
   return {torch::kCUDA, static_cast<torch::DeviceIndex>(index)};
 }
 
-void NetworkOptions::add_model(CommandLine& line) {
-  line.option("--model", model, "weights of the network (.safetensors)").required();
+void NetworkOptions::add_model(CommandLine& line, bool described) {
+  line.option("--model", model,
+              described ? "weights of the network (.safetensors), or the description of an exported one (.json)"
+                        : "weights of the network (.safetensors)")
+      .required();
 }
 
 void NetworkOptions::add_device(CommandLine& line) {

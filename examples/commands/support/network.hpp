@@ -27,7 +27,8 @@ struct NetworkOptions {
   bool bf16 = false;              // the same as dtype "bfloat16"
 
   /// Adds --model.
-  void add_model(CommandLine& line);
+  /// @param described  whether the command also takes the description of an exported network (.json)
+  void add_model(CommandLine& line, bool described = false);
   /// Adds --device and --bf16.
   void add_device(CommandLine& line);
   /// Adds --device and --dtype.
