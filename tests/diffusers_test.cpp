@@ -112,6 +112,14 @@ TEST_CASE("diffusers: every order of the solvers that have several") {
   CHECK(tally.right == 41);
 }
 
+TEST_CASE("diffusers: DEIS of order 3 on levels so close that diffusers' float weights cancel is refused") {
+  const json config = sd_scheduler(
+      "DEISMultistepScheduler", {{"use_beta_sigmas", true}, {"solver_order", 3}, {"prediction_type", "v_prediction"}});
+  CHECK_THAT(message_of([&] { io::from_diffusers<double>(config, 12, {}, {}); }),
+             Catch::Contains("diffusers' float arithmetic changes samples by 0.0007"));
+  CHECK_NOTHROW(io::from_diffusers<double>(config, 5, {}, {}));
+}
+
 TEST_CASE("diffusers: published configurations run as in diffusers 0.42.1") {
   const Tally tally = run_cases("diffusers_files.jsonl");
   CHECK(tally.problems == "");

@@ -10,6 +10,7 @@ skipped, where Python has no diffusers.
 
 import argparse
 import collections
+import os
 import pathlib
 import subprocess
 import sys
@@ -105,7 +106,10 @@ class Case:
                    "--format", kind, "--scheduler", self.folder / "scheduler_config.json", "--batch", str(batch)]
         for name in conditions:
             command += ["--condition", f"{name}={self.folder / name}.npy,{self.folder / name}_none.npy"]
-        subprocess.run(command, check=True, capture_output=True)
+        environment = {name: value for name, value in os.environ.items() if name != "CXX"}  # AOTInductor's own choice
+        ran = subprocess.run(command, capture_output=True, text=True, env=environment)
+        if ran.returncode:
+            sys.exit(f"error: {kind} was not exported:\n{ran.stderr[-3000:]}")
         return description
 
     def sample(self, description, scheduler, steps, guidance):

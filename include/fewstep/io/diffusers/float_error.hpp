@@ -20,7 +20,7 @@ inline double peaks(double x, double sigma) {
 
 /// What diffusers computes in float: nothing that matters, differences of levels, the denoised image of a predicted
 /// noise in the scale of the network's input, or exponentials of differences of log(sigma).
-/// Those of DEIS of order 3 cancel.
+/// Those of DEIS of order 3 cancel, the more the closer its levels are.
 enum class FloatPart { none, levels, noise, logarithms, cancelling_logarithms };
 
 /// Returns the error of a denoised image relative to its state from that arithmetic.
@@ -35,6 +35,19 @@ inline double rounding_at(FloatPart part, double sigma) {
   }
   const double of_log = log < 1 ? half_unit : half_unit * std::exp2(std::floor(std::log2(log)));
   return part == FloatPart::logarithms ? of_log : 2 * of_log;
+}
+
+/// Returns the relative error of the weights of DEIS of order 3 at a level of a run: they are differences of terms of
+/// the size sigma (1 + log(sigma)^2), divided by the distances of log(sigma) to the two levels before.
+inline double deis_rounding(const Schedule& schedule, double sigma) {
+  constexpr double half_unit = 6e-8;
+  for (std::size_t i = 2; i < schedule.steps(); ++i) {
+    if (schedule[i] != sigma) continue;
+    const double log = std::log(sigma), near = std::log(schedule[i - 1] / sigma),
+                 far = std::log(schedule[i - 2] / sigma);
+    return half_unit * (1 + log * log) / (near * far) * sigma / (sigma - schedule[i + 1]);
+  }
+  return 0;
 }
 
 /// Returns how much diffusers' samples of data of unit size differ from exact ones because it computes in float: the
@@ -57,7 +70,8 @@ inline double float_error(const DiffusersScheduler<double>& run, FloatPart part)
       int call = 0;
       const auto rounded = [&](double x, double sigma) {
         const bool up = pattern == 4 || (++call / pattern) % 2 == 0;
-        return peaks(x, sigma) + (up ? 1 : -1) * rounding_at(part, sigma) * x;
+        const double weights = part == FloatPart::cancelling_logarithms ? deis_rounding(run.schedule, sigma) : 0;
+        return peaks(x, sigma) + (up ? 1 : -1) * (rounding_at(part, sigma) + weights) * x;
       };
       worst = (std::max)(worst, std::abs(sample(run.solver, rounded, run.schedule, noise, run.options).x - exact));
     }
