@@ -3,6 +3,7 @@
 #include "support/message.hpp"
 
 #include <fewstep/runtimes/torchscript.hpp>
+#include <fewstep/torch/on_tensors.hpp>
 
 #include <torch/script.h>
 
@@ -78,4 +79,30 @@ TEST_CASE("TorchScript: labels, batches, conditions and features") {
   CHECK(refusal({.conditions = {one}, .output = 1}) ==
         "the shape of the network's output is [5, 6]; allowed: that of the state");
   CHECK(refusal({.batch = -1}) == "TensorNetworkOptions::batch is -1; allowed: 0 or more");
+}
+
+TEST_CASE("on_tensors: a network on buffers, with levels per sample, features and other types") {
+  const auto network =
+      on_tensors([](const Buffer<float>& x, const BufferLevel& label, Buffer<float>& out, Buffer<float>& features) {
+        features = Buffer<float>(std::vector<float>(x.samples()), x.samples());
+        for (std::size_t b = 0; b < x.samples(); ++b) {
+          features[b] = static_cast<float>(label[b]);
+          for (std::size_t i = 0; i < x.numbers(); ++i)
+            out.sample(b)[i] = static_cast<float>(label[b]) * x.sample(b)[i];
+        }
+        return true;
+      });
+  const Tensor x = torch::linspace(-1, 1, 12, torch::kFloat64).view({3, 2, 2});
+  const Tensor each = torch::tensor({0.5, 2., 3.}, torch::kFloat64);
+  Tensor out, features;
+  CHECK(network(x, Level<Tensor>(each), out, features));
+  CHECK(out.scalar_type() == torch::kFloat64);
+  CHECK(worst(out, x * each.view({3, 1, 1})) < 1e-6);
+  CHECK(worst(features, each.view({3, 1})) < 1e-6);
+  const Tensor turned = x.to(torch::kFloat32).transpose(1, 2);  // not contiguous
+  network(turned, Level<Tensor>(2.), out, features);
+  CHECK(worst(out, 2 * turned) == 0);
+  CHECK_FALSE(on_tensors([](const Buffer<float>&, const BufferLevel&, Buffer<float>&, Buffer<float>&) {
+    return false;
+  })(x, Level<Tensor>(1.), out, features));
 }
