@@ -42,6 +42,7 @@ struct Settings {
   Options options;
   std::optional<std::int64_t> label;
   std::optional<double> mu;
+  bool to_zero = false;
   double guidance = 1;
   std::size_t batch = 64;
 };
@@ -52,11 +53,12 @@ void add_sampler_options(CommandLine& line, Settings& s) {
   line.option("--steps", s.schedule_settings.steps, "steps of the solver").range(1, 10'000);
   line.option("--schedule", s.schedule, "karras, log_uniform, time_uniform, ...");
   line.option("--rho", s.schedule_settings.rho, "exponent of the schedule (default: 7 for karras, 1 for time_uniform)");
+  line.flag("--to-zero", s.to_zero, "end the schedule at level 0: the last step returns the denoised image");
   line.flag("--afs", s.options.analytic_first_step, "analytic first step, which saves one evaluation");
   line.flag("!--forget-analytic", s.options.analytic_in_history,
             "leave the slope of the analytic first step out of the solver's history");
-  const std::vector<std::string> own{"--solver", "--order", "--steps",          "--schedule",
-                                     "--rho",    "--afs",   "--forget-analytic"};
+  const std::vector<std::string> own{"--solver", "--order",   "--steps", "--schedule",
+                                     "--rho",    "--to-zero", "--afs",   "--forget-analytic"};
   line.option("--predictor", s.predictor, "predictor of train_amed (.safetensors), with its solver and schedule")
       .excludes(own);
   line.option("--table", s.table, "table of calibrate (.json), with its schedule")
@@ -65,7 +67,8 @@ void add_sampler_options(CommandLine& line, Settings& s) {
   line.option(
           "--scheduler", s.scheduler,
           "scheduler_config.json of diffusers, for a described network: its solver at --steps, started as by pipelines")
-      .excludes({"--solver", "--order", "--schedule", "--rho", "--afs", "--forget-analytic", "--predictor", "--table"});
+      .excludes({"--solver", "--order", "--schedule", "--rho", "--to-zero", "--afs", "--forget-analytic", "--predictor",
+                 "--table"});
   line.option("--mu", s.mu, "mu of a --scheduler with use_dynamic_shifting").needs("--scheduler");
 }
 
@@ -218,5 +221,8 @@ int main(int argc, char** argv) {
   Settings s;
   CommandLine line("sample", "Draws images from a trained network in a few evaluations.");
   add_options(line, s);
-  return line.run(argc, argv, [&] { run(s); });
+  return line.run(argc, argv, [&] {
+    if (s.to_zero) s.schedule_settings.end = End::zero;
+    run(s);
+  });
 }
