@@ -166,7 +166,8 @@ TEST_CASE("sample draws from a described network, with conditions, guidance, giv
   array("noise.npy", {1, -1, 0.5f, 0.2f, 2, -0.3f}, {2, 3});
   const std::string description =
       R"({"format": "fewstep model 1", "network": "flow.pt", "sample_shape": [3], "process": {"kind": "flow"},)"
-      R"( "label": {"scale": 1000}, "feature": 1, "conditions": [{"input": "mean", "values": "one.npy", "unconditional": "zero.npy"}]})";
+      R"( "label": {"scale": 1000}, "feature": 1,)"
+      R"( "conditions": [{"input": "mean", "values": "one.npy", "unconditional": "zero.npy"}]})";
   write("flow.json", description);
   write("scheduler.json", R"({"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0})");
 

@@ -114,10 +114,8 @@ void add_options(CommandLine& line, Settings& s) {
   add_fit_options(line, s);
 }
 
-bool is_described(const Settings& s) { return s.network.model.extension() == ".json"; }
-
 std::string model_fingerprint(const Settings& s) {
-  return is_described(s) ? described_fingerprint(s.network.model) : fingerprint(s.network.model);
+  return s.network.described() ? described_fingerprint(s.network.model) : fingerprint(s.network.model);
 }
 
 /// Describes everything that decides a calibration: the command, and the content of the files that it names.
@@ -339,7 +337,7 @@ void run(Settings s, const std::string& command) {
   check_output("out", s.out, ".json");
   check_output("out", part_of(s), ".part");
   check_output_folder("cache", s.cache);
-  if (is_described(s)) return run_described(s, command);
+  if (s.network.described()) return run_described(s, command);
   const auto network = s.network.load();
   const torch::Device device = parse_device(s.network.device);
   const UnetConfig& config = network->config();

@@ -170,7 +170,7 @@ def main():
         entries["output"] = "output" if named else 0
         if has_feature:
             entries["feature"] = "feature" if named else 1
-        if options.batch:
+        if options.batch and not named:
             entries["batch"] = options.batch
         description = {"format": "fewstep model 1", "network": path.name, **entries}
         options.description.write_text(json.dumps(description, indent=1) + "\n")

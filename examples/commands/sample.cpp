@@ -186,8 +186,7 @@ void run(const Settings& s) {
   check_output("npy", s.npy, ".npy");
   check_output("trajectory", s.trajectory, ".npy");
   CallTimes evaluations, predictions;
-  const bool described = s.network.model.extension() == ".json";
-  const Subject subject = described ? subject_of_description(s) : subject_of_network(s, predictions);
+  const Subject subject = s.network.described() ? subject_of_description(s) : subject_of_network(s, predictions);
   check_picture(s, subject);
   const Tensor noise = noise_of(s, subject);
   const std::int64_t count = noise.size(0), batch = static_cast<std::int64_t>(s.batch);

@@ -34,6 +34,15 @@ RawNetwork timed(RawNetwork network, Progress& progress, CallTimes& times) {
   };
 }
 
+/// @param wrap           RawNetwork -> denoiser
+/// @param unconditional  not called without guidance
+template <class Wrap, class Unconditional>
+ConditionalDenoiser denoiser_of(RawNetwork network, Unconditional unconditional, double guidance, Wrap wrap) {
+  auto conditional = wrap(std::move(network));
+  if (guidance == 1) return {std::move(conditional), 1};
+  return {guided(std::move(conditional), wrap(unconditional()), {.scale = guidance}), guidance};
+}
+
 /// @param wrap  RawNetwork -> denoiser
 template <class Wrap>
 Subject made(const DescribedRun& run, const ExportedModel& model, LoadedSampler loaded, Wrap wrap) {
@@ -45,10 +54,8 @@ Subject made(const DescribedRun& run, const ExportedModel& model, LoadedSampler 
   const RawNetwork unconditional = run.guidance == 1 ? RawNetwork() : model.unconditional();
   subject.denoiser = [=, scale = run.guidance, network = model.network()](std::int64_t, Progress& progress,
                                                                           CallTimes& times) {
-    auto conditional = wrap(timed(network, progress, times));
-    if (scale == 1) return ConditionalDenoiser(std::move(conditional), 1);
-    return ConditionalDenoiser(
-        guided(std::move(conditional), wrap(timed(unconditional, progress, times)), {.scale = scale}), scale);
+    return denoiser_of(
+        timed(network, progress, times), [&] { return timed(unconditional, progress, times); }, scale, wrap);
   };
   return subject;
 }
@@ -61,10 +68,8 @@ auto by_description(const ExportedModel& model) {
 
 ConditionalDenoiser described_denoiser(const ExportedModel& model, double guidance,
                                        const std::function<RawNetwork(RawNetwork)>& observed) {
-  const auto wrap = by_description(model);
-  auto conditional = wrap(observed(model.network()));
-  if (guidance == 1) return {std::move(conditional), 1};
-  return {guided(std::move(conditional), wrap(observed(model.unconditional())), {.scale = guidance}), guidance};
+  return denoiser_of(
+      observed(model.network()), [&] { return observed(model.unconditional()); }, guidance, by_description(model));
 }
 
 void take_levels(const io::ModelFile& file, const std::string& schedule, ScheduleSettings& settings) {

@@ -26,6 +26,9 @@ struct NetworkOptions {
   std::string dtype = "float32";  // float32, float64; bfloat16, float16: the network computes in it, the state does not
   bool bf16 = false;              // the same as dtype "bfloat16"
 
+  /// Whether the model is a description of an exported network.
+  bool described() const { return model.extension() == ".json"; }
+
   /// Adds --model.
   /// @param described  whether the command also takes the description of an exported network (.json)
   void add_model(CommandLine& line, bool described = false);

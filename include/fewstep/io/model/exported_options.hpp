@@ -40,10 +40,15 @@ inline ExportedOptions exported_options(const ModelFile& file, const std::filesy
           file.sample_shape};
 }
 
-/// @throws std::invalid_argument unless the network's inputs have the types that the description names.
+/// Checks what a description says although the runtime tells it.
+/// @throws std::invalid_argument unless the network's inputs have the types that the description names; for a type
+/// without a name, a batch or a scalar label.
 inline void require_described_types(const ModelFile& file, const std::vector<Port>& inputs) {
+  require(file.batch == 0, "batch", file.batch, "none in this runtime, which tells it");
+  require(!file.label.scalar, "label.scalar", true, "none in this runtime, which tells it");
   for (const auto* input : {&file.state, &file.label}) {
-    if (input->name.empty() || !input->dtype) continue;
+    if (!input->dtype) continue;
+    require(!input->name.empty(), "the name of an input with a type", "missing", "a name, in this runtime");
     const Port& port = inputs[fewstep::detail::port_named(inputs, input->name, "input")];
     require(port.dtype == *input->dtype, {"the described type of `", input->name, "`"}, to_string(*input->dtype),
             {to_string(port.dtype), ", as the network has"});
