@@ -401,7 +401,7 @@ TEST_CASE("a predictor for another number of features is rejected") {
   written.data_shape = {1, 32, 32};
   io::write_amed(file.path, written);
   const auto unet = examples::load_unet(networks / "ddpmpp_uncond.safetensors");
-  CHECK(message_of([&] { examples::read_predictor(file.path, unet->config()); }) ==
+  CHECK(message_of([&] { examples::read_predictor(file.path, examples::shape_of(unet->config())); }) ==
         "predictor is " + file.path.string() + " for 100 features; allowed: predictors for this model's 64");
 }
 
@@ -548,7 +548,8 @@ TEST_CASE(
   const Tensor x = 40 * examples::noise_of(examples::training_numbers(0, examples::validation_begins, 4),
                                            unet->config(), torch::kCPU);
   const auto denoise = examples::bind_labels(unet);
-  const auto loaded = examples::load_predictor(scratch.dir / "often.safetensors", unet->config(), torch::kCPU);
+  const auto loaded =
+      examples::load_predictor(scratch.dir / "often.safetensors", examples::shape_of(unet->config()), torch::kCPU);
   const Tensor teacher = integrate(Heun{}, denoise, schedule, x).x,
                student = integrate(loaded.sampler.solver, denoise, loaded.sampler.schedule, x).x;
   CHECK((student - teacher).square().mean().sqrt().item<double>() == Approx(often[3]).epsilon(1e-4));

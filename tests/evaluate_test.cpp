@@ -93,7 +93,7 @@ TensorGaussianStart fitted_start(const Scratch& scratch, const std::string& file
   const auto made = scratch.run("gaussian_start", "--model '" + labelled + "' " + arguments + " --out " + file);
   INFO(made.text);
   REQUIRE(made.code == 0);
-  return *load_gaussian_start(scratch.dir / file, load_unet(labelled)->config(), torch::kCPU);
+  return *load_gaussian_start(scratch.dir / file, shape_of(load_unet(labelled)->config()), torch::kCPU);
 }
 
 const std::string round_start = "--images 5 --rank 0 --seed 2",
@@ -866,7 +866,7 @@ TEST_CASE("commands reject Gaussian starts that do not fit, and malformed ones")
     change(name, to);
     std::string error;
     try {
-      load_gaussian_start(scratch.dir / "broken.safetensors", load_unet(labelled)->config(), torch::kCPU);
+      load_gaussian_start(scratch.dir / "broken.safetensors", shape_of(load_unet(labelled)->config()), torch::kCPU);
     } catch (const std::exception& e) {
       error = e.what();
     }

@@ -1,11 +1,7 @@
 // The command `sample`, run as a program, on the small networks recorded in golden/.
 #include "support/command.hpp"
 
-#include <fewstep/array/values.hpp>
 #include <fewstep/io/amed_file.hpp>
-#include <fewstep/io/npy.hpp>
-
-#include <torch/script.h>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -144,85 +140,6 @@ TEST_CASE("sample --dtype: all types give finite samples, and float64 agrees wit
   }
   const auto single = numbers(scratch.bytes("float32.npy")), wide = numbers(scratch.bytes("float64.npy"));
   for (std::size_t i = 0; i < single.size(); ++i) REQUIRE(std::abs(single[i] - wide[i]) <= 1e-3f);
-}
-
-TEST_CASE("sample draws from a described network, with conditions, guidance, given noise and diffusers' schedulers") {
-  const Scratch scratch;
-  const auto write = [&](const char* name, const std::string& text) { std::ofstream(scratch.dir / name) << text; };
-  torch::jit::Module module("model");  // the velocity of data N(mean, 0.25^2) at times of noise at 1
-  module.define(R"(
-    def forward(self, x, t, mean):
-        t = t.view(-1, 1) / 1000
-        keep = 0.0625 * (1 - t) / (0.0625 * (1 - t) ** 2 + t * t)
-        d = mean + keep * (x - (1 - t) * mean)
-        return (x - d) / t, keep * x
-  )");
-  module.save((scratch.dir / "flow.pt").string());
-  const auto array = [&](const char* name, const std::vector<float>& values, std::vector<std::int64_t> shape) {
-    io::write_npy(scratch.dir / name, array_of(values, std::move(shape), Dtype::f32));
-  };
-  array("one.npy", {1, 1, 1}, {1, 3});
-  array("zero.npy", {0, 0, 0}, {1, 3});
-  array("noise.npy", {1, -1, 0.5f, 0.2f, 2, -0.3f}, {2, 3});
-  const std::string description =
-      R"({"format": "fewstep model 1", "network": "flow.pt", "sample_shape": [3], "process": {"kind": "flow"},)"
-      R"( "label": {"scale": 1000}, "feature": 1,)"
-      R"( "conditions": [{"input": "mean", "values": "one.npy", "unconditional": "zero.npy"}]})";
-  write("flow.json", description);
-  write("scheduler.json", R"({"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0})");
-
-  const auto draw = [&](const std::string& options) {
-    const auto done = scratch.sample("--model flow.json --noise noise.npy --npy a.npy " + options);
-    INFO(done.text);
-    REQUIRE(done.code == 0);
-    return numbers(scratch.bytes("a.npy"));
-  };
-  const auto expect = [&](const std::vector<float>& drawn, double mean) {
-    REQUIRE(drawn.size() == 6);
-    const std::vector<float> noise{1, -1, 0.5f, 0.2f, 2, -0.3f};
-    for (std::size_t i = 0; i < 6; ++i) CHECK(drawn[i] == Approx(mean + 0.25 * noise[i]).margin(0.05));
-  };
-  expect(draw("--steps 30"), 1);
-  expect(draw("--steps 30 --solver ipndm --order 3 --afs"), 1);
-  expect(draw("--steps 30 --guidance 2"), 2);
-  expect(draw("--steps 60 --scheduler scheduler.json"), 1);
-  const auto euler = draw("--steps 2 --scheduler scheduler.json");  // times 1, 0.75 (shifted 0.5) and 0
-  CHECK(euler[0] == Approx(1.15).margin(0.15));
-
-  const auto fitted = scratch.run(
-      "calibrate", "--model flow.json --steps 4 --images 40 --batch 20 --teacher-steps 4 --iterations 1 --out t.json");
-  INFO(fitted.text);
-  REQUIRE(fitted.code == 0);
-  CHECK(fitted.text.find("wrote t.json") != std::string::npos);
-  draw("--table t.json");
-  CHECK_THAT(scratch.run("calibrate", "--model flow.json --classes 1 --out u.json").text,
-             Catch::Contains("classes is given; allowed: none for a described network"));
-
-  const auto refused = [&](const std::string& options) {
-    const auto done = scratch.sample("--npy b.npy " + options);
-    CHECK(done.code == 1);
-    CHECK_FALSE(fs::exists(scratch.dir / "b.npy"));
-    return done.text;
-  };
-  CHECK_THAT(refused("--model flow.json --class 1"),
-             Catch::Contains("class is 1; allowed: none for a described network"));
-  CHECK_THAT(refused("--model flow.json --out a.png"), Catch::Contains("samples [3] are no pictures"));
-  CHECK_THAT(refused("--model flow.json --dtype float16"), Catch::Contains("dtype is float16; allowed: float32"));
-  CHECK_THAT(refused("--model '" + grey + "' --scheduler scheduler.json"),
-             Catch::Contains("scheduler is scheduler.json; allowed: only with a described network (.json)"));
-  array("flat.npy", {1, 2}, {2});
-  CHECK_THAT(refused("--model flow.json --noise flat.npy"),
-             Catch::Contains("flat.npy: the noise is F32 [2]; allowed: floating-point numbers F32 [2, 3]"));
-  write("none.json", R"({"format": "fewstep model 1", "network": "no.pt", "sample_shape": [3],)"
-                     R"( "process": {"kind": "flow"}})");
-  CHECK_THAT(refused("--model none.json"), Catch::Contains("no.pt: no such file"));
-  array("rows.npy", {1, 1, 1, 2, 2, 2}, {2, 3});
-  write("rows.json", R"({"format": "fewstep model 1", "network": "flow.pt", "sample_shape": [3],)"
-                     R"( "process": {"kind": "flow"}, "conditions": [{"input": "mean", "values": "rows.npy"}]})");
-  CHECK_THAT(refused("--model rows.json --seeds 0-2"), Catch::Contains("the rows of a condition is 2"));
-  CHECK_THAT(refused("--model rows.json --seeds 0-1 --batch 1"), Catch::Contains("a condition has rows for samples"));
-  CHECK_THAT(refused("--model rows.json --guidance 2"),
-             Catch::Contains("the unconditional values of `mean` is missing"));
 }
 
 TEST_CASE("sample: wrong options give a one-line error and no file") {

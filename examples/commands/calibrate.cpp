@@ -3,24 +3,20 @@
 // The state is written to table_5.json.part after each stage; the same command resumes from there.
 #include "support/cache.hpp"
 #include "support/command_line.hpp"
-#include "support/condition.hpp"
-#include "support/described_subject.hpp"
 #include "support/end_comparison.hpp"
-#include "support/exported_model.hpp"
 #include "support/loaded_sampler.hpp"
-#include "support/network.hpp"
 #include "support/noise_numbers.hpp"
 #include "support/output.hpp"
 #include "support/progress.hpp"
 #include "support/sampler.hpp"
 #include "support/signals.hpp"
 #include "support/solver_list.hpp"
+#include "support/subject.hpp"
 #include "support/table_store.hpp"
 
 #include <fewstep/denoisers/analytic_first_step.hpp>
 #include <fewstep/fitting/calibrate.hpp>
 #include <fewstep/schedule_registry.hpp>
-#include <fewstep/torch/noise.hpp>
 
 #include <unistd.h>
 
@@ -30,7 +26,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <memory>
+#include <functional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -104,7 +100,7 @@ void add_fit_options(CommandLine& line, Settings& s) {
 }
 
 void add_options(CommandLine& line, Settings& s) {
-  s.network.add_model(line, true);
+  s.network.add_model(line);
   line.option("--out", s.out, "table to write (.json)").required();
   s.condition.add_options(line);
   s.condition.add_classes(line);
@@ -114,13 +110,9 @@ void add_options(CommandLine& line, Settings& s) {
   add_fit_options(line, s);
 }
 
-std::string model_fingerprint(const Settings& s) {
-  return s.network.described() ? described_fingerprint(s.network.model) : fingerprint(s.network.model);
-}
-
 /// Describes everything that decides a calibration: the command, and the content of the files that it names.
-std::string description(const Settings& s, const std::string& command) {
-  std::string text = command + ", of " + model_fingerprint(s);
+std::string description(const Settings& s, const Subject& subject, const std::string& command) {
+  std::string text = command + ", of " + subject.text();
   for (const fs::path& path : {s.start, s.gaussian_start}) text += " " + (path.empty() ? "-" : fingerprint(path));
   for (const fs::path& path : s.classifiers) text += " " + fingerprint(path);
   return text;
@@ -151,7 +143,7 @@ class Meter {
 
 /// Returns the table of --start, or that of the solver. Takes the analytic first step of --start, and its Gaussian
 /// start unless --gaussian-start is given.
-Table starting_table(Settings& s) {
+Table starting_table(Settings& s, const Subject& subject) {
   if (!s.start.empty()) {
     const StoredTable file = read_stored_table(s.start);
     s.options.analytic_first_step = file.analytic_first_step;
@@ -165,7 +157,8 @@ Table starting_table(Settings& s) {
       s.solver_settings.order = default_order;
   });
   if (!s.schedule_settings.levels.empty()) s.schedule = "custom";
-  const Table table = table_of(s.solver, s.solver_settings, make_schedule(s.schedule, s.schedule_settings));
+  const Schedule schedule = make_schedule(s.schedule, subject.at_its_levels(s.schedule, s.schedule_settings));
+  const Table table = table_of(s.solver, s.solver_settings, schedule);
   try {
     require_calibratable(table);
   } catch (const std::invalid_argument&) {
@@ -185,18 +178,29 @@ void check_start(const Settings& s, const Table& start) {
           "files in the folder of --out, which names it");
 }
 
+/// What a fit needs beside the denoiser.
+struct Problem {
+  const Subject* subject;
+  Table start;
+  std::vector<Tensor> noise;  // batches
+  std::string command;
+  const Meter* meter;
+
+  /// Distances are shown per number of an image.
+  double scale() const { return std::sqrt(static_cast<double>(noise[0][0].numel())); }
+};
+
 /// The teacher's trajectories of these batches of noise, from the cache if they are stored.
 template <class D>
-std::vector<TeacherTrajectory<Tensor>> teacher_trajectories(const Settings& s, const D& denoise,
-                                                            const Schedule& schedule, const std::vector<Tensor>& noise,
-                                                            int steps) {
+std::vector<TeacherTrajectory<Tensor>> teacher_trajectories(const Settings& s, const Problem& problem, const D& denoise,
+                                                            const std::vector<Tensor>& noise, int steps) {
+  const Schedule schedule = problem.start.schedule();
   std::int64_t count = 0;
   for (const Tensor& z : noise) count += z.size(0);
   std::ostringstream text;
   text.precision(17);
-  text << "model " << model_fingerprint(s) << (s.network.bf16 ? " in bf16" : "") << s.condition.text() << ", "
-       << s.teacher << ", " << steps << " steps in each, seed " << s.seed << ", " << count << " images in batches of "
-       << s.batch << ", levels";
+  text << "model " << problem.subject->text() << s.condition.text() << ", " << s.teacher << ", " << steps
+       << " steps in each, seed " << s.seed << ", " << count << " images in batches of " << s.batch << ", levels";
   for (const double level : schedule) text << " " << level;
   const TensorSolver teacher = tensor_solver(s.teacher);
   const Cache::Tensors states = Cache(s.cache)(text.str(), [&] {
@@ -219,17 +223,6 @@ std::vector<TeacherTrajectory<Tensor>> teacher_trajectories(const Settings& s, c
   }
   return batches;
 }
-
-/// What a fit needs beside the denoiser.
-struct Problem {
-  Table start;
-  std::vector<Tensor> noise;  // batches
-  std::string command;
-  const Meter* meter;
-
-  /// Distances are shown per number of an image.
-  double scale() const { return std::sqrt(static_cast<double>(noise[0][0].numel())); }
-};
 
 void report(const CalibrationProgress& p, const Problem& problem) {
   const std::string after = p.stage == 0   ? "the starting table"
@@ -265,12 +258,11 @@ fs::path part_of(const Settings& s) { return s.out.string() + ".part"; }
 template <class D>
 void fit(Settings s, const Problem& problem, const D& denoise) {
   const fs::path part = part_of(s);
-  const std::string state = description(s, problem.command);
+  const std::string state = description(s, *problem.subject, problem.command);
   s.options.resume = read_calibration_state(part, state);
-  const Schedule schedule = problem.start.schedule();
-  const auto teacher = teacher_trajectories(s, denoise, schedule, problem.noise, s.teacher_steps);
+  const auto teacher = teacher_trajectories(s, problem, denoise, problem.noise, s.teacher_steps);
   const int coarse_steps = s.teacher_steps / 2;
-  const auto coarse = teacher_trajectories(s, denoise, schedule, {problem.noise[0]}, coarse_steps);
+  const auto coarse = teacher_trajectories(s, problem, denoise, {problem.noise[0]}, coarse_steps);
   s.ends.set_axes(teacher[0].states.back());
   const double error =
       teacher_error(s.ends(teacher[0].states.back()), s.teacher_steps, s.ends(coarse[0].states.back()), coarse_steps) /
@@ -286,81 +278,47 @@ void fit(Settings s, const Problem& problem, const D& denoise) {
   fs::remove(part);
 }
 
-/// @throws std::invalid_argument if the moments of batches are not comparable.
-void check_moments(const Settings& s) {
+/// @throws std::invalid_argument if batches do not have the same labels, or their moments are not comparable.
+void check_batches(const Settings& s, const Subject& subject) {
+  const std::int64_t turns = subject.turns(s.condition);
+  require(s.batch % turns == 0 || s.batch >= s.images, "batch", s.batch,
+          "multiples of the " + std::to_string(turns) + " classes that take turns, or --images or more");
   const auto images = static_cast<std::size_t>(s.images), batch = static_cast<std::size_t>(s.batch);
   const bool whole = images % batch == 0 && s.options.held_out_count(images) % batch == 0;
   require(s.ends.moment_weight == 0 || whole, "moment-weight", s.ends.moment_weight,
           "0 unless --images and the held-out ones fill whole batches, since moments are those of a batch");
 }
 
-/// @throws std::invalid_argument if batches do not have the same labels, or their moments are not comparable.
-void check_batches(const Settings& s, const UnetConfig& config) {
-  const std::int64_t class_count = s.condition.class_count(config);
-  require(s.batch % class_count == 0 || s.batch >= s.images, "batch", s.batch,
-          "multiples of the " + std::to_string(class_count) + " classes that take turns, or --images or more");
-  check_moments(s);
-}
-
-/// The same for a network that a description names.
-void run_described(Settings s, const std::string& command) {
-  const auto none = [](bool absent, const char* option, const std::string& value) {
-    require(absent, option, value, "none for a described network");
-  };
-  none(s.classifiers.empty(), "classifier", s.classifiers.empty() ? "" : s.classifiers[0].string());
-  none(s.gaussian_start.empty(), "gaussian-start", s.gaussian_start.string());
-  none(!s.condition.unlabelled, "unlabelled", "given");
-  none(s.condition.classes.empty(), "classes", "given");
-  none(!s.network.bf16, "bf16", "given");
-  check_moments(s);
-  const torch::Device device = parse_device(s.network.device);
-  const ExportedModel model(s.network.model, device);
-  take_levels(model.file(), s.schedule, s.schedule_settings);
-  Meter meter(s.images);
-  const auto counted = [&meter](RawNetwork network) -> RawNetwork {
-    return [&meter, network = std::move(network)](const Tensor& x, const Level<Tensor>& label, Tensor& out,
-                                                  Tensor& features) {
-      throw_if_interrupted();
-      meter.count(x.size(0));
-      return network(x, label, out, features);
-    };
-  };
-  const ConditionalDenoiser denoise = described_denoiser(model, s.condition.guidance, counted);
-  const Tensor noise = tensor_noise(training_numbers(s.seed, 0, s.images), model.file().sample_shape, device);
-  Problem problem{starting_table(s), noise.split(s.batch), command, &meter};
-  none(s.gaussian_start.empty(), "start", s.start.string() + " with a Gaussian start");
-  check_start(s, problem.start);
-  fit(s, problem, denoise);
+void load_classifiers(Settings& s, const Subject& subject) {
+  for (const fs::path& path : s.classifiers) {
+    s.ends.classifiers.push_back(load_classifier(path));
+    s.ends.classifiers.back()->to(subject.device());
+    require(subject.sample_shape() == std::vector<std::int64_t>{1, 32, 32}, "classifier", path.string(),
+            "only with a network of 32x32 grey images");
+  }
 }
 
 void run(Settings s, const std::string& command) {
   check_output("out", s.out, ".json");
   check_output("out", part_of(s), ".part");
   check_output_folder("cache", s.cache);
-  if (s.network.described()) return run_described(s, command);
-  const auto network = s.network.load();
-  const torch::Device device = parse_device(s.network.device);
-  const UnetConfig& config = network->config();
-  s.condition.check(config);
-  check_batches(s, config);
-  for (const fs::path& path : s.classifiers) {
-    s.ends.classifiers.push_back(load_classifier(path));
-    s.ends.classifiers.back()->to(device);
-    require(config.img_channels == 1 && config.img_resolution == 32, "classifier", path.string(),
-            "only with a network of 32x32 grey images");
-  }
+  const Subject subject(s.network);
+  subject.check(s.condition);
+  check_batches(s, subject);
+  load_classifiers(s, subject);
   Meter meter(s.images);
-  const Network counted = [&](const Tensor& x, const Tensor& sigma, const Tensor& labels) {
-    throw_if_interrupted();
-    meter.count(x.size(0));
-    return network->forward(x, sigma, labels);
-  };
-  const ConditionalDenoiser denoise(counted, s.condition.labels(config, 0, s.batch), s.condition.guidance);
-  Problem problem{starting_table(s), noise_of(training_numbers(s.seed, 0, s.images), config, device).split(s.batch),
-                  command, &meter};
+  const ConditionalDenoiser denoise =
+      subject.denoiser(s.condition, 0, s.batch, [&](const Tensor& x, const std::function<void()>& evaluate) {
+        throw_if_interrupted();
+        meter.count(x.size(0));
+        evaluate();
+      });
+  Problem problem{&subject, starting_table(s, subject),
+                  subject.noise(training_numbers(s.seed, 0, s.images)).split(s.batch), command, &meter};
   check_start(s, problem.start);
   if (s.gaussian_start.empty()) return fit(s, problem, denoise);
-  const auto start = load_gaussian_start(s.gaussian_start, config, device);
+  require(subject.unet(), "gaussian-start", s.gaussian_start.string(), "none for a described network");
+  const auto start = load_gaussian_start(s.gaussian_start, shape_of(subject.unet()->config()), subject.device());
   fit(s, problem, with_analytic_first_step(denoise, start->denoiser(denoise.labels(), denoise.guidance())));
 }
 

@@ -2,16 +2,12 @@
 // distances. Classes take turns.
 //   compare --model fashion_mnist.safetensors --out compare.png
 #include "support/command_line.hpp"
-#include "support/condition.hpp"
 #include "support/loaded_sampler.hpp"
-#include "support/network.hpp"
-#include "support/noise_numbers.hpp"
 #include "support/output.hpp"
 #include "support/progress.hpp"
 #include "support/seeds.hpp"
+#include "support/subject.hpp"
 #include "support/tensor_output.hpp"
-
-#include <fewstep/schedules/karras.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -45,21 +41,21 @@ void add_options(CommandLine& line, Settings& s) {
   line.option("--predictors", s.predictors,
               "predictors of train_amed (.safetensors) and tables of calibrate (.json), a panel for each")
       .comma_separated();
-  line.option("--out", s.out, "picture to write (.png)").required();
+  line.option("--out", s.out, "picture to write (.png)");
   line.option("--seeds", s.seeds, "a seed for each image, such as 0-63,70,80-90");
   s.network.add_device(line);
 }
 
 /// The reference comes first.
-std::vector<Candidate> candidates_of(const Settings& s, const UnetConfig& config) {
+std::vector<Candidate> candidates_of(const Settings& s, const Subject& subject) {
   constexpr int few_steps = 5, reference_steps = 50;  // of Heun's method: two evaluations each
-  const Schedule few = karras({.steps = few_steps});
-  std::vector<Candidate> all{{"Reference (Heun)", {tensor_solver("heun"), karras({.steps = reference_steps})}},
+  const Schedule few = subject.karras(few_steps);
+  std::vector<Candidate> all{{"Reference (Heun)", {tensor_solver("heun"), subject.karras(reference_steps)}},
                              {"Euler (DDIM)", {tensor_solver("euler"), few}},
                              {"DPM-Solver++", {tensor_solver("dpmpp", {.order = 3}), few}},
                              {"iPNDM", {tensor_solver("ipndm", {.order = 3}), few}}};
   for (const auto& path : s.predictors) {
-    LoadedSampler loaded = load_sampler(path, config, parse_device(s.network.device));
+    LoadedSampler loaded = load_sampler(path, subject);
     all.push_back({loaded.kind, loaded.sampler});
   }
   return all;
@@ -73,7 +69,8 @@ std::string text_of(const char* format, double value) {
   return text;
 }
 
-void write_picture(const std::filesystem::path& path, const std::vector<Candidate>& candidates) {
+void write_picture(const std::filesystem::path& path, const Subject& subject,
+                   const std::vector<Candidate>& candidates) {
   constexpr int shown_columns = 6;  // of images in a panel; with more, images are too small to see
   constexpr int rows = 2, scale = 2, text_scale = 3;
   std::vector<Panel> panels;
@@ -81,7 +78,7 @@ void write_picture(const std::filesystem::path& path, const std::vector<Candidat
     std::string caption = "NFE " + std::to_string(c.sampler.nfe());
     if (&c != &candidates.front()) caption += text_of(", RMS %.4f", rms_distance(c.images, candidates.front().images));
     const std::int64_t most = shown_columns * shown_columns;
-    panels.push_back({{c.name, caption}, picture(c.images.slice(0, 0, most), 0, scale)});
+    panels.push_back({{c.name, caption}, picture(subject.as_pictures(c.images.slice(0, 0, most)), 0, scale)});
   }
   write_png(path, page(panels, rows, text_scale));
 }
@@ -89,23 +86,22 @@ void write_picture(const std::filesystem::path& path, const std::vector<Candidat
 void run(const Settings& s) {
   check_output("out", s.out, ".png");
   const auto seeds = parse_seeds(s.seeds);
-  const auto network = s.network.load();
-  const UnetConfig& config = network->config();
-  const Tensor noise = noise_of(seeds, config, parse_device(s.network.device));
-  std::vector<Candidate> candidates = candidates_of(s, config);
+  const Subject subject(s.network);
+  subject.check_pictures("out", s.out);
+  const Tensor noise = subject.noise(seeds);
+  std::vector<Candidate> candidates = candidates_of(s, subject);
   int total = 0;
   for (const Candidate& c : candidates) total += c.sampler.nfe();
   Progress progress("sampling", total, "evaluations");
   CallTimes times;
-  const Tensor labels = Condition{}.labels(config, 0, noise.size(0));
-  const ConditionalDenoiser denoise(timed(network, progress, times), labels);
+  const ConditionalDenoiser denoise = subject.denoiser({}, 0, noise.size(0), timed(progress, times));
   for (Candidate& c : candidates) {
     const auto result = draw(c.sampler, denoise, noise);
     if (result.status != Status::complete) throw std::runtime_error(c.name + ": the samples are not finite");
     c.images = result.x;
   }
   progress.finish();
-  write_picture(s.out, candidates);
+  if (!s.out.empty()) write_picture(s.out, subject, candidates);
 
   std::printf("%-20s NFE  RMS distance to the reference (lower is better)\n", "");
   for (const Candidate& c : candidates) {
@@ -113,7 +109,7 @@ void run(const Settings& s) {
     const double rms = rms_distance(c.images, candidates.front().images);
     std::printf("%-20s %3d  %s\n", c.name.c_str(), c.sampler.nfe(), reference ? "-" : text_of("%.4f", rms).c_str());
   }
-  std::printf("picture: %s\n", s.out.c_str());
+  if (!s.out.empty()) std::printf("picture: %s\n", s.out.c_str());
 }
 
 }  // namespace

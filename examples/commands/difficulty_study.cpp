@@ -40,7 +40,7 @@ struct Settings {
 };
 
 void add_options(CommandLine& line, Settings& s) {
-  s.store.network.add_model(line);
+  s.store.network.add_model(line, false);
   line.option("--predictors", s.predictors,
               "three files of train_amed and calibrate with increasing NFE; a fourth, a predictor trained like the "
               "second but with another seed, shows where predictors disagree")
@@ -68,18 +68,20 @@ SamplingBudget budget_of(const fs::path& path, SampleStore& store) {
 
 /// The network's features in the first evaluation of a method: [images, features] of one set.
 Tensor first_features(const Method& method, std::int64_t set, const SampleStore& store) {
-  const Network network = store.network();
   std::vector<Tensor> all;
   for_each_batch(store.options(), [&](std::int64_t first, std::int64_t count) {
     Tensor feature;
-    const Network recording = [&](const Tensor& x, const Tensor& sigma, const Tensor& labels) {
-      EdmDenoiser::Output output = network(x, sigma, labels);
-      if (!feature.defined()) feature = output.feature.flatten(1).to(torch::kCPU, torch::kFloat64);
-      return output;
+    SampleStore::Inputs inputs = store.inputs(set, first, count);
+    const ConditionalDenoiser plain = inputs.denoise;
+    const auto recording = [&](const Tensor& x, const Level<Tensor>& sigma, Tensor& out, Tensor& features) {
+      const bool has_features = plain(x, sigma, out, features);
+      if (!feature.defined()) feature = features.flatten(1).to(torch::kCPU, torch::kFloat64);
+      return has_features;
     };
+    inputs.denoise = {recording, plain.guidance(), plain.labels()};
     Sampler sampler = method.sampler;
     sampler.options.stop = [&] { return feature.defined(); };
-    store.generate(sampler, store.inputs(set, first, count), recording);
+    store.generate(sampler, inputs);
     all.push_back(feature);
   });
   return torch::cat(all);
@@ -103,15 +105,16 @@ TensorPredictor recording(const std::vector<TensorPredictor>& predictors, std::v
 
 /// The outputs of predictors for all samples, in runs with the first predictor: [N, numbers] per file.
 std::vector<Tensor> predictor_outputs(const std::vector<fs::path>& files, const SampleStore& store) {
+  const EdmDenoiser& unet = *store.subject().unet();
   std::string text = "answers by predictors";
   std::vector<std::vector<Tensor>> outputs(files.size()), all(files.size());
   std::vector<TensorPredictor> predictors;
   for (const fs::path& path : files) {
     text += " " + fingerprint(path);
-    predictors.push_back(tensor_predictor(path, store.config(), store.device()));
+    predictors.push_back(tensor_predictor(path, shape_of(unet.config()), store.subject().device()));
   }
   Method method = store.load(files[0]);
-  method.sampler.solver = with_predictor(files[0], store.config(), recording(predictors, outputs));
+  method.sampler.solver = with_predictor(files[0], shape_of(unet.config()), recording(predictors, outputs));
   for (std::int64_t set = 1; set <= store.options().seeds; ++set) {
     const auto make = [&] {
       std::vector<std::vector<Tensor>> parts(files.size());
@@ -144,7 +147,7 @@ KnownBefore known_before(const Method& method, const SampleStore& store) {
     const auto make = [&] { return Cache::Tensors{{"features", first_features(method, set, store)}}; };
     const std::string text = "first features, " + store.description(method, set, 0, options.images);
     features.push_back(store.cache()(text, make).at("features"));
-    labels.push_back(options.condition.labels(store.config(), 0, options.images));
+    labels.push_back(options.condition.labels(store.subject().unet()->config(), 0, options.images));
   }
   return {torch::cat(features), labels[0].defined() ? torch::cat(labels).to(torch::kFloat64) : Tensor()};
 }
@@ -154,6 +157,7 @@ void run(const Settings& s) {
   check_output_folder("cache", s.store.cache);
   const torch::NoGradGuard no_grad;
   SampleStore store(s.store);
+  require(store.subject().unet(), "model", s.store.network.model.string(), "weights of a network (.safetensors)");
   const SamplingBudget cheap = budget_of(s.predictors[0], store), middle = budget_of(s.predictors[1], store),
                        rich = budget_of(s.predictors[2], store);
   const Tensor hard = middle.squares.log();

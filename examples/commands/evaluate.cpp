@@ -25,6 +25,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,7 +50,9 @@ struct Settings {
 
 void add_options(CommandLine& line, Settings& s) {
   s.store.network.add_model(line);
-  line.option("--classifier", s.classifier, "weights of train_classifier (.safetensors)").required();
+  line.option("--classifier", s.classifier,
+              "weights of train_classifier (.safetensors), for Frechet distances; without, only distances to the "
+              "reference solution");
   line.option("--data", s.data, "folder of the IDX files");
   line.option("--out", s.out, "writes OUT.csv, OUT_differences.csv and OUT.png");
   line.option("--nfe", s.nfe, "network evaluations per sample, such as 3,5,7").comma_separated().range(1, 1'000);
@@ -66,16 +69,19 @@ void add_options(CommandLine& line, Settings& s) {
   s.store.add_options(line);
 }
 
-void check(const Settings& s, const UnetConfig& config) {
-  const bool classes = config.label_dim == static_cast<std::int64_t>(fashion_mnist_labels.size());
+void check(const Settings& s, const Subject& subject) {
+  const std::int64_t class_count = subject.unet() ? subject.unet()->config().label_dim : 0;
+  const bool classes = class_count == static_cast<std::int64_t>(fashion_mnist_labels.size());
   require(!s.by_class || (classes && !s.store.condition.unlabelled), "by-class", "given",
           "with conditional samples of 10 classes");
-  require(config.img_channels == 1 && config.img_resolution == 32, "model", s.store.network.model.string(),
+  const bool grey = subject.sample_shape() == std::vector<std::int64_t>{1, 32, 32};
+  require(grey || s.classifier.empty(), "model", s.store.network.model.string(),
           "networks of 32x32 grey images, as the classifier needs");
+  subject.check_pictures("worst", s.worst);
 }
 
 /// Measures the reference, then for each NFE the solvers and the predictors with this NFE.
-std::vector<Row> measured(const Settings& s, SampleStore& store, SettingChoice& choice, ImageFeatures& features) {
+std::vector<Row> measured(const Settings& s, SampleStore& store, SettingChoice& choice, ImageFeatures* features) {
   Measurement measure(store, features, s.resamples);
   const Method reference = store.reference();
   std::vector<Row> rows{measure(reference, reference.sampler.nfe())};
@@ -98,8 +104,8 @@ void write_worst(const Settings& s, const std::vector<Row>& rows, SampleStore& s
   const auto path =
       std::find_if(s.predictors.begin(), s.predictors.end(), [&](const fs::path& p) { return p.stem() == row->name; });
   const Tensor worst = std::get<1>(row->distance[set - 1].topk((std::min)(shown, s.store.images)));
-  std::vector<Panel> panels{
-      {{"reference"}, picture(store.reference_images(set).index_select(0, worst), columns, scale)}};
+  const auto shown_as = [&](const Tensor& x) { return picture(store.subject().as_pictures(x), columns, scale); };
+  std::vector<Panel> panels{{{"reference"}, shown_as(store.reference_images(set).index_select(0, worst))}};
   std::vector<Method> methods{store.load(*path)};
   for (const std::string& solver : s.solvers)
     for (const Method& m : choice(solver, row->nfe)) methods.push_back(m);
@@ -107,7 +113,7 @@ void write_worst(const Settings& s, const std::vector<Row>& rows, SampleStore& s
     std::vector<Tensor> images;
     for (std::int64_t k = 0; k < worst.size(0); ++k)
       images.push_back(store.generate(m.sampler, store.inputs(set, worst[k].item<std::int64_t>(), 1)).x);
-    panels.push_back({{m.name}, picture(torch::cat(images), columns, scale)});
+    panels.push_back({{m.name}, shown_as(torch::cat(images))});
   }
   write_png(s.worst, page(panels, 1, text_scale));
   std::printf("wrote %s: the samples that %s moves farthest from the reference\n", s.worst.c_str(), row->name.c_str());
@@ -119,10 +125,12 @@ void run(const Settings& s) {
   check_output("worst", s.worst, ".png");
   check_output_folder("cache", s.store.cache);
   SampleStore store(s.store);
-  check(s, store.config());
-  ImageFeatures features(s.classifier, s.data);
-  SettingChoice choice(s.choice, s.nfe, store, features);
-  const std::vector<Row> rows = measured(s, store, choice, features);
+  check(s, store.subject());
+  std::optional<ImageFeatures> features;
+  if (!s.classifier.empty()) features.emplace(s.classifier, s.data);
+  ImageFeatures* const measured_features = features ? &*features : nullptr;
+  SettingChoice choice(s.choice, s.nfe, store, measured_features);
+  const std::vector<Row> rows = measured(s, store, choice, measured_features);
   print_table(rows, s.store.images, s.store.seeds);
   print_differences(rows);
   print_ratios(rows);

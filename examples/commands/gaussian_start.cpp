@@ -40,7 +40,7 @@ struct Settings {
 };
 
 void add_options(CommandLine& line, Settings& s) {
-  s.network.add_model(line);
+  s.network.add_model(line, false);
   line.option("--out", s.out, "Gaussian start to write (.safetensors)").required();
   line.option("--sigma", s.sigma, "noise level, the first of the schedules").range(1e-3, 1e6);
   line.option("--images", s.images, "evaluations per class, and for unconditional samples").range(2, 65'536);

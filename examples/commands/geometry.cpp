@@ -3,17 +3,16 @@
 // writes geometry.csv and geometry.png.
 #include "support/command_line.hpp"
 #include "support/condition.hpp"
-#include "support/network.hpp"
 #include "support/noise_numbers.hpp"
 #include "support/output.hpp"
 #include "support/plot.hpp"
 #include "support/progress.hpp"
 #include "support/sampler.hpp"
+#include "support/subject.hpp"
 
 #include <fewstep/fitting/geometry.hpp>
 #include <fewstep/fitting/teacher.hpp>
 #include <fewstep/io/atomic_write.hpp>
-#include <fewstep/schedules/karras.hpp>
 
 #include <torch/utils.h>
 
@@ -49,16 +48,12 @@ void add_options(CommandLine& line, Settings& s) {
   s.network.add_device(line);
 }
 
-Geometry measured(const Settings& s, const Schedule& fine) {
-  const auto network = s.network.load();
-  const UnetConfig& config = network->config();
-  s.condition.check(config);
-  const Tensor noise = noise_of(training_numbers(s.seed, 0, s.images), config, parse_device(s.network.device));
+Geometry measured(const Settings& s, const Subject& subject, const Schedule& fine) {
+  const Tensor noise = subject.noise(training_numbers(s.seed, 0, s.images));
   const int per_call = s.condition.guidance == 1 ? 1 : 2;
   Progress progress("Heun", 2 * s.steps * per_call, "evaluations");
   CallTimes times;
-  const ConditionalDenoiser denoise(timed(network, progress, times), s.condition.labels(config, 0, s.images),
-                                    s.condition.guidance);
+  const ConditionalDenoiser denoise = subject.denoiser(s.condition, 0, s.images, timed(progress, times));
   const torch::NoGradGuard no_grad;
   return geometry(record_teacher(tensor_solver("heun"), denoise, fine, Tensor(noise * fine[0])).states);
 }
@@ -97,8 +92,10 @@ void write_plot(const std::filesystem::path& path, const Geometry& g, const Sche
 
 void run(const Settings& s) {
   for (const char* end : {".csv", ".png"}) check_output("out", s.out.string() + end, end);
-  const Schedule fine = karras({.steps = s.steps});
-  const Geometry g = measured(s, fine);
+  const Subject subject(s.network);
+  subject.check(s.condition);
+  const Schedule fine = subject.karras(s.steps);
+  const Geometry g = measured(s, subject, fine);
   std::printf("%d trajectories of %d steps. Share of a trajectory's variance outside its first principal directions:\n",
               s.images, s.steps);
   for (std::size_t k = 0; k < g.outside.size(); ++k) std::printf("  %zu  %.3g\n", k + 1, g.outside[k]);

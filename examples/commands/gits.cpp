@@ -1,15 +1,13 @@
 // Prints a schedule for --levels, fitted to a network's trajectories (GITS): levels are close where trajectories bend.
 //   gits --model fashion_mnist.safetensors --steps 5
 #include "support/command_line.hpp"
-#include "support/condition.hpp"
-#include "support/network.hpp"
 #include "support/noise_numbers.hpp"
 #include "support/progress.hpp"
 #include "support/sampler.hpp"
 #include "support/solver_list.hpp"
+#include "support/subject.hpp"
 
 #include <fewstep/fitting/gits.hpp>
-#include <fewstep/schedules/karras.hpp>
 
 #include <torch/utils.h>
 
@@ -45,13 +43,12 @@ void add_options(CommandLine& line, Settings& s) {
 
 void run(Settings s) {
   s.options.cost = parse<GitsCost>("cost", s.cost);
-  const auto network = s.network.load();
-  const UnetConfig& config = network->config();
-  const Schedule fine = karras({.steps = s.teacher_steps});
-  const Tensor x = noise_of(training_numbers(0, 0, s.images), config, parse_device(s.network.device)) * fine[0];
+  const Subject subject(s.network);
+  const Schedule fine = subject.karras(s.teacher_steps);
+  const Tensor x = subject.noise(training_numbers(0, 0, s.images)) * fine[0];
   Progress progress("teacher", s.teacher_steps, "evaluations");
   CallTimes times;
-  const ConditionalDenoiser denoise(timed(network, progress, times), Condition{}.labels(config, 0, s.images));
+  const ConditionalDenoiser denoise = subject.denoiser({}, 0, s.images, timed(progress, times));
   const torch::NoGradGuard no_grad;
   const Schedule levels = gits(tensor_solver("ipndm"), denoise, fine, x, tensor_solver(s.student), s.options);
   progress.finish();

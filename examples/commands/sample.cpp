@@ -2,10 +2,8 @@
 //   sample --model fashion_mnist.safetensors --solver ipndm --steps 5 --seeds 0-63 --out grid.png
 //   sample --model model.json --scheduler scheduler_config.json --steps 20 --npy samples.npy
 #include "support/command_line.hpp"
-#include "support/condition.hpp"
-#include "support/described_subject.hpp"
-#include "support/loaded_sampler.hpp"
-#include "support/network.hpp"
+#include "support/decoder.hpp"
+#include "support/drawing.hpp"
 #include "support/output.hpp"
 #include "support/progress.hpp"
 #include "support/sampler.hpp"
@@ -13,9 +11,6 @@
 #include "support/solver_list.hpp"
 #include "support/subject.hpp"
 #include "support/tensor_output.hpp"
-
-#include <fewstep/schedule_registry.hpp>
-#include <fewstep/torch/noise.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -35,7 +30,7 @@ namespace fs = std::filesystem;
 
 struct Settings {
   NetworkOptions network;
-  fs::path predictor, table, scheduler, noise, out, npy, trajectory;
+  fs::path predictor, table, scheduler, noise, init, prefix, mask, decoder, out, npy, trajectory;
   std::string solver = "dpmpp", schedule = "karras", seeds = "0-63";
   SolverSettings solver_settings;
   ScheduleSettings schedule_settings;
@@ -43,8 +38,8 @@ struct Settings {
   std::optional<std::int64_t> label;
   std::optional<double> mu;
   bool to_zero = false;
-  double guidance = 1;
-  std::size_t batch = 64;
+  double guidance = 1, strength = 1;
+  std::int64_t batch = 64;
 };
 
 void add_sampler_options(CommandLine& line, Settings& s) {
@@ -73,29 +68,44 @@ void add_sampler_options(CommandLine& line, Settings& s) {
 }
 
 void add_options(CommandLine& line, Settings& s) {
-  s.network.add_model(line, true);
+  s.network.add_model(line);
   add_sampler_options(line, s);
   line.option("--seeds", s.seeds, "a seed for each image, such as 0-63,70,80-90");
   line.option("--noise", s.noise, "unit noise [N, C, H, W] in place of seeds (.npy)").excludes({"--seeds"});
+  line.option("--init", s.init, "clean samples [N, C, H, W], or one, to start from in place of noise alone (.npy)");
+  line.option("--strength", s.strength, "share of the steps that are made from --init: 1 forgets most of it")
+      .needs("--init");
+  line.option("--prefix", s.prefix,
+              "known values [N, C, H, W], or those of one sample, that are kept; with --mask (.npy)");
+  line.option("--mask", s.mask, "where they are known: 1, elsewhere 0 (.npy, shape as above)").needs("--prefix");
   line.option("--class", s.label, "class of the images; unconditional images if not given");
   line.option("--guidance", s.guidance, "classifier-free guidance scale; other than 1, each step takes twice the NFE");
   line.option("--batch", s.batch, "images per batch").range(1, 65'536);
   s.network.add_device_and_dtype(line);
   line.option("--out", s.out, "picture of all images (.png)");
+  line.option("--decoder", s.decoder, "description of the network that turns latents into pictures (.json), for --out");
   line.option("--npy", s.npy, "the images [N, C, H, W] in float32 (.npy)");
   line.option("--trajectory", s.trajectory, "the states at all noise levels [levels, N, C, H, W] in float32 (.npy)");
 }
 
 /// @param predictions  times those of a predictor
-LoadedSampler sampler_of(const Settings& s, const UnetConfig& config, CallTimes& predictions) {
-  const torch::Device device = parse_device(s.network.device);
-  if (!s.predictor.empty()) return load_predictor(s.predictor, config, device, &predictions);
-  if (!s.table.empty()) return load_table(s.table, config, device);
-  return {s.solver,
-          {tensor_solver(s.solver, s.solver_settings), make_schedule(s.schedule, s.schedule_settings), s.options}};
+Drawing drawing_of(const Settings& s, const Subject& subject, CallTimes& predictions) {
+  if (!s.scheduler.empty()) {
+    require(subject.description(), "scheduler", s.scheduler.string(), "only with a described network (.json)");
+    return imported_drawing(s.scheduler, s.schedule_settings.steps, s.mu);
+  }
+  const fs::path& file = s.predictor.empty() ? s.table : s.predictor;
+  if (!file.empty()) return {load_sampler(file, subject, &predictions)};
+  return {{s.solver,
+           {tensor_solver(s.solver, s.solver_settings), subject.schedule(s.schedule, s.schedule_settings), s.options}}};
 }
 
-Condition condition_of(const Settings& s, const UnetConfig& config) {
+Condition condition_of(const Settings& s, const Subject& subject) {
+  if (subject.description()) {
+    require(!s.label, "class", s.label.value_or(0), "none for a described network: its description names conditions");
+    return {.guidance = s.guidance};
+  }
+  const UnetConfig& config = subject.unet()->config();
   require(s.guidance == 1 || s.label, "guidance", s.guidance, "1 without --class");
   if (!s.label) return {.unlabelled = true};
   require(config.label_dim > 0, "class", *s.label, "none: this network was trained without classes");
@@ -104,32 +114,30 @@ Condition condition_of(const Settings& s, const UnetConfig& config) {
   return {.guidance = s.guidance, .classes = {*s.label}};
 }
 
-/// A network of train_denoiser or convert_edm.
-Subject subject_of_network(const Settings& s, CallTimes& predictions) {
-  require(s.scheduler.empty(), "scheduler", s.scheduler.string(), "only with a described network (.json)");
-  const auto network = s.network.load();
-  const UnetConfig& config = network->config();
-  const Condition condition = condition_of(s, config);
-  return {{config.img_channels, config.img_resolution, config.img_resolution},
-          sampler_of(s, config, predictions),
-          s.guidance == 1 ? 1 : 2,
-          [=](std::int64_t samples, Progress& progress, CallTimes& times) {
-            return ConditionalDenoiser(timed(network, progress, times), condition.labels(network->config(), 0, samples),
-                                       condition.guidance);
-          }};
-}
+/// The states that runs start from, and what is known of the samples.
+struct Start {
+  Tensor states;
+  KnownPart known;
+};
 
-/// A network that a description names.
-Subject subject_of_description(const Settings& s) {
-  require(s.predictor.empty(), "predictor", s.predictor.string(), "none for a described network");
-  require(!s.label, "class", s.label.value_or(0), "none for a described network: its description names conditions");
-  require(s.network.dtype == "float32" || s.network.dtype == "float64", "dtype", s.network.dtype,
-          "float32 or float64 for a described network, which has a type of its own");
-  DescribedRun run{s.network.model, parse_device(s.network.device), s.guidance};
-  if (!s.scheduler.empty()) return described_subject(run, s.scheduler, s.schedule_settings.steps, s.mu);
-  if (!s.table.empty()) return described_subject(run, s.table);
-  return described_subject(run, tensor_solver(s.solver, s.solver_settings), s.solver, s.schedule, s.schedule_settings,
-                           s.options);
+Start start_of(const Settings& s, const Subject& subject, const Drawing& drawing) {
+  const Sampler& sampler = drawing.loaded.sampler;
+  const double level = sampler.schedule[sampler.options.first_step];
+  Tensor x = s.noise.empty() ? subject.noise(parse_seeds(s.seeds))
+                             : read_samples(s.noise, "the noise", subject.sample_shape()).to(subject.options());
+  x = x * (drawing.start_scale > 0 && s.init.empty() ? drawing.start_scale : level);
+  if (!s.init.empty()) {
+    const Tensor init = read_samples(s.init, "the samples to start from", subject.sample_shape()).to(x.options());
+    require(init.size(0) == 1 || init.size(0) == x.size(0), "init", {init.size(0), " samples"},
+            {"1 or ", x.size(0), ", the number of seeds"});
+    x = x + drawing.clean_share(level) * init;
+  }
+  KnownPart known = read_known_part(s.prefix, s.mask, subject.sample_shape(), x.size(0));
+  if (known.values.defined()) {
+    known = {known.values.to(x.options()), known.mask.to(x.options())};
+    if (s.init.empty()) x = x + drawing.clean_share(level) * known.mask * known.values;
+  }
+  return {x, known};
 }
 
 struct Drawn {
@@ -137,46 +145,55 @@ struct Drawn {
   double seconds;
 };
 
-/// Unit noise of all samples.
-Tensor noise_of(const Settings& s, const Subject& subject) {
-  const auto state = torch::TensorOptions(parse_device(s.network.device))
-                         .dtype(s.network.dtype == "float64" ? torch::kFloat64 : torch::kFloat32);
-  const double scale = subject.start_scale > 0 ? subject.start_scale / subject.loaded.sampler.schedule[0] : 1;
-  const Tensor noise = s.noise.empty() ? tensor_noise(parse_seeds(s.seeds), subject.sample_shape, state)
-                                       : read_noise(s.noise, subject.sample_shape).to(state.device(), state.dtype());
-  return scale == 1 ? noise : noise * scale;
-}
-
-Drawn draw_all(const Settings& s, const Subject& subject, const Tensor& all_noise, Progress& progress,
-               CallTimes& evaluations) {
-  const Sampler& sampler = subject.loaded.sampler;
+Drawn draw_all(const Settings& s, const Subject& subject, const Drawing& drawing, const Start& start,
+               const AroundEvaluation& around) {
+  const Condition condition = condition_of(s, subject);
   const auto begin = std::chrono::steady_clock::now();
   std::vector<Tensor> images, trajectories;
-  for (const Tensor& noise : all_noise.split(static_cast<std::int64_t>(s.batch))) {
-    const ConditionalDenoiser denoise = subject.denoiser(noise.size(0), progress, evaluations);
+  for (std::int64_t first = 0; first < start.states.size(0); first += s.batch) {
+    const std::int64_t count = (std::min)(s.batch, start.states.size(0) - first);
+    const KnownPart known = start.known.part(first, count);
+    const ConditionalDenoiser denoise = known.kept(subject.denoiser(condition, first, count, around, drawing.wrap));
+    const Tensor x = start.states.narrow(0, first, count);
     std::vector<Tensor> states;
-    const auto keep = [&](const Tensor& x) {
-      if (!s.trajectory.empty()) states.push_back(x.to(torch::kCPU, torch::kFloat32));
+    const auto keep = [&](const Tensor& state) {
+      if (!s.trajectory.empty()) states.push_back(state.to(torch::kCPU, torch::kFloat32));
     };
-    keep(noise * sampler.schedule[0]);
-    const auto result = draw(sampler, denoise, noise, [&](const Snapshot<Tensor>& step) { keep(step.x); });
+    keep(x);
+    const auto result =
+        draw_from(drawing.loaded.sampler, denoise, x, [&](const Snapshot<Tensor>& step) { keep(step.x); });
     if (result.status != Status::complete)
       throw std::runtime_error("the samples are not finite: the network does not fit dtype " + s.network.dtype +
                                " or these noise levels");
-    images.push_back((result.x * subject.end_scale).to(torch::kCPU, torch::kFloat32));
+    images.push_back(known.restored(result.x * drawing.end_scale).to(torch::kCPU, torch::kFloat32));
     if (!states.empty()) trajectories.push_back(torch::stack(states));
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return {torch::cat(images), trajectories.empty() ? Tensor() : torch::cat(trajectories, 1), seconds};
 }
 
-void check_picture(const Settings& s, const Subject& subject) {
-  const std::vector<std::int64_t>& shape = subject.sample_shape;
-  const bool shown = shape.size() == 3 && (shape[0] == 1 || shape[0] == 3);
-  std::string extents;
-  for (const std::int64_t extent : shape) extents += (extents.empty() ? "" : ", ") + std::to_string(extent);
-  require(s.out.empty() || shown, "out", s.out.string(),
-          "--npy only: samples [" + extents + "] are no pictures of 1 or 3 channels");
+void check(const Settings& s, const Subject& subject) {
+  require(s.predictor.extension() != ".json", "predictor", s.predictor.string(), "files of train_amed (.safetensors)");
+  require(s.table.empty() || s.table.extension() == ".json", "table", s.table.string(), "files of calibrate (.json)");
+  require(s.prefix.empty() || !s.mask.empty(), "mask", "missing", "with --prefix");
+  if (s.decoder.empty()) subject.check_pictures("out", s.out);
+  else require(!s.out.empty(), "decoder", s.decoder.string(), "with --out, the picture");
+  subject.check(condition_of(s, subject));
+}
+
+void print_figures(const Settings& s, const Drawing& drawing, const Drawn& drawn, const CallTimes& evaluations,
+                   const CallTimes& predictions) {
+  const LoadedSampler& loaded = drawing.loaded;
+  const int per_call = s.guidance == 1 ? 1 : 2, nfe = loaded.sampler.nfe(per_call);
+  std::printf("NFE                  %d\n", nfe);
+  if (loaded.sequential_nfe && *loaded.sequential_nfe * per_call != nfe)
+    std::printf("sequential NFE       %d\n", *loaded.sequential_nfe * per_call);
+  std::printf("seconds              %.2f\n", drawn.seconds);
+  std::printf("images per second    %.1f\n", static_cast<double>(drawn.images.size(0)) / drawn.seconds);
+  std::printf("outside the network  %.1f%%\n", 100 * (1 - evaluations.seconds / drawn.seconds));
+  if (predictions.calls > 0)
+    std::printf("a prediction         %.2f%% of an evaluation\n",
+                100 * predictions.seconds / predictions.calls / (evaluations.seconds / evaluations.calls));
 }
 
 void run(const Settings& s) {
@@ -186,32 +203,23 @@ void run(const Settings& s) {
   check_output("npy", s.npy, ".npy");
   check_output("trajectory", s.trajectory, ".npy");
   CallTimes evaluations, predictions;
-  const Subject subject = s.network.described() ? subject_of_description(s) : subject_of_network(s, predictions);
-  check_picture(s, subject);
-  const Tensor noise = noise_of(s, subject);
-  const std::int64_t count = noise.size(0), batch = static_cast<std::int64_t>(s.batch);
-  require(subject.rows == 1 || count <= batch, "batch", s.batch,
-          std::to_string(count) + " or more, the number of samples: a condition has rows for samples");
-  const LoadedSampler& loaded = subject.loaded;
-  const int per_call = subject.per_call, nfe = loaded.sampler.nfe(per_call);
+  const Subject subject(s.network);
+  check(s, subject);
+  const Decoder decoder =
+      s.decoder.empty() ? Decoder() : load_decoder(s.decoder, subject.sample_shape(), subject.device());
+  Drawing drawing = drawing_of(s, subject, predictions);
+  if (!s.init.empty()) set_strength(drawing, s.strength);
+  const Start start = start_of(s, subject, drawing);
 
-  Progress progress("sampling", static_cast<double>(nfe * ((count + batch - 1) / batch)), "evaluations");
-  const Drawn drawn = draw_all(s, subject, noise, progress, evaluations);
+  const std::int64_t batches = (start.states.size(0) + s.batch - 1) / s.batch;
+  const int nfe = drawing.loaded.sampler.nfe(s.guidance == 1 ? 1 : 2);
+  Progress progress("sampling", static_cast<double>(nfe * batches), "evaluations");
+  const Drawn drawn = draw_all(s, subject, drawing, start, timed(progress, evaluations));
   progress.finish();
-  const double low = subject.lowest_value, range = subject.highest_value - low;
-  if (!s.out.empty()) write_png(s.out, picture((drawn.images - low) * (2 / range) - 1));
+  if (!s.out.empty()) write_png(s.out, picture(decoder ? decoder(drawn.images) : subject.as_pictures(drawn.images)));
   if (!s.npy.empty()) write_npy(s.npy, drawn.images);
   if (!s.trajectory.empty()) write_npy(s.trajectory, drawn.trajectories);
-
-  std::printf("NFE                  %d\n", nfe);
-  if (loaded.sequential_nfe && *loaded.sequential_nfe * per_call != nfe)
-    std::printf("sequential NFE       %d\n", *loaded.sequential_nfe * per_call);
-  std::printf("seconds              %.2f\n", drawn.seconds);
-  std::printf("images per second    %.1f\n", static_cast<double>(count) / drawn.seconds);
-  std::printf("outside the network  %.1f%%\n", 100 * (1 - evaluations.seconds / drawn.seconds));
-  if (predictions.calls > 0)
-    std::printf("a prediction         %.2f%% of an evaluation\n",
-                100 * predictions.seconds / predictions.calls / (evaluations.seconds / evaluations.calls));
+  print_figures(s, drawing, drawn, evaluations, predictions);
 }
 
 }  // namespace

@@ -7,13 +7,13 @@
 #include "support/cache.hpp"
 #include "support/command_line.hpp"
 #include "support/loaded_sampler.hpp"
-#include "support/network.hpp"
 #include "support/noise_numbers.hpp"
 #include "support/output.hpp"
 #include "support/progress.hpp"
 #include "support/sampler.hpp"
 #include "support/signals.hpp"
 #include "support/solver_list.hpp"
+#include "support/subject.hpp"
 #include "support/training_batches.hpp"
 
 #include <fewstep/io/amed_file.hpp>
@@ -141,7 +141,7 @@ void add_options(CommandLine& line, Settings& s) {
 }
 
 /// Completes the settings: parses the names of enums, and takes solver and levels from --table.
-void complete(Settings& s, const UnetConfig& config) {
+void complete(Settings& s, const Subject& subject) {
   io::AmedFile& file = s.file;
   if (!s.target.empty()) {
     const std::string name = s.target == "noise" ? "slope" : s.target == "data" ? "denoised" : s.target;
@@ -149,7 +149,8 @@ void complete(Settings& s, const UnetConfig& config) {
   }
   if (!s.variant.empty()) file.solver_settings.variant = parse<UniB>("variant", s.variant);
   if (!file.schedule_settings.levels.empty()) file.schedule = "custom";
-  file.data_shape = {config.img_channels, config.img_resolution, config.img_resolution};
+  file.data_shape = subject.sample_shape();
+  if (s.table.empty()) file.schedule_settings = subject.at_its_levels(file.schedule, file.schedule_settings);
   if (s.table.empty()) return;
   const io::TableFile fitted = io::read_table(s.table);
   require(fitted.gaussian_start.empty(), "table", s.table.string() + " with the start " + fitted.gaussian_start,
@@ -178,9 +179,9 @@ Teacher teacher_of(const Settings& s, const Schedule& student) {
           s.end_to_end() ? schedule.steps() : static_cast<std::size_t>(s.extra) + 1};
 }
 
-AmedNetwork initial_network(const Settings& s, const UnetConfig& config) {
+AmedNetwork initial_network(const Settings& s, std::int64_t features) {
   AmedNetwork network =
-      initial_amed_network(feature_size(config), s.scale_dir, s.scale_time, static_cast<std::uint64_t>(s.seed));
+      initial_amed_network(predictor_features(features), s.scale_dir, s.scale_time, static_cast<std::uint64_t>(s.seed));
   if (s.file.table) {  // heads of 0 leave the table uncorrected at first
     for (auto* head : {&network.ratio, &network.direction_scale, &network.sigma_scale})
       if (*head) std::fill((*head)->weight.begin(), (*head)->weight.end(), 0.);
@@ -277,14 +278,13 @@ class TrainedPredictor {
 class Trainer {
  public:
   /// @throws std::runtime_error for a checkpoint of other settings.
-  Trainer(const Settings& settings, std::shared_ptr<const EdmDenoiser> network)
+  Trainer(const Settings& settings, const Subject& subject)
       : s_(settings),
-        network_text_(fingerprint(s_.network.model)),
+        network_text_(subject.text()),
         schedule_(make_schedule(s_.file.schedule, s_.file.schedule_settings)),
         teacher_(teacher_of(s_, schedule_)),
-        batches_(network, parse_device(s_.network.device), network_text_ + (s_.network.bf16 ? " in bf16" : ""), s_.seed,
-                 teacher_, s_.cache),
-        predictor_(s_, initial_network(s_, network->config()), parse_device(s_.network.device)),
+        batches_(subject, s_.seed, teacher_, s_.cache),
+        predictor_(s_, initial_network(s_, subject.feature_size()), subject.device()),
         student_(with_predictor(s_.file, predictor_.plug(ratios_))) {
     if (fs::exists(checkpoint())) resume();
   }
@@ -475,9 +475,11 @@ void run(Settings s, const std::string& command) {
   check_output("out", s.out, ".safetensors", s.network.model);
   for (const char* beside : {".log", ".checkpoint"}) check_output("out", s.out.string() + beside, beside);
   check_output_folder("cache", s.cache);
-  const auto network = s.network.load();
-  complete(s, network->config());
-  Trainer(s, network).run(command);
+  const Subject subject(s.network);
+  require(s.constants || subject.feature_size() > 0, "constants", "missing",
+          "with a network without a feature, which a predictor reads");
+  complete(s, subject);
+  Trainer(s, subject).run(command);
 }
 
 }  // namespace

@@ -28,9 +28,10 @@ class ConditionalDenoiser {
 
   using Denoise =
       std::function<bool(const torch::Tensor&, const Level<torch::Tensor>&, torch::Tensor&, torch::Tensor&)>;
-  /// Any denoiser of samples without labels.
-  /// @param guidance  that it has
-  ConditionalDenoiser(Denoise denoise, double guidance) : guidance_(guidance), denoise_(std::move(denoise)) {}
+  /// Any denoiser.
+  /// @param guidance, labels  that it has
+  ConditionalDenoiser(Denoise denoise, double guidance, torch::Tensor labels = {})
+      : labels_(std::move(labels)), guidance_(guidance), denoise_(std::move(denoise)) {}
 
   /// out <- D(x, sigma); @return true: there are features
   bool operator()(const torch::Tensor& x, const Level<torch::Tensor>& sigma, torch::Tensor& out,

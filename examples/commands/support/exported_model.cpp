@@ -1,18 +1,11 @@
 #include "exported_model.hpp"
 
+#include "runtimes.hpp"
+
 #include <fewstep/io/model/exported_options.hpp>
 #include <fewstep/io/model_file.hpp>
-#include <fewstep/runtimes/torchscript.hpp>
+#include <fewstep/runtimes/exported.hpp>
 #include <fewstep/torch/on_tensors.hpp>
-#if __has_include(<torch/csrc/inductor/aoti_package/model_package_loader.h>)
-#include <fewstep/runtimes/aoti.hpp>
-#endif
-#ifdef FEWSTEP_ONNXRUNTIME
-#include <fewstep/runtimes/onnxruntime.hpp>
-#endif
-#ifdef FEWSTEP_OPENVINO
-#include <fewstep/runtimes/openvino.hpp>
-#endif
 
 #include <torch/script.h>
 
@@ -30,8 +23,13 @@ namespace {
 namespace fs = std::filesystem;
 using io::Conditions;
 
-/// A network for given or unconditional values of its conditions.
-using Loaded = std::function<RawNetwork(Conditions)>;
+using Values = std::map<std::string, Array>;
+
+/// A loaded network for any values of its conditions.
+struct Loaded {
+  std::function<RawNetwork(Values)> with;
+  std::vector<Port> inputs;  // as the runtime tells them; empty: it does not
+};
 
 torch::ScalarType scalar_type(Dtype dtype) {
   switch (dtype) {
@@ -60,8 +58,7 @@ int place_of(const std::string& text, const char* name, int otherwise) {
   return std::stoi(text);
 }
 
-TensorNetworkOptions tensor_options(const io::ModelFile& file, const fs::path& folder, torch::Device device,
-                                    Conditions which) {
+TensorNetworkOptions tensor_options(const io::ModelFile& file, torch::Device device, const Values& values) {
   TensorNetworkOptions options{scalar_type(file.state.dtype.value_or(Dtype::f32)),
                                scalar_type(file.label.dtype.value_or(Dtype::f32)),
                                file.label.scalar,
@@ -69,7 +66,6 @@ TensorNetworkOptions tensor_options(const io::ModelFile& file, const fs::path& f
                                {},
                                place_of(file.output, "output", 0),
                                place_of(file.feature, "feature", -1)};
-  const auto values = io::read_conditions(file, folder, which);
   for (const io::ModelCondition& condition : file.conditions)
     options.conditions.push_back(tensor_of(values.at(condition.input)).to(device));
   return options;
@@ -77,54 +73,29 @@ TensorNetworkOptions tensor_options(const io::ModelFile& file, const fs::path& f
 
 Loaded torchscript(const io::ModelFile& file, const fs::path& folder, torch::Device device) {
   const auto network = torchscript_network(torch::jit::load((folder / file.network).string(), device));
-  return [=](Conditions which) -> RawNetwork { return network.with(tensor_options(file, folder, device, which)); };
+  return {[=](const Values& values) -> RawNetwork { return network.with(tensor_options(file, device, values)); }, {}};
 }
 
 Loaded aoti([[maybe_unused]] const io::ModelFile& file, [[maybe_unused]] const fs::path& folder) {
 #if __has_include(<torch/csrc/inductor/aoti_package/model_package_loader.h>)
   const auto package = std::make_shared<torch::inductor::AOTIModelPackageLoader>((folder / file.network).string());
-  return [=](Conditions which) -> RawNetwork {
-    return aoti_network(package, tensor_options(file, folder, torch::kCPU, which));
-  };
+  return {[=](const Values& values) -> RawNetwork {
+            return aoti_network(package, tensor_options(file, torch::kCPU, values));
+          },
+          {}};
 #else
   refuse("runtime", "aoti", "others: LibTorch 2.6 or later has it");
 #endif
 }
 
-Loaded onnxruntime([[maybe_unused]] const io::ModelFile& file, [[maybe_unused]] const fs::path& folder) {
-#ifdef FEWSTEP_ONNXRUNTIME
-  static const Ort::Env environment(ORT_LOGGING_LEVEL_ERROR, "fewstep");
-  const OnnxSession session(
-      std::make_shared<Ort::Session>(environment, (folder / file.network).c_str(), Ort::SessionOptions()));
-  io::require_described_types(file, session.inputs());
-  return [=](Conditions which) -> RawNetwork {
-    return on_tensors(OnnxNetwork(session, io::exported_options(file, folder, which)));
-  };
-#else
-  refuse("runtime", "onnxruntime", "others: this program was built without ONNX Runtime");
-#endif
-}
-
-Loaded openvino([[maybe_unused]] const io::ModelFile& file, [[maybe_unused]] const fs::path& folder) {
-#ifdef FEWSTEP_OPENVINO
-  static ov::Core core;
-  const OpenVinoSession session(
-      core.compile_model((folder / file.network).string(), "CPU", ov::hint::inference_precision(ov::element::f32)));
-  io::require_described_types(file, session.inputs());
-  return [=](Conditions which) -> RawNetwork {
-    return on_tensors(OpenVinoNetwork(session, io::exported_options(file, folder, which)));
-  };
-#else
-  refuse("runtime", "openvino", "others: this program was built without OpenVINO");
-#endif
-}
-
-/// ONNX files without a named runtime run in whichever of the two there is.
-io::Runtime chosen_runtime(const io::ModelFile& file) {
-#if defined(FEWSTEP_OPENVINO) && !defined(FEWSTEP_ONNXRUNTIME)
-  if (!file.runtime && io::runtime_of(file) == io::Runtime::onnxruntime) return io::Runtime::openvino;
-#endif
-  return io::runtime_of(file);
+Loaded exported(const io::ModelFile& file, const fs::path& folder, io::Runtime runtime) {
+  return with_session<Loaded>(runtime, folder / file.network, [&](const auto& session) {
+    io::require_described_types(file, session.inputs());
+    return Loaded{[=](Values values) -> RawNetwork {
+                    return on_tensors(ExportedNetwork(session, io::exported_options(file, std::move(values))));
+                  },
+                  session.inputs()};
+  });
 }
 
 Loaded load(const io::ModelFile& file, const fs::path& folder, torch::Device device) {
@@ -132,24 +103,73 @@ Loaded load(const io::ModelFile& file, const fs::path& folder, torch::Device dev
   const io::Runtime runtime = chosen_runtime(file);
   require(device.is_cpu() || runtime == io::Runtime::torchscript, "device", device.str(), "cpu in this runtime");
   switch (runtime) {
-    case io::Runtime::onnxruntime: return onnxruntime(file, folder);
-    case io::Runtime::openvino: return openvino(file, folder);
     case io::Runtime::torchscript: return torchscript(file, folder, device);
-    default: return aoti(file, folder);
+    case io::Runtime::aoti: return aoti(file, folder);
+    default: return exported(file, folder, runtime);
   }
+}
+
+/// The input of a condition, and that of the state, as far as the runtime tells them.
+struct Inputs {
+  std::vector<Port> ports;
+
+  /// Null where the runtime does not tell its shape.
+  const Port* named(const std::string& name) const {
+    if (ports.empty()) return nullptr;
+    const Port& port = ports[fewstep::detail::port_named(ports, name, "input")];
+    return port.shape && !port.shape->empty() ? &port : nullptr;
+  }
+  /// The number of samples that the network was exported for; -1: any.
+  std::int64_t batch(const io::ModelFile& file) const {
+    const auto is_condition = [&](const Port& port) {
+      return std::any_of(file.conditions.begin(), file.conditions.end(),
+                         [&](const io::ModelCondition& c) { return c.input == port.name; });
+    };
+    for (const Port& port : ports)
+      if (file.state.name.empty() ? !is_condition(port) && port.name != file.label.name : port.name == file.state.name)
+        return port.shape && !port.shape->empty() ? port.shape->front() : -1;
+    return -1;
+  }
+};
+
+/// The number of rows that take turns in the values of an input: 1 where they are the same for all samples.
+std::int64_t rows_of(const Array& values, const Port* port, std::int64_t batch) {
+  const std::vector<std::int64_t>& shape = values.shape;
+  if (shape.empty() || (port && port->shape->size() != shape.size())) return 1;
+  const bool per_sample = !port || port->shape->front() < 0 || port->shape->front() == batch;
+  return per_sample ? shape[0] : 1;
+}
+
+/// Rows first, first + 1, ..., `count` of `rows` that take turns.
+Array window(const Array& values, std::int64_t rows, std::int64_t first, std::int64_t count) {
+  if (rows <= 1) return values;
+  const auto row = static_cast<std::ptrdiff_t>(values.bytes.size()) / rows;
+  Array part{values.dtype, values.shape, {}};
+  part.shape[0] = count;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto begin = values.bytes.begin() + (first + i) % rows * row;
+    part.bytes.insert(part.bytes.end(), begin, begin + row);
+  }
+  return part;
 }
 
 }  // namespace
 
 ExportedModel::ExportedModel(const fs::path& path, torch::Device device) : file_(io::read_model(path)) {
-  const auto loaded = io::detail::naming_file(path, [&] { return load(file_, path.parent_path(), device); });
-  const auto with = [path, loaded](Conditions which) {
-    return io::detail::naming_file(path, [&] { return loaded(which); });
+  const fs::path folder = path.parent_path();
+  const Loaded loaded = io::detail::naming_file(path, [&] { return load(file_, folder, device); });
+  const Inputs inputs{loaded.inputs};
+  const std::int64_t batch = inputs.batch(file_);
+  network_ = [=, file = file_](Conditions which, std::int64_t first, std::int64_t count) {
+    return io::detail::naming_file(path, [&] {
+      Values values = io::read_conditions(file, folder, which);
+      for (auto& [name, array] : values) array = window(array, rows_of(array, inputs.named(name), batch), first, count);
+      return loaded.with(std::move(values));
+    });
   };
-  network_ = with(Conditions::given);
-  for (const auto& [name, values] : io::read_conditions(file_, path.parent_path()))
-    if (!values.shape.empty()) rows_ = (std::max)(rows_, values.shape[0]);
-  unconditional_ = [with] { return with(Conditions::unconditional); };
+  for (const auto& [name, array] : io::read_conditions(file_, folder))
+    rows_ = (std::max)(rows_, rows_of(array, inputs.named(name), batch));
+  network_(Conditions::given, 0, rows_);  // reports values of another type or shape
 }
 
 }  // namespace fewstep::examples

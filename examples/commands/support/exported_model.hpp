@@ -1,6 +1,7 @@
 // A network that was exported to ONNX, TorchScript or AOTInductor, as its description names it (io/model_file.hpp).
 #pragma once
 
+#include <fewstep/io/model/exported_options.hpp>
 #include <fewstep/io/model/file.hpp>
 #include <fewstep/torch/algebra.hpp>
 
@@ -9,7 +10,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <memory>
 
 namespace fewstep::examples {
 
@@ -27,18 +27,18 @@ class ExportedModel {
   ExportedModel(const std::filesystem::path& path, torch::Device device);
 
   const io::ModelFile& file() const { return file_; }
-  /// With the given conditions.
-  const RawNetwork& network() const { return network_; }
-  /// With the unconditional ones.
-  /// @throws std::runtime_error where the description names none.
-  RawNetwork unconditional() const { return unconditional_(); }
-  /// The most rows of its conditions: 1, or one per sample.
+  /// The most rows of its conditions: they take turns, so that sample i has row i modulo their number.
   std::int64_t rows() const { return rows_; }
+
+  /// The network for samples first, first + 1, ..., `count` of them or fewer.
+  /// @throws std::runtime_error where unconditional values are asked for and the description names none.
+  RawNetwork network(io::Conditions which, std::int64_t first, std::int64_t count) const {
+    return network_(which, first, count);
+  }
 
  private:
   io::ModelFile file_;
-  RawNetwork network_;
-  std::function<RawNetwork()> unconditional_;
+  std::function<RawNetwork(io::Conditions, std::int64_t first, std::int64_t count)> network_;
   std::int64_t rows_ = 1;
 };
 

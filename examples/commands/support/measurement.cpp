@@ -23,30 +23,36 @@ std::uint64_t resample_index(std::int64_t set, std::int64_t r) {
 }  // namespace
 
 torch::Tensor squared_distances(SampleStore& store, const torch::Tensor& images, std::int64_t set) {
-  return (images - store.reference_images(set)).square().mean({1, 2, 3}).to(torch::kFloat64);
+  return (images - store.reference_images(set)).square().flatten(1).mean(1).to(torch::kFloat64);
+}
+
+std::string Measurement::text(std::int64_t other_set) const {
+  return (features_ ? "figures by " + features_->text() : "figures without features") + " against " +
+         store_->reference().setup + " and set " + std::to_string(other_set) + ", " + std::to_string(resamples_) +
+         " resamples, ";
 }
 
 /// @return "distance" [N] and "figures" [5, 1 + resamples] of one set, in the order of `figures`; "seconds" [1]
 Cache::Tensors Measurement::figures_of(const Method& method, std::int64_t set) {
   const std::int64_t images = store_->options().images, other_set = other(set, store_->options().seeds);
-  const std::string text = "figures by " + features_->text() + " against " + store_->reference().setup + " and set " +
-                           std::to_string(other_set) + ", " + std::to_string(resamples_) + " resamples, " +
-                           store_->description(method, set, 0, images);
-  return store_->cache()(text, [&] {
+  return store_->cache()(text(other_set) + store_->description(method, set, 0, images), [&] {
     const SampleStore::Samples got = store_->samples(method, set, images);
     const torch::Tensor distance = squared_distances(*store_, got.images, set);
-    const torch::Tensor own = (*features_)(got.images), theirs = (*features_)(store_->reference_images(other_set));
+    const auto features = [&](const torch::Tensor& x) { return features_ ? (*features_)(x) : torch::Tensor(); };
+    const torch::Tensor own = features(got.images), theirs = features(store_->reference_images(other_set));
     const Slices slices(got.images), other_slices(store_->reference_images(other_set));
     torch::Tensor values = torch::zeros({5, 1 + resamples_}, torch::kFloat64);
     for (int r = 0; r <= resamples_; ++r) {
       throw_if_interrupted();
       const std::uint64_t index = resample_index(set, r);
       const torch::Tensor weights = resample(images, index), other_weights = resample(images, r == 0 ? 0 : index + 1);
-      const Moments moments(own, weights);
       values[0][r] = ((weights * distance).sum() / weights.sum()).sqrt();
       values[1][r] = distance.repeat_interleave(weights.to(torch::kInt64)).median().sqrt();
-      values[2][r] = frechet(moments, Moments(theirs, other_weights));
-      values[3][r] = frechet(moments, features_->real("t10k"));
+      if (features_) {
+        const Moments moments(own, weights);
+        values[2][r] = frechet(moments, Moments(theirs, other_weights));
+        values[3][r] = frechet(moments, features_->real("t10k"));
+      }
       values[4][r] = sliced_wasserstein(slices, weights, other_slices, other_weights);
     }
     return Cache::Tensors{
@@ -71,6 +77,7 @@ Row Measurement::operator()(const Method& method, int nfe) {
     const double* first = mean.data_ptr<double>() + k++ * mean.size(1);
     (row.*figure).values.assign(first, first + mean.size(1));
   }
+  row.has_frechet = features_ != nullptr;
   return row;
 }
 

@@ -6,20 +6,24 @@
 #include "sample_store.hpp"
 
 #include <cstdint>
+#include <string>
 
 namespace fewstep::examples {
 
 class Measurement {
  public:
+  /// @param features   of Frechet distances; null: these are not measured
   /// @param resamples  number of resamples of the bootstrap
-  Measurement(SampleStore& store, ImageFeatures& features, int resamples)
-      : store_(&store), features_(&features), resamples_(resamples) {}
+  Measurement(SampleStore& store, ImageFeatures* features, int resamples)
+      : store_(&store), features_(features), resamples_(resamples) {}
 
   /// Measures a method on all sets of the store.
   Row operator()(const Method& method, int nfe);
 
  private:
   Cache::Tensors figures_of(const Method& method, std::int64_t set);
+  /// What decides the figures, beside the samples.
+  std::string text(std::int64_t other_set) const;
 
   SampleStore* store_;
   ImageFeatures* features_;

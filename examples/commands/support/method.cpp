@@ -33,7 +33,7 @@ struct NamedSchedule {
   Schedule schedule;
 };
 
-std::vector<NamedSchedule> schedules(int nfe, const std::vector<double>& more_levels) {
+std::vector<NamedSchedule> schedules(int nfe, const std::vector<double>& more_levels, const Subject& subject) {
   std::vector<NamedSchedule> all;
   if (!more_levels.empty()) {
     std::ostringstream text;
@@ -47,7 +47,7 @@ std::vector<NamedSchedule> schedules(int nfe, const std::vector<double>& more_le
                                   {"time_uniform", 1}})
     for (int steps = 1; steps <= nfe + 1; ++steps) {  // nfe + 1 with an analytic first step
       const ScheduleSettings settings{.steps = steps, .rho = rho};
-      all.push_back({text_of(name, settings), make_schedule(name, settings)});
+      all.push_back({text_of(name, settings), make_schedule(name, subject.at_its_levels(name, settings))});
     }
   return all;
 }
@@ -68,10 +68,11 @@ std::string text_of(std::string_view schedule, const ScheduleSettings& s) {
   return text.str();
 }
 
-std::vector<Method> candidates(const std::string& name, int nfe, const std::vector<double>& more_levels) {
+std::vector<Method> candidates(const std::string& name, int nfe, const std::vector<double>& more_levels,
+                               const Subject& subject) {
   std::vector<Method> all;
   const std::vector<NamedSolver> solvers = variants(name);
-  for (const auto& [schedule_text, schedule] : schedules(nfe, more_levels))
+  for (const auto& [schedule_text, schedule] : schedules(nfe, more_levels, subject))
     for (const auto& [solver_text, solver] : solvers)
       for (const Options& options : {Options{}, Options{.analytic_first_step = true},
                                      Options{.analytic_first_step = true, .analytic_in_history = false}})

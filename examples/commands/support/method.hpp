@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sampler.hpp"
+#include "subject.hpp"
 
 #include <fewstep/run.hpp>
 #include <fewstep/schedule_registry.hpp>
@@ -30,7 +31,9 @@ std::string text_of(std::string_view schedule, const ScheduleSettings& settings)
 
 /// All settings of a classic solver that take exactly `nfe` evaluations: its orders and ratios for few steps
 /// (registry.hpp), four schedules, with and without an analytic first step.
+/// @param subject  whose levels the schedules cover
 /// @param more_levels  noise levels of one more schedule; empty: none
-std::vector<Method> candidates(const std::string& solver, int nfe, const std::vector<double>& more_levels);
+std::vector<Method> candidates(const std::string& solver, int nfe, const std::vector<double>& more_levels,
+                               const Subject& subject);
 
 }  // namespace fewstep::examples

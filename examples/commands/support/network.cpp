@@ -57,17 +57,21 @@ std::shared_ptr<EdmDenoiser> NetworkOptions::load() const {
   return network;
 }
 
-Network interruptible(std::shared_ptr<const EdmDenoiser> network) {
-  return
-      [network = std::move(network)](const torch::Tensor& x, const torch::Tensor& sigma, const torch::Tensor& labels) {
-        throw_if_interrupted();
-        return network->forward(x, sigma, labels);
-      };
+Network observed(std::shared_ptr<const EdmDenoiser> network, AroundEvaluation around) {
+  return [network = std::move(network), around = std::move(around)](const torch::Tensor& x, const torch::Tensor& sigma,
+                                                                    const torch::Tensor& labels) {
+    if (!around) return network->forward(x, sigma, labels);
+    EdmDenoiser::Output output;
+    around(x, [&] { output = network->forward(x, sigma, labels); });
+    return output;
+  };
 }
 
-Network plain(std::shared_ptr<const EdmDenoiser> network) {
-  return [network = std::move(network)](const torch::Tensor& x, const torch::Tensor& sigma,
-                                        const torch::Tensor& labels) { return network->forward(x, sigma, labels); };
+AroundEvaluation interruptible() {
+  return [](const torch::Tensor&, const std::function<void()>& evaluate) {
+    throw_if_interrupted();
+    evaluate();
+  };
 }
 
 CallTimer::CallTimer(bool wait, CallTimes& times) : wait_(wait), times_(&times) {
@@ -81,17 +85,14 @@ CallTimer::~CallTimer() {
   ++times_->calls;
 }
 
-Network timed(std::shared_ptr<const EdmDenoiser> network, Progress& progress, CallTimes& times) {
-  return [network = std::move(network), &progress, &times](const torch::Tensor& x, const torch::Tensor& sigma,
-                                                           const torch::Tensor& labels) {
+AroundEvaluation timed(Progress& progress, CallTimes& times) {
+  return [&progress, &times](const torch::Tensor& x, const std::function<void()>& evaluate) {
     throw_if_interrupted();
-    EdmDenoiser::Output output;
     {
       const CallTimer timer(x.is_cuda(), times);
-      output = network->forward(x, sigma, labels);
+      evaluate();
     }
     progress.update(times.calls);
-    return output;
   };
 }
 

@@ -31,7 +31,7 @@ struct NetworkOptions {
 
   /// Adds --model.
   /// @param described  whether the command also takes the description of an exported network (.json)
-  void add_model(CommandLine& line, bool described = false);
+  void add_model(CommandLine& line, bool described = true);
   /// Adds --device and --bf16.
   void add_device(CommandLine& line);
   /// Adds --device and --dtype.
@@ -44,10 +44,14 @@ struct NetworkOptions {
 /// A network as a function (x [B, C, H, W], sigma [] or [B], labels [B, classes] or undefined).
 using Network = std::function<EdmDenoiser::Output(const torch::Tensor&, const torch::Tensor&, const torch::Tensor&)>;
 
-Network plain(std::shared_ptr<const EdmDenoiser> network);
+/// Called in place of each evaluation of a network on x, which it makes by `evaluate`: to count, to time, to stop.
+using AroundEvaluation = std::function<void(const torch::Tensor& x, const std::function<void()>& evaluate)>;
 
-/// The network; a call after a signal throws Interrupted (signals.hpp).
-Network interruptible(std::shared_ptr<const EdmDenoiser> network);
+/// @param around  empty: the evaluation alone
+Network observed(std::shared_ptr<const EdmDenoiser> network, AroundEvaluation around);
+
+/// An evaluation after a signal throws Interrupted (signals.hpp).
+AroundEvaluation interruptible();
 
 /// Number and duration of calls.
 struct CallTimes {
@@ -70,8 +74,8 @@ class CallTimer {
   std::chrono::steady_clock::time_point start_;
 };
 
-/// An interruptible() network; every call is counted, timed and shown as progress. `progress` and `times` must outlive
+/// interruptible(), and every evaluation is counted, timed and shown as progress. `progress` and `times` must outlive
 /// the result.
-Network timed(std::shared_ptr<const EdmDenoiser> network, Progress& progress, CallTimes& times);
+AroundEvaluation timed(Progress& progress, CallTimes& times);
 
 }  // namespace fewstep::examples

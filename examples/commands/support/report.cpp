@@ -35,6 +35,15 @@ std::vector<Difference> differences(const std::vector<Row>& rows) {
   return all;
 }
 
+/// Calls f(name, figure) for the figures that were measured.
+template <class F>
+void for_each_figure(const std::vector<Row>& rows, F f) {
+  for (const auto& [name, figure] : figures) {
+    const bool frechet = figure == &Row::frechet_reference || figure == &Row::frechet_real;
+    if (!frechet || rows.front().has_frechet) f(std::string(name), figure);
+  }
+}
+
 /// Without the first number: "amed_5" -> "amed", "table_7_rank_6" -> "table_rank_6".
 std::string kind_of(const std::string& name) {
   const auto is_digit = [](char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; };
@@ -74,14 +83,22 @@ std::string line_command(int number, int column, bool fitted, std::string title)
 void print_table(const std::vector<Row>& rows, std::int64_t images, std::int64_t seeds) {
   std::printf("%lld images, %lld seeds; +- is half of a bootstrapped 95%% interval; all distances: lower is better\n\n",
               static_cast<long long>(images), static_cast<long long>(seeds));
-  std::printf(
-      "| NFE | solver | RMS | median | Frechet to reference | Frechet to test images | sliced Wasserstein | "
-      "seconds per 1,000 | settings |\n"
-      "|---|---|---|---|---|---|---|---|---|\n");
+  const std::map<std::string, const char*> titles{{"rms", "RMS"},
+                                                  {"median", "median"},
+                                                  {"frechet_reference", "Frechet to reference"},
+                                                  {"frechet_real", "Frechet to test images"},
+                                                  {"sliced_wasserstein", "sliced Wasserstein"}};
+  std::string head = "| NFE | solver ", rule = "|---|---|";
+  for_each_figure(rows, [&](const std::string& name, auto) {
+    head += std::string("| ") + titles.at(name) + " ";
+    rule += "---|";
+  });
+  std::printf("%s| seconds per 1,000 | settings |\n%s---|---|\n", head.c_str(), rule.c_str());
   for (const Row& r : rows) {
     std::printf("| %d | %s ", r.nfe, r.name.c_str());
-    for (const auto& [name, figure] : figures)
+    for_each_figure(rows, [&](const std::string&, auto figure) {
       std::printf("| %.4g +- %.2g ", (r.*figure).value(), (r.*figure).margin());
+    });
     std::printf("| %.1f | %s |\n", r.seconds, r.text.c_str());
   }
 }
@@ -89,6 +106,15 @@ void print_table(const std::vector<Row>& rows, std::int64_t images, std::int64_t
 void print_differences(const std::vector<Row>& rows) {
   const std::vector<Difference> all = differences(rows);
   if (all.empty()) return;
+  if (!rows.front().has_frechet) {
+    std::printf(
+        "\nPaired differences (negative: the fitted sampler is better)\n\n| NFE | fitted | against | RMS "
+        "|\n|---|---|---|---|\n");
+    for (const Difference& d : all)
+      std::printf("| %d | %s | %s | %.4f +- %.4f |\n", d.fitted->nfe, d.fitted->name.c_str(), d.other->name.c_str(),
+                  d.rms.value(), d.rms.margin());
+    return;
+  }
   std::printf(
       "\nPaired differences (negative: the fitted sampler is better), and the ratio of Frechet distances above the "
       "reference's own\n\n| NFE | fitted | against | RMS | Frechet to reference | ratio "
@@ -118,7 +144,8 @@ void print_ratios(const std::vector<Row>& rows) {
       "\nDistances relative to the best classic solver's\n\n| NFE | fitted | distance | ratio | best classic solver "
       "|\n|---|---|---|---|---|\n");
   print("median", [](const Row& r) { return r.median; });
-  print("Frechet to reference above the reference's own", [&](const Row& r) { return r.frechet_reference - floor; });
+  if (rows.front().has_frechet)
+    print("Frechet to reference above the reference's own", [&](const Row& r) { return r.frechet_reference - floor; });
 }
 
 void print_classes(const std::vector<Row>& rows) {
@@ -141,10 +168,12 @@ void write_csv(const std::filesystem::path& path, const std::vector<Row>& rows, 
                std::int64_t seeds) {
   io::atomic_write(path, [&](std::ostream& out) {
     out << "evaluations,solver,settings,images,seeds,seconds_per_1000";
-    for (const auto& [name, figure] : figures) out << "," << name << "," << name << "_margin";
+    for_each_figure(rows, [&](const std::string& name, auto) { out << "," << name << "," << name << "_margin"; });
     for (const Row& r : rows) {
       out << "\n" << r.nfe << "," << r.name << ",\"" << r.text << "\"," << images << "," << seeds << "," << r.seconds;
-      for (const auto& [name, figure] : figures) out << "," << (r.*figure).value() << "," << (r.*figure).margin();
+      for_each_figure(rows, [&](const std::string&, auto figure) {
+        out << "," << (r.*figure).value() << "," << (r.*figure).margin();
+      });
     }
     out << "\n";
   });
@@ -153,12 +182,19 @@ void write_csv(const std::filesystem::path& path, const std::vector<Row>& rows, 
 
 void write_differences(const std::filesystem::path& path, const std::vector<Row>& rows) {
   io::atomic_write(path, [&](std::ostream& out) {
-    out << "evaluations,predictor,against,its_settings,rms,rms_margin,frechet_reference,frechet_reference_margin,share_"
-           "above_reference,share_above_reference_margin\n";
-    for (const Difference& d : differences(rows))
-      out << d.fitted->nfe << "," << d.fitted->name << "," << d.other->name << ",\"" << d.other->text << "\","
-          << d.rms.value() << "," << d.rms.margin() << "," << d.frechet.value() << "," << d.frechet.margin() << ","
-          << d.ratio.value() << "," << d.ratio.margin() << "\n";
+    out << "evaluations,predictor,against,its_settings,rms,rms_margin";
+    const bool frechet = rows.front().has_frechet;
+    if (frechet)
+      out << ",frechet_reference,frechet_reference_margin,share_above_reference,share_above_reference_margin";
+    for (const Difference& d : differences(rows)) {
+      out << "\n"
+          << d.fitted->nfe << "," << d.fitted->name << "," << d.other->name << ",\"" << d.other->text << "\","
+          << d.rms.value() << "," << d.rms.margin();
+      if (frechet)
+        out << "," << d.frechet.value() << "," << d.frechet.margin() << "," << d.ratio.value() << ","
+            << d.ratio.margin();
+    }
+    out << "\n";
   });
   std::printf("wrote %s\n", path.c_str());
 }
@@ -180,13 +216,17 @@ void write_plot(const std::filesystem::path& path, const std::vector<Row>& rows)
     ++number;
   }
   std::ostringstream commands;
-  commands << data.str()
-           << "set multiplot layout 1,2\nset logscale y\nset grid\nset xlabel 'NFE'\nset xtics 1\n"
-           // One key, to the right of both plots.
-           << "unset key\nset lmargin at screen 0.06\nset rmargin at screen 0.41\n"
-           << "set ylabel 'RMS distance to the reference solution'\n"
-           << rms_lines
-           << "\nset key outside right center font ',9'\nset lmargin at screen 0.5\nset rmargin at screen 0.87\n"
+  commands << data.str() << "set logscale y\nset grid\nset xlabel 'NFE'\nset xtics 1\n";
+  const char* rms_label = "set ylabel 'RMS distance to the reference solution'\n";
+  const std::string key = "set key outside right center font ',9'\n";
+  if (!rows.front().has_frechet) {
+    plot(path, "800,500", commands.str() + key + rms_label + rms_lines + "\n");
+    return;
+  }
+  // One key, to the right of both plots.
+  commands << "set multiplot layout 1,2\nunset key\nset lmargin at screen 0.06\nset rmargin at screen 0.41\n"
+           << rms_label << rms_lines << "\n"
+           << key << "set lmargin at screen 0.5\nset rmargin at screen 0.87\n"
            << "set ylabel 'Frechet distance to the reference solution'\n"
            << frechet_lines << ", " << rows.front().frechet_reference.value()
            << " with lines dashtype 2 linecolor 'black' title 'reference'\nunset multiplot\n";

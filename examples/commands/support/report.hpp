@@ -23,6 +23,7 @@ struct Row {
   Figure frechet_reference = {};  // Frechet distance to the reference solution of other noise
   Figure frechet_real = {};       // Frechet distance to test images
   Figure sliced = {};             // sliced Wasserstein distance to the reference solution of other noise
+  bool has_frechet = true;        // false: the two are not measured, and not shown
   double seconds = 0;             // per 1,000 images
   torch::Tensor distance = {};    // [sets, images], squared distances to the reference solution
 };
@@ -34,7 +35,7 @@ inline constexpr std::pair<const char*, Figure Row::*> figures[] = {{"rms", &Row
                                                                     {"frechet_real", &Row::frechet_real},
                                                                     {"sliced_wasserstein", &Row::sliced}};
 
-/// In all of these, rows[0] is the reference solution itself.
+/// In all of these, rows[0] is the reference solution itself, and figures that were not measured are left out.
 /// @{
 void print_table(const std::vector<Row>& rows, std::int64_t images, std::int64_t seeds);
 /// Differences between a fitted sampler and each row of the same NFE before it, or each classic solver.

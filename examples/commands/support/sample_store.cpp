@@ -30,26 +30,17 @@ std::string StoreOptions::kept() const {
 }
 
 SampleStore::SampleStore(const StoreOptions& options)
-    : options_(options),
-      device_(parse_device(options.network.device)),
-      network_(options.network.load()),
-      network_text_(fingerprint(options.network.model) + (options.network.bf16 ? " in bf16" : "")),
-      cache_(options.cache) {
-  options_.condition.check(config());
+    : options_(options), subject_(options.network), network_text_(subject_.text()), cache_(options.cache) {
+  subject_.check(options_.condition);
 }
 
 SampleStore::Inputs SampleStore::inputs(std::int64_t set, std::int64_t first, std::int64_t count) const {
-  return {noise_of(unseen_numbers(set, first, count), config(), device_),
-          options_.condition.labels(config(), first, count)};
-}
-
-Result<torch::Tensor> SampleStore::generate(const Sampler& sampler, const Inputs& inputs,
-                                            const Network& network) const {
-  return draw(sampler, ConditionalDenoiser(network, inputs.labels, options_.condition.guidance), inputs.unit_noise);
+  return {subject_.noise(unseen_numbers(set, first, count)),
+          subject_.denoiser(options_.condition, first, count, interruptible())};
 }
 
 Result<torch::Tensor> SampleStore::generate(const Sampler& sampler, const Inputs& inputs) const {
-  return generate(sampler, inputs, network());
+  return draw(sampler, inputs.denoise, inputs.unit_noise);
 }
 
 SampleStore::Samples SampleStore::samples(const Method& method, std::int64_t set, std::int64_t count) const {
@@ -85,7 +76,7 @@ Method SampleStore::reference() const {
   return {"reference",
           false,
           text_of_default(options_.reference) + ", " + text_of("karras", settings),
-          {tensor_solver(options_.reference), make_schedule("karras", settings)}};
+          {tensor_solver(options_.reference), subject_.karras(options_.reference_steps)}};
 }
 
 torch::Tensor SampleStore::reference_images(std::int64_t set) {
@@ -95,7 +86,7 @@ torch::Tensor SampleStore::reference_images(std::int64_t set) {
 }
 
 Method SampleStore::load(const std::filesystem::path& path) const {
-  const LoadedSampler loaded = load_sampler(path, config(), device_);
+  const LoadedSampler loaded = load_sampler(path, subject_);
   const std::string kind = path.extension() == ".json" ? "table " : "predictor ";
   const std::filesystem::path& start = loaded.gaussian_start_file;
   return {path.stem().string(), true, kind + fingerprint(path) + (start.empty() ? "" : ", start " + fingerprint(start)),

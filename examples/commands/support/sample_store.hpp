@@ -4,14 +4,13 @@
 #include "cache.hpp"
 #include "condition.hpp"
 #include "method.hpp"
-#include "network.hpp"
+#include "subject.hpp"
 
 #include <torch/types.h>
 
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <memory>
 #include <string>
 
 namespace fewstep::examples {
@@ -38,29 +37,25 @@ struct StoreOptions {
 /// and class.
 class SampleStore {
  public:
-  /// @throws as NetworkOptions::load() and Condition::check().
+  /// @throws as Subject and its check().
   explicit SampleStore(const StoreOptions& options);
 
   const StoreOptions& options() const { return options_; }
-  const UnetConfig& config() const { return network_->config(); }
-  torch::Device device() const { return device_; }
+  const Subject& subject() const { return subject_; }
   const Cache& cache() const { return cache_; }
-  Network network() const { return interruptible(network_); }
 
   struct Inputs {
-    torch::Tensor unit_noise;  // [count, C, H, W]
-    torch::Tensor labels;      // [count, classes]; undefined for a network without classes
+    torch::Tensor unit_noise;  // [count, sample_shape...]
+    ConditionalDenoiser denoise;
   };
   /// Inputs of the samples first, first + 1, ... of a set.
   Inputs inputs(std::int64_t set, std::int64_t first, std::int64_t count) const;
 
   /// Draws one batch, without the cache.
   Result<torch::Tensor> generate(const Sampler& sampler, const Inputs& inputs) const;
-  /// The same with another network, such as one that records features.
-  Result<torch::Tensor> generate(const Sampler& sampler, const Inputs& inputs, const Network& network) const;
 
   struct Samples {
-    torch::Tensor images;  // [count, C, H, W], CPU
+    torch::Tensor images;  // [count, sample_shape...], CPU
     double seconds;        // of sampling, measured when the images were drawn
   };
   /// The first `count` samples of a set, from the cache where they are stored. They are stored in parts, so that a
@@ -82,8 +77,7 @@ class SampleStore {
 
  private:
   StoreOptions options_;
-  torch::Device device_;
-  std::shared_ptr<EdmDenoiser> network_;
+  Subject subject_;
   std::string network_text_;
   Cache cache_;
   std::map<std::int64_t, torch::Tensor> references_;  // by set

@@ -17,16 +17,21 @@ TensorSolver tensor_solver(const Table& table, const TensorPredictor& predictor)
   return corrected_table(table, predictor);
 }
 
-Result<torch::Tensor> draw(const Sampler& sampler, const ConditionalDenoiser& denoise, const torch::Tensor& unit_noise,
-                           const std::function<void(const Snapshot<torch::Tensor>&)>& observe) {
+Result<torch::Tensor> draw_from(const Sampler& sampler, const ConditionalDenoiser& denoise, const torch::Tensor& x,
+                                const std::function<void(const Snapshot<torch::Tensor>&)>& observe) {
   const auto run = [&](const auto& denoiser) {
-    return sample(sampler.solver, denoiser, sampler.schedule, unit_noise, sampler.options,
-                  [&](const Snapshot<torch::Tensor>& s) {
-                    if (observe) observe(s);
-                  });
+    return integrate(sampler.solver, denoiser, sampler.schedule, x, sampler.options,
+                     [&](const Snapshot<torch::Tensor>& s) {
+                       if (observe) observe(s);
+                     });
   };
   if (!sampler.gaussian_start) return run(denoise);
   return run(with_analytic_first_step(denoise, sampler.gaussian_start->denoiser(denoise.labels(), denoise.guidance())));
+}
+
+Result<torch::Tensor> draw(const Sampler& sampler, const ConditionalDenoiser& denoise,
+                           const torch::Tensor& unit_noise) {
+  return draw_from(sampler, denoise, unit_noise * sampler.schedule[sampler.options.first_step], {});
 }
 
 }  // namespace fewstep::examples

@@ -56,8 +56,11 @@ struct Sampler {
 
 /// Draws samples.
 /// @param unit_noise  [B, C, H, W]
-/// @param observe     called after each step; may be empty
-Result<torch::Tensor> draw(const Sampler& sampler, const ConditionalDenoiser& denoise, const torch::Tensor& unit_noise,
-                           const std::function<void(const Snapshot<torch::Tensor>&)>& observe = {});
+Result<torch::Tensor> draw(const Sampler& sampler, const ConditionalDenoiser& denoise, const torch::Tensor& unit_noise);
+
+/// The same from states at the first level of the run.
+/// @param observe  called after each step; may be empty
+Result<torch::Tensor> draw_from(const Sampler& sampler, const ConditionalDenoiser& denoise, const torch::Tensor& x,
+                                const std::function<void(const Snapshot<torch::Tensor>&)>& observe);
 
 }  // namespace fewstep::examples

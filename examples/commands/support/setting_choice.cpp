@@ -23,7 +23,7 @@ void ChoiceOptions::add_options(CommandLine& line) {
   line.option(
           "--choose", by,
           "how the best setting is found: by the Frechet distance to training images, by the median distance to the "
-          "reference solution, or a row for each: images,distance")
+          "reference solution, or a row for each: images,distance (default: images, without --classifier distance)")
       .comma_separated()
       .one_of({"images", "distance"});
   line.option("--levels", levels, "one more schedule to try with classic solvers, such as 80,9.7,0.47,0.002")
@@ -34,10 +34,15 @@ void ChoiceOptions::add_options(CommandLine& line) {
 }
 
 SettingChoice::SettingChoice(const ChoiceOptions& options, const std::vector<int>& all_nfe, SampleStore& store,
-                             ImageFeatures& features)
-    : options_(options), all_nfe_(all_nfe), store_(&store), features_(&features) {
-  if (!options_.gaussian_start.empty())
-    gaussian_start_ = load_gaussian_start(options_.gaussian_start, store.config(), store.device());
+                             ImageFeatures* features)
+    : options_(options), all_nfe_(all_nfe), store_(&store), features_(features) {
+  if (options_.by.empty()) options_.by = {features_ ? "images" : "distance"};
+  for (const std::string& by : options_.by)
+    require(features_ || by != "images", "choose", by, "distance without --classifier");
+  if (options_.gaussian_start.empty()) return;
+  require(store.subject().unet(), "gaussian-start", options_.gaussian_start.string(), "none for a described network");
+  gaussian_start_ = load_gaussian_start(options_.gaussian_start, shape_of(store.subject().unet()->config()),
+                                        store.subject().device());
 }
 
 std::vector<Method> SettingChoice::operator()(const std::string& solver, int nfe) {
@@ -52,7 +57,7 @@ std::vector<Method> SettingChoice::operator()(const std::string& solver, int nfe
 }
 
 std::vector<Method> SettingChoice::all(const std::string& solver, int nfe) const {
-  std::vector<Method> methods = candidates(solver, nfe, options_.levels);
+  std::vector<Method> methods = candidates(solver, nfe, options_.levels, store_->subject());
   if (!gaussian_start_) return methods;
   const std::string text = ", start " + fingerprint(options_.gaussian_start);
   for (Method& m : methods) {
@@ -105,7 +110,7 @@ double SettingChoice::distance(const Method& m, std::int64_t count, const std::s
       value = frechet(Moments((*features_)(got), resample(count, 0)), features_->real("train"));
     } else {
       const torch::Tensor wanted = store_->samples(store_->reference(), selection_set, count).images;
-      value = (got - wanted).square().mean({1, 2, 3}).median().sqrt().item<double>();
+      value = (got - wanted).square().flatten(1).mean(1).median().sqrt().item<double>();
     }
     return Cache::Tensors{{"distance", torch::tensor({value}, torch::kFloat64)}};
   };

@@ -16,11 +16,11 @@
 namespace fewstep::examples {
 
 struct ChoiceOptions {
-  std::vector<std::string> settings;      // texts of settings to show; empty: the best ones
-  std::vector<std::string> by{"images"};  // how the best is found: "images", "distance"; a row for each
-  std::vector<double> levels;             // one more schedule to try; empty: none
-  std::filesystem::path gaussian_start;   // of analytic first steps; empty: N(0, 1)
-  std::int64_t images = 256;              // to measure the settings on
+  std::vector<std::string> settings;     // texts of settings to show; empty: the best ones
+  std::vector<std::string> by;           // how the best is found: "images", "distance"; a row for each
+  std::vector<double> levels;            // one more schedule to try; empty: none
+  std::filesystem::path gaussian_start;  // of analytic first steps; empty: N(0, 1)
+  std::int64_t images = 256;             // to measure the settings on
 
   /// Adds --settings, --choose, --levels, --gaussian-start and --selection-images.
   void add_options(CommandLine& line);
@@ -30,8 +30,9 @@ class SettingChoice {
  public:
   /// @param all_nfe  the NFE of all rows: a text in ChoiceOptions::settings that is the whole text of a setting at any
   ///                 of them selects only that setting
+  /// @param features  null: the best are found by distance
   SettingChoice(const ChoiceOptions& options, const std::vector<int>& all_nfe, SampleStore& store,
-                ImageFeatures& features);
+                ImageFeatures* features);
 
   /// The settings of a solver that take `nfe` evaluations and are to be shown.
   std::vector<Method> operator()(const std::string& solver, int nfe);

@@ -1,27 +1,86 @@
-// What a command draws samples from: the network of a file, or of a description, with the sampler for it.
+// The network that a command runs, of either kind: weights of train_denoiser, or a description of an exported model.
 #pragma once
 
 #include "condition.hpp"
-#include "loaded_sampler.hpp"
+#include "exported_model.hpp"
 #include "network.hpp"
-#include "progress.hpp"
+
+#include <fewstep/registry.hpp>
+#include <fewstep/schedule_registry.hpp>
+
+#include <torch/types.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
+#include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace fewstep::examples {
 
-struct Subject {
-  std::vector<std::int64_t> sample_shape;
-  LoadedSampler loaded;
-  int per_call;  // evaluations of the network in each call of the denoiser: 2 with guidance
-  /// The denoiser of a batch, which counts and times its evaluations.
-  std::function<ConditionalDenoiser(std::int64_t samples, Progress& progress, CallTimes& times)> denoiser = {};
-  double lowest_value = -1, highest_value = 1;  // of the data
-  std::int64_t rows = 1;                        // of its conditions: 1, or one per sample
-  double end_scale = 1;                         // of the samples
-  double start_scale = 0;                       // of the unit noise; 0: the schedule's first level
+class Subject {
+ public:
+  using Denoise = ConditionalDenoiser::Denoise;
+
+  /// @throws std::runtime_error as load_unet() and ExportedModel; std::invalid_argument as parse_device().
+  explicit Subject(const NetworkOptions& options);
+
+  /// The network of a file of weights; null for a described one.
+  const EdmDenoiser* unet() const { return unet_.get(); }
+  /// The description; null for a file of weights.
+  const io::ModelFile* description() const { return exported_ ? &exported_->file() : nullptr; }
+
+  torch::Device device() const { return device_; }
+  /// Device and type of the state.
+  torch::TensorOptions options() const;
+  const std::vector<std::int64_t>& sample_shape() const { return sample_shape_; }
+  /// What decides the network's outputs: hashes of its files, and its type.
+  std::string text() const;
+  /// Numbers of a sample in the network's feature; 0: it has none. The first call may evaluate the network once.
+  std::int64_t feature_size() const;
+
+  /// @throws std::invalid_argument for classes or guidance that the network does not have.
+  void check(const Condition& condition) const;
+  /// How many samples in a row differ in their class or condition, before these take turns again.
+  std::int64_t turns(const Condition& condition) const;
+
+  /// A named schedule over the levels that the network is to be used at, unless the settings have others. With a table
+  /// of levels that the network was trained with it ends at 0, unless the settings say otherwise.
+  /// @throws std::invalid_argument as make_schedule().
+  Schedule schedule(const std::string& name, ScheduleSettings settings) const;
+  /// The settings of schedule() with the network's levels in place.
+  ScheduleSettings at_its_levels(const std::string& name, ScheduleSettings settings) const;
+  /// The same for karras, from the highest level to the lowest above 0.
+  Schedule karras(int steps) const;
+
+  /// The data's range as that of pictures, [-1, 1].
+  torch::Tensor as_pictures(const torch::Tensor& samples) const;
+  /// @param option  that names a picture
+  /// @throws std::invalid_argument unless samples have 1 or 3 channels, or the path is empty.
+  void check_pictures(const char* option, const std::filesystem::path& path) const;
+
+  /// Unit noise [numbers, sample_shape...]; each depends on its number only.
+  torch::Tensor noise(const std::vector<std::uint64_t>& numbers) const;
+
+  /// The denoiser of the samples first, first + 1, ..., `count` of them or fewer.
+  /// @param around  empty: nothing
+  /// @param wrap    what a described network's output means; empty: as its description says
+  /// @throws std::runtime_error for guidance of a described network without unconditional values.
+  ConditionalDenoiser denoiser(const Condition& condition, std::int64_t first, std::int64_t count,
+                               const AroundEvaluation& around = {},
+                               const std::function<Denoise(RawNetwork)>& wrap = {}) const;
+  /// The same for one row of labels per sample; only of a file of weights.
+  ConditionalDenoiser labelled(const torch::Tensor& labels, double guidance, const AroundEvaluation& around = {}) const;
+
+ private:
+  NetworkOptions options_;
+  torch::Device device_;
+  std::shared_ptr<const EdmDenoiser> unet_;
+  std::optional<ExportedModel> exported_;
+  std::vector<std::int64_t> sample_shape_;
+  mutable std::optional<std::int64_t> feature_size_;
 };
 
 }  // namespace fewstep::examples

@@ -4,12 +4,12 @@
 #include "cache.hpp"
 #include "condition.hpp"
 #include "sampler.hpp"
+#include "subject.hpp"
 
 #include <torch/types.h>
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -33,22 +33,20 @@ struct Teacher {
 /// do not depend on the batch size, and kept in a cache.
 class TrainingBatches {
  public:
-  /// @param network_text  describes the network in the cache
+  /// @param subject  outlives this object
   /// @throws std::invalid_argument as tensor_solver().
-  TrainingBatches(std::shared_ptr<const EdmDenoiser> network, torch::Device device, const std::string& network_text,
-                  std::int64_t seed, const Teacher& teacher, const std::filesystem::path& cache);
+  TrainingBatches(const Subject& subject, std::int64_t seed, const Teacher& teacher,
+                  const std::filesystem::path& cache);
 
   /// Samples first, first + 1, ... From noise_numbers.hpp's `validation_begins` on: samples that are never trained on.
   /// @throws Interrupted after a signal, while the teacher runs.
   Batch operator()(std::int64_t first, std::int64_t count);
 
  private:
-  Batch without_teacher(std::int64_t first, std::int64_t count, const Network& network) const;
+  Batch without_teacher(std::int64_t first, std::int64_t count, const AroundEvaluation& around) const;
   torch::Tensor teacher_states(std::int64_t part);
 
-  Network network_, teacher_network_;  // the second is interruptible
-  UnetConfig config_;
-  torch::Device device_;
+  const Subject* subject_;
   std::string network_text_;
   std::int64_t seed_;
   Teacher teacher_;

@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace fewstep::io {
 
@@ -32,12 +34,15 @@ inline std::map<std::string, Array> read_conditions(const ModelFile& file, const
   return values;
 }
 
-/// Returns the options of onnx_network() or openvino_network() for a described model; parameters and errors as
-/// read_conditions().
+/// Returns the options of onnx_network() or openvino_network() for a described model.
+/// @param conditions  the values of its further inputs
+inline ExportedOptions exported_options(const ModelFile& file, std::map<std::string, Array> conditions) {
+  return {file.state.name, file.label.name, file.output, file.feature, std::move(conditions), file.sample_shape};
+}
+/// The same with values from files; parameters and errors as read_conditions().
 inline ExportedOptions exported_options(const ModelFile& file, const std::filesystem::path& folder,
                                         Conditions which = Conditions::given) {
-  return {file.state.name,  file.label.name, file.output, file.feature, read_conditions(file, folder, which),
-          file.sample_shape};
+  return exported_options(file, read_conditions(file, folder, which));
 }
 
 /// Checks what a description says although the runtime tells it.
