@@ -1,6 +1,6 @@
 // The time predictor on both backends: its file, laws of solvers with it, gradients, training, and train_amed.
-#include "../examples/commands/support/loaded_sampler.hpp"
 #include "../examples/commands/support/noise_numbers.hpp"
+#include "../examples/commands/support/predictor_file.hpp"
 #include "../examples/commands/support/unet.hpp"
 #include "support/command.hpp"
 #include "support/laws.hpp"

@@ -133,19 +133,21 @@ TEST_CASE("sample draws from a described network, with conditions, guidance, giv
              Catch::Contains("class is 1; allowed: none for a described network"));
   CHECK_THAT(refused("--model flow.json --out a.png"), Catch::Contains("samples [3] are no pictures"));
   CHECK_THAT(refused("--model flow.json --dtype float16"), Catch::Contains("dtype is float16; allowed: float32"));
-  const std::string grey = (fs::path(FEWSTEP_SOURCE_DIR) / "tests/golden/edm_networks/ddpmpp_uncond.safetensors").string();
+  const std::string grey =
+      (fs::path(FEWSTEP_SOURCE_DIR) / "tests/golden/edm_networks/ddpmpp_uncond.safetensors").string();
   CHECK_THAT(refused("--model '" + grey + "' --scheduler scheduler.json"),
              Catch::Contains("scheduler is scheduler.json; allowed: only with a described network (.json)"));
   scratch.array("flat.npy", {1, 2}, {2});
   CHECK_THAT(refused("--model flow.json --noise flat.npy"),
              Catch::Contains("flat.npy: the noise is F32 [2]; allowed: floating-point numbers F32 [2, 3]"));
   scratch.write("none.json", R"({"format": "fewstep model 1", "network": "no.pt", "sample_shape": [3],)"
-                     R"( "process": {"kind": "flow"}})");
+                             R"( "process": {"kind": "flow"}})");
   CHECK_THAT(refused("--model none.json"), Catch::Contains("no.pt: no such file"));
   scratch.array("rows.npy", {1, 1, 1, 2, 2, 2}, {2, 3});
-  scratch.write("rows.json", R"({"format": "fewstep model 1", "network": "flow.pt", "sample_shape": [3],)"
-                     R"( "process": {"kind": "flow"}, "label": {"scale": 1000}, "conditions": [{"input": "mean",)"
-                     R"( "values": "rows.npy"}]})");
+  scratch.write("rows.json",
+                R"({"format": "fewstep model 1", "network": "flow.pt", "sample_shape": [3],)"
+                R"( "process": {"kind": "flow"}, "label": {"scale": 1000}, "conditions": [{"input": "mean",)"
+                R"( "values": "rows.npy"}]})");
   CHECK_THAT(refused("--model rows.json --guidance 2"),
              Catch::Contains("the unconditional values of `mean` is missing"));
   const auto turns = [&](const std::string& options) {  // means 1, 2, 1, 2, 1, whatever the batch
@@ -187,10 +189,12 @@ TEST_CASE("every command takes a described network") {
              Catch::Contains("wrote geometry.csv"));
 
   const std::string measured =
-      scratch.good("evaluate", model + "--nfe 3 --solvers euler,ipndm --predictors table.json,amed.safetensors "
-                                       "--images 32 --seeds 2 --selection-images 16 --resamples 20 --out evaluate");
+      scratch.good("evaluate", model +
+                                   "--nfe 3 --solvers euler,ipndm --predictors table.json,amed.safetensors "
+                                   "--images 32 --seeds 2 --selection-images 16 --resamples 20 --out evaluate");
   CHECK_THAT(measured, Catch::Contains("| RMS | median | sliced Wasserstein |"));
-  for (const char* words : {"| 3 | euler | ", "| 3 | ipndm | ", "| 3 | table | ", "| 3 | amed | ", "Paired differences"})
+  for (const char* words :
+       {"| 3 | euler | ", "| 3 | ipndm | ", "| 3 | table | ", "| 3 | amed | ", "Paired differences"})
     CHECK_THAT(measured, Catch::Contains(words));
   CHECK_THAT(measured, !Catch::Contains("Frechet"));
   for (const char* file : {"evaluate.csv", "evaluate_differences.csv"})
@@ -213,8 +217,9 @@ TEST_CASE("commands refuse what a described network lacks") {
   for (const char* command : {"gaussian_start", "difficulty_study"})
     CHECK(scratch.run(command, model + "--out o.safetensors --predictors pictures.json").code != 0);
 
-  scratch.write("plain.json", R"({"format": "fewstep model 1", "network": "pictures.pt", "sample_shape": [1, 4, 4],)"
-                              R"( "predicts": "x0", "process": {"kind": "edm"}, "label": {"kind": "sigma"}, "levels": [0.01, 20]})");
+  scratch.write("plain.json",
+                R"({"format": "fewstep model 1", "network": "pictures.pt", "sample_shape": [1, 4, 4],)"
+                R"( "predicts": "x0", "process": {"kind": "edm"}, "label": {"kind": "sigma"}, "levels": [0.01, 20]})");
   const std::string train = "--steps 2 --trajectories 20 --batch 20 --validation 20 --out p.safetensors";
   CHECK_THAT(scratch.refused("train_amed", "--model plain.json " + train),
              Catch::Contains("constants is missing; allowed: with a network without a feature"));
@@ -262,7 +267,8 @@ TEST_CASE("sample --init starts from clean samples, and --prefix keeps known val
   CHECK_THAT(scratch.refused("sample", model + "--steps 4 --init init.npy --strength 0.1"),
              Catch::Contains("strength is 0.1; allowed: 1/4 or more"));
   scratch.array("three.npy", std::vector<float>(48), {3, 1, 4, 4});
-  CHECK_THAT(scratch.refused("sample", model + "--init three.npy"), Catch::Contains("init is 3 samples; allowed: 1 or 2"));
+  CHECK_THAT(scratch.refused("sample", model + "--init three.npy"),
+             Catch::Contains("three.npy: 3 samples; allowed: 1 or 2"));
   CHECK_THAT(scratch.refused("sample", model + "--prefix three.npy --mask mask.npy"),
              Catch::Contains("three.npy: 3 samples; allowed: 1 or 2"));
   scratch.array("wide.npy", std::vector<float>(16, 2.f), {1, 4, 4});
@@ -282,8 +288,8 @@ TEST_CASE("sample --decoder turns latents into pictures") {
   )");
   module.save((scratch.dir / "decoder.pt").string());
   const auto describe = [&](const std::string& shape, const std::string& more = "") {
-    scratch.write("decoder.json", R"({"format": "fewstep decoder 1", "network": "decoder.pt", "sample_shape": )" +
-                                      shape + more + "}");
+    scratch.write("decoder.json",
+                  R"({"format": "fewstep decoder 1", "network": "decoder.pt", "sample_shape": )" + shape + more + "}");
   };
   describe("[1, 4, 4]");
   const std::string model = "--model pictures.json --seeds 0 ";

@@ -1,13 +1,13 @@
 // Training, fitting and measuring: metrics against closed forms, and the commands run as programs.
-#include "../examples/commands/support/cache.hpp"
 #include "../examples/commands/support/condition.hpp"
 #include "../examples/commands/support/difficulty.hpp"
 #include "../examples/commands/support/end_comparison.hpp"
 #include "../examples/commands/support/fashion_mnist.hpp"
-#include "../examples/commands/support/loaded_sampler.hpp"
 #include "../examples/commands/support/metrics.hpp"
 #include "../examples/commands/support/network.hpp"
 #include "../examples/commands/support/noise_numbers.hpp"
+#include "../examples/commands/support/predictor_file.hpp"
+#include "../examples/commands/support/tensor_cache.hpp"
 #include "../examples/commands/support/unet.hpp"
 #include "support/command.hpp"
 
@@ -231,15 +231,15 @@ TEST_CASE(
   CHECK(std::abs(correlation(cross_validated(x, noise), noise)) < 0.15);
 }
 
-TEST_CASE("Cache returns a stored result for the same description only") {
+TEST_CASE("TensorCache returns a stored result for the same description only") {
   const Scratch scratch("cache");
   int made = 0;
-  const auto make = [&] { return Cache::Tensors{{"n", torch::tensor({++made})}}; };
-  const Cache cache(scratch.dir / "cache"), none;
+  const auto make = [&] { return TensorCache::Tensors{{"n", torch::tensor({++made})}}; };
+  const TensorCache cache(scratch.dir / "cache"), none;
   CHECK(cache("one", make).at("n").item<int>() == 1);
   CHECK(cache("one", make).at("n").item<int>() == 1);
   CHECK(cache("two", make).at("n").item<int>() == 2);
-  CHECK(Cache(scratch.dir / "cache")("two", make).at("n").item<int>() == 2);
+  CHECK(TensorCache(scratch.dir / "cache")("two", make).at("n").item<int>() == 2);
   CHECK(none("one", make).at("n").item<int>() == 3);
   for (const auto& entry : fs::directory_iterator(scratch.dir / "cache")) fs::resize_file(entry.path(), 40);
   CHECK(cache("two", make).at("n").item<int>() == 4);  // a truncated file is replaced

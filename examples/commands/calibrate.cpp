@@ -4,7 +4,6 @@
 #include "support/cache.hpp"
 #include "support/command_line.hpp"
 #include "support/end_comparison.hpp"
-#include "support/loaded_sampler.hpp"
 #include "support/noise_numbers.hpp"
 #include "support/output.hpp"
 #include "support/progress.hpp"
@@ -17,6 +16,10 @@
 #include <fewstep/denoisers/analytic_first_step.hpp>
 #include <fewstep/fitting/calibrate.hpp>
 #include <fewstep/schedule_registry.hpp>
+
+#ifdef FEWSTEP_TORCH
+#include "support/predictor_file.hpp"
+#endif
 
 #include <unistd.h>
 
@@ -37,7 +40,6 @@ namespace {
 
 using namespace fewstep;
 using namespace fewstep::examples;
-using torch::Tensor;
 namespace fs = std::filesystem;
 
 struct Settings {
@@ -86,12 +88,7 @@ void add_fit_options(CommandLine& line, Settings& s) {
   line.option("--history", s.options.history, "most slopes that a step uses; 0: all").range(0, 1'000);
   line.option("--ridge", s.options.ridge, "ridge of the least squares").not_negative();
   s.ends.add_shown(line);
-  line.option("--classifier", s.classifiers,
-              "weights of train_classifier (.safetensors), one or several: final states are also compared in their "
-              "features")
-      .comma_separated()
-      .existing_files();
-  s.ends.add_weights(line);
+  s.ends.add_classifiers(line, s.classifiers);
   line.group("Teacher");
   line.option("--teacher", s.teacher, "solver of the teacher; its error is estimated as that of a method of order 2")
       .check(unknown_solver);
@@ -182,43 +179,58 @@ void check_start(const Settings& s, const Table& start) {
 struct Problem {
   const Subject* subject;
   Table start;
-  std::vector<Tensor> noise;  // batches
+  std::vector<Samples> noise;  // batches
   std::string command;
   const Meter* meter;
 
   /// Distances are shown per number of an image.
-  double scale() const { return std::sqrt(static_cast<double>(noise[0][0].numel())); }
+  double scale() const { return std::sqrt(static_cast<double>(numbers_of(noise[0]) / count_of(noise[0]))); }
 };
 
-/// The teacher's trajectories of these batches of noise, from the cache if they are stored.
-template <class D>
-std::vector<TeacherTrajectory<Tensor>> teacher_trajectories(const Settings& s, const Problem& problem, const D& denoise,
-                                                            const std::vector<Tensor>& noise, int steps) {
-  const Schedule schedule = problem.start.schedule();
+/// What decides the teacher's trajectories.
+std::string teacher_text(const Settings& s, const Problem& problem, const std::vector<Samples>& noise, int steps) {
   std::int64_t count = 0;
-  for (const Tensor& z : noise) count += z.size(0);
+  for (const Samples& z : noise) count += count_of(z);
   std::ostringstream text;
   text.precision(17);
   text << "model " << problem.subject->text() << s.condition.text() << ", " << s.teacher << ", " << steps
        << " steps in each, seed " << s.seed << ", " << count << " images in batches of " << s.batch << ", levels";
-  for (const double level : schedule) text << " " << level;
-  const TensorSolver teacher = tensor_solver(s.teacher);
-  const Cache::Tensors states = Cache(s.cache)(text.str(), [&] {
-    Cache::Tensors made;
-    Progress bar("teacher", static_cast<double>(count), "images");
+  for (const double level : problem.start.schedule()) text << " " << level;
+  return text.str();
+}
+
+/// The teacher's trajectories of these batches of noise, from the cache if they are stored.
+template <class D>
+std::vector<TeacherTrajectory<Samples>> teacher_trajectories(const Settings& s, const Problem& problem,
+                                                             const D& denoise, const std::vector<Samples>& noise,
+                                                             int steps) {
+  const Schedule schedule = problem.start.schedule();
+  const SamplesSolver teacher = samples_solver(s.teacher);
+  const Shape& shape = problem.subject->sample_shape();
+  const Cache::Arrays states = Cache(s.cache)(teacher_text(s, problem, noise, steps), [&] {
+    Cache::Arrays made;
+    Progress bar("teacher", static_cast<double>(s.images), "images");
     std::int64_t done = 0;
-    for (const Tensor& z : noise) {
-      const auto one = record_teacher(teacher, denoise, refined(schedule, steps), Tensor(z * schedule[0]),
+    for (const Samples& z : noise) {
+      const auto one = record_teacher(teacher, denoise, refined(schedule, steps), scaled(z, schedule[0]),
                                       {.stride = static_cast<std::size_t>(steps)});
-      made[std::to_string(made.size())] = torch::stack(at::TensorList(one.states).slice(1));  // without the start
-      bar.update(static_cast<double>(done += z.size(0)));
+      std::vector<Array> after_start;
+      for (std::size_t i = 1; i < one.states.size(); ++i) after_start.push_back(array_of(one.states[i], shape));
+      Array all = joined(after_start);
+      all.shape[0] = count_of(z);
+      all.shape.insert(all.shape.begin(), static_cast<std::int64_t>(after_start.size()));
+      made[std::to_string(made.size())] = std::move(all);
+      bar.update(static_cast<double>(done += count_of(z)));
     }
     return made;
   });
-  std::vector<TeacherTrajectory<Tensor>> batches;
+  std::vector<TeacherTrajectory<Samples>> batches;
   for (std::size_t b = 0; b < noise.size(); ++b) {
-    std::vector<Tensor> one = states.at(std::to_string(b)).to(noise[b].device()).unbind();
-    one.insert(one.begin(), noise[b] * schedule[0]);
+    Array all = states.at(std::to_string(b));  // [levels, batch, ...]
+    all.shape.erase(all.shape.begin());
+    all.shape[0] = count_of(noise[b]) * static_cast<std::int64_t>(schedule.steps());
+    std::vector<Samples> one = batches_of(samples_of(all, problem.subject->place()), count_of(noise[b]));
+    one.insert(one.begin(), scaled(noise[b], schedule[0]));
     batches.push_back({std::move(one), {}});
   }
   return batches;
@@ -289,14 +301,16 @@ void check_batches(const Settings& s, const Subject& subject) {
           "0 unless --images and the held-out ones fill whole batches, since moments are those of a batch");
 }
 
-void load_classifiers(Settings& s, const Subject& subject) {
-  for (const fs::path& path : s.classifiers) {
-    s.ends.classifiers.push_back(load_classifier(path));
-    s.ends.classifiers.back()->to(subject.device());
-    require(subject.sample_shape() == std::vector<std::int64_t>{1, 32, 32}, "classifier", path.string(),
-            "only with a network of 32x32 grey images");
-  }
+/// Fits with a Gaussian start in place of the analytic first step.
+#ifdef FEWSTEP_TORCH
+void fit_from_gaussian(const Settings& s, const Problem& problem, const ConditionalDenoiser& denoise) {
+  const Subject& subject = *problem.subject;
+  const auto start = load_gaussian_start(s.gaussian_start, shape_of(*subject.config()), subject.device());
+  fit(s, problem, with_analytic_first_step(denoise, start->denoiser(denoise.labels(), denoise.guidance())));
 }
+#else
+void fit_from_gaussian(const Settings&, const Problem&, const ConditionalDenoiser&) {}
+#endif
 
 void run(Settings s, const std::string& command) {
   check_output("out", s.out, ".json");
@@ -305,21 +319,20 @@ void run(Settings s, const std::string& command) {
   const Subject subject(s.network);
   subject.check(s.condition);
   check_batches(s, subject);
-  load_classifiers(s, subject);
+  s.ends.load(s.classifiers, subject.sample_shape(), subject.place());
   Meter meter(s.images);
   const ConditionalDenoiser denoise =
-      subject.denoiser(s.condition, 0, s.batch, [&](const Tensor& x, const std::function<void()>& evaluate) {
+      subject.denoiser(s.condition, 0, s.batch, [&](const Samples& x, const std::function<void()>& evaluate) {
         throw_if_interrupted();
-        meter.count(x.size(0));
+        meter.count(count_of(x));
         evaluate();
       });
   Problem problem{&subject, starting_table(s, subject),
-                  subject.noise(training_numbers(s.seed, 0, s.images)).split(s.batch), command, &meter};
+                  batches_of(subject.noise(training_numbers(s.seed, 0, s.images)), s.batch), command, &meter};
   check_start(s, problem.start);
   if (s.gaussian_start.empty()) return fit(s, problem, denoise);
-  require(subject.unet(), "gaussian-start", s.gaussian_start.string(), "none for a described network");
-  const auto start = load_gaussian_start(s.gaussian_start, shape_of(subject.unet()->config()), subject.device());
-  fit(s, problem, with_analytic_first_step(denoise, start->denoiser(denoise.labels(), denoise.guidance())));
+  require(subject.config(), "gaussian-start", s.gaussian_start.string(), "none for a described network");
+  fit_from_gaussian(s, problem, denoise);
 }
 
 }  // namespace

@@ -50,10 +50,10 @@ void add_options(CommandLine& line, Settings& s) {
 std::vector<Candidate> candidates_of(const Settings& s, const Subject& subject) {
   constexpr int few_steps = 5, reference_steps = 50;  // of Heun's method: two evaluations each
   const Schedule few = subject.karras(few_steps);
-  std::vector<Candidate> all{{"Reference (Heun)", {tensor_solver("heun"), subject.karras(reference_steps)}},
-                             {"Euler (DDIM)", {tensor_solver("euler"), few}},
-                             {"DPM-Solver++", {tensor_solver("dpmpp", {.order = 3}), few}},
-                             {"iPNDM", {tensor_solver("ipndm", {.order = 3}), few}}};
+  std::vector<Candidate> all{{"Reference (Heun)", {samples_solver("heun"), subject.karras(reference_steps)}},
+                             {"Euler (DDIM)", {samples_solver("euler"), few}},
+                             {"DPM-Solver++", {samples_solver("dpmpp", {.order = 3}), few}},
+                             {"iPNDM", {samples_solver("ipndm", {.order = 3}), few}}};
   for (const auto& path : s.predictors) {
     LoadedSampler loaded = load_sampler(path, subject);
     all.push_back({loaded.kind, loaded.sampler});
@@ -78,7 +78,9 @@ void write_picture(const std::filesystem::path& path, const Subject& subject,
     std::string caption = "NFE " + std::to_string(c.sampler.nfe());
     if (&c != &candidates.front()) caption += text_of(", RMS %.4f", rms_distance(c.images, candidates.front().images));
     const std::int64_t most = shown_columns * shown_columns;
-    panels.push_back({{c.name, caption}, picture(subject.as_pictures(c.images.slice(0, 0, most)), 0, scale)});
+    panels.push_back(
+        {{c.name, caption},
+         picture(in_range(c.images.slice(0, 0, most), subject.lowest_value(), subject.highest_value()), 0, scale)});
   }
   write_png(path, page(panels, rows, text_scale));
 }

@@ -5,14 +5,14 @@
 // The hardest samples are drawn with the third sampler, as many of the easiest with the first, all others with the
 // second. Difficulty is the distance to the reference solution, estimated before sampling from the class, from features
 // of the first evaluation, or from the outputs of time predictors. Samples come from the cache of `evaluate`.
-#include "support/cache.hpp"
 #include "support/command_line.hpp"
 #include "support/difficulty.hpp"
-#include "support/loaded_sampler.hpp"
 #include "support/measurement.hpp"
 #include "support/output.hpp"
+#include "support/predictor_file.hpp"
 #include "support/sample_store.hpp"
 #include "support/signals.hpp"
+#include "support/tensor_cache.hpp"
 
 #include <fewstep/errors.hpp>
 
@@ -78,7 +78,7 @@ Tensor first_features(const Method& method, std::int64_t set, const SampleStore&
       if (!feature.defined()) feature = features.flatten(1).to(torch::kCPU, torch::kFloat64);
       return has_features;
     };
-    inputs.denoise = {recording, plain.guidance(), plain.labels()};
+    inputs.denoise = plain.with(recording);
     Sampler sampler = method.sampler;
     sampler.options.stop = [&] { return feature.defined(); };
     store.generate(sampler, inputs);
@@ -89,7 +89,7 @@ Tensor first_features(const Method& method, std::int64_t set, const SampleStore&
 
 /// A predictor that calls several predictors and records their outputs. The solver gets those of the first.
 /// @param outputs  for each predictor, [B, 3] (ratio, direction scale, sigma scale) per prediction with features
-TensorPredictor recording(const std::vector<TensorPredictor>& predictors, std::vector<std::vector<Tensor>>& outputs) {
+SamplesPredictor recording(const std::vector<SamplesPredictor>& predictors, std::vector<std::vector<Tensor>>& outputs) {
   return {[predictors, &outputs](const Step<Tensor>& n, const Tensor* features, Prediction<Tensor>& out) {
     for (std::size_t k = predictors.size(); k-- > 0;) {  // the first one last, so that its output stays in `out`
       predictors[k](n, features, out);
@@ -105,16 +105,16 @@ TensorPredictor recording(const std::vector<TensorPredictor>& predictors, std::v
 
 /// The outputs of predictors for all samples, in runs with the first predictor: [N, numbers] per file.
 std::vector<Tensor> predictor_outputs(const std::vector<fs::path>& files, const SampleStore& store) {
-  const EdmDenoiser& unet = *store.subject().unet();
+  const UnetConfig& config = *store.subject().config();
   std::string text = "answers by predictors";
   std::vector<std::vector<Tensor>> outputs(files.size()), all(files.size());
-  std::vector<TensorPredictor> predictors;
+  std::vector<SamplesPredictor> predictors;
   for (const fs::path& path : files) {
     text += " " + fingerprint(path);
-    predictors.push_back(tensor_predictor(path, shape_of(unet.config()), store.subject().device()));
+    predictors.push_back(tensor_predictor(path, shape_of(config), store.subject().device()));
   }
   Method method = store.load(files[0]);
-  method.sampler.solver = with_predictor(files[0], shape_of(unet.config()), recording(predictors, outputs));
+  method.sampler.solver = with_predictor(files[0], shape_of(config), recording(predictors, outputs));
   for (std::int64_t set = 1; set <= store.options().seeds; ++set) {
     const auto make = [&] {
       std::vector<std::vector<Tensor>> parts(files.size());
@@ -122,11 +122,11 @@ std::vector<Tensor> predictor_outputs(const std::vector<fs::path>& files, const 
         store.generate(method.sampler, store.inputs(set, first, count));
         for (std::size_t k = 0; k < files.size(); ++k) parts[k].push_back(torch::cat(std::exchange(outputs[k], {}), 1));
       });
-      Cache::Tensors made;
+      TensorCache::Tensors made;
       for (std::size_t k = 0; k < files.size(); ++k) made[std::to_string(k)] = torch::cat(parts[k]);
       return made;
     };
-    const Cache::Tensors made =
+    const TensorCache::Tensors made =
         store.cache()(text + ", " + store.description(method, set, 0, store.options().images), make);
     for (std::size_t k = 0; k < files.size(); ++k) all[k].push_back(made.at(std::to_string(k)));
   }
@@ -144,10 +144,10 @@ KnownBefore known_before(const Method& method, const SampleStore& store) {
   const StoreOptions& options = store.options();
   std::vector<Tensor> features, labels;
   for (std::int64_t set = 1; set <= options.seeds; ++set) {
-    const auto make = [&] { return Cache::Tensors{{"features", first_features(method, set, store)}}; };
+    const auto make = [&] { return TensorCache::Tensors{{"features", first_features(method, set, store)}}; };
     const std::string text = "first features, " + store.description(method, set, 0, options.images);
     features.push_back(store.cache()(text, make).at("features"));
-    labels.push_back(options.condition.labels(store.subject().unet()->config(), 0, options.images));
+    labels.push_back(options.condition.labels(*store.subject().config(), 0, options.images));
   }
   return {torch::cat(features), labels[0].defined() ? torch::cat(labels).to(torch::kFloat64) : Tensor()};
 }
@@ -157,7 +157,7 @@ void run(const Settings& s) {
   check_output_folder("cache", s.store.cache);
   const torch::NoGradGuard no_grad;
   SampleStore store(s.store);
-  require(store.subject().unet(), "model", s.store.network.model.string(), "weights of a network (.safetensors)");
+  require(store.subject().config(), "model", s.store.network.model.string(), "weights of a network (.safetensors)");
   const SamplingBudget cheap = budget_of(s.predictors[0], store), middle = budget_of(s.predictors[1], store),
                        rich = budget_of(s.predictors[2], store);
   const Tensor hard = middle.squares.log();

@@ -70,7 +70,7 @@ void add_options(CommandLine& line, Settings& s) {
 }
 
 void check(const Settings& s, const Subject& subject) {
-  const std::int64_t class_count = subject.unet() ? subject.unet()->config().label_dim : 0;
+  const std::int64_t class_count = subject.config() ? subject.config()->label_dim : 0;
   const bool classes = class_count == static_cast<std::int64_t>(fashion_mnist_labels.size());
   require(!s.by_class || (classes && !s.store.condition.unlabelled), "by-class", "given",
           "with conditional samples of 10 classes");
@@ -104,7 +104,8 @@ void write_worst(const Settings& s, const std::vector<Row>& rows, SampleStore& s
   const auto path =
       std::find_if(s.predictors.begin(), s.predictors.end(), [&](const fs::path& p) { return p.stem() == row->name; });
   const Tensor worst = std::get<1>(row->distance[set - 1].topk((std::min)(shown, s.store.images)));
-  const auto shown_as = [&](const Tensor& x) { return picture(store.subject().as_pictures(x), columns, scale); };
+  const double low = store.subject().lowest_value(), high = store.subject().highest_value();
+  const auto shown_as = [&](const Tensor& x) { return picture(in_range(x, low, high), columns, scale); };
   std::vector<Panel> panels{{{"reference"}, shown_as(store.reference_images(set).index_select(0, worst))}};
   std::vector<Method> methods{store.load(*path)};
   for (const std::string& solver : s.solvers)

@@ -5,10 +5,10 @@
 //   gaussian_start --model fashion_mnist.safetensors --out gaussian_start.safetensors
 // writes a file for calibrate and evaluate.
 #include "support/command_line.hpp"
-#include "support/loaded_sampler.hpp"
 #include "support/network.hpp"
 #include "support/noise_numbers.hpp"
 #include "support/output.hpp"
+#include "support/predictor_file.hpp"
 #include "support/progress.hpp"
 #include "support/signals.hpp"
 
@@ -161,7 +161,7 @@ void print_distances(const TensorGaussianStart& start, const Tensor& inputs, con
 void run(const Settings& s) {
   check_output("out", s.out, ".safetensors", s.network.model);
   const torch::NoGradGuard no_grad;
-  const auto network = s.network.load();
+  const auto network = load_network(s.network);
   const UnetConfig& config = network->config();
   require(s.rank < s.images && s.rank <= config.img_channels * config.img_resolution * config.img_resolution, "rank",
           s.rank, "fewer than --images, and at most the numbers of an image");

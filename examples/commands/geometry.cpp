@@ -55,7 +55,7 @@ Geometry measured(const Settings& s, const Subject& subject, const Schedule& fin
   CallTimes times;
   const ConditionalDenoiser denoise = subject.denoiser(s.condition, 0, s.images, timed(progress, times));
   const torch::NoGradGuard no_grad;
-  return geometry(record_teacher(tensor_solver("heun"), denoise, fine, Tensor(noise * fine[0])).states);
+  return geometry(record_teacher(samples_solver("heun"), denoise, fine, Tensor(noise * fine[0])).states);
 }
 
 void write_csv(const std::filesystem::path& path, const Geometry& g, const Schedule& fine) {

@@ -50,7 +50,7 @@ void run(Settings s) {
   CallTimes times;
   const ConditionalDenoiser denoise = subject.denoiser({}, 0, s.images, timed(progress, times));
   const torch::NoGradGuard no_grad;
-  const Schedule levels = gits(tensor_solver("ipndm"), denoise, fine, x, tensor_solver(s.student), s.options);
+  const Schedule levels = gits(samples_solver("ipndm"), denoise, fine, x, samples_solver(s.student), s.options);
   progress.finish();
   for (std::size_t i = 0; i < levels.size(); ++i) std::printf("%s%.6g", i > 0 ? "," : "", levels[i]);
   std::printf("\n");

@@ -1,6 +1,7 @@
 // Draws samples from a network:
 //   sample --model fashion_mnist.safetensors --solver ipndm --steps 5 --seeds 0-63 --out grid.png
 //   sample --model model.json --scheduler scheduler_config.json --steps 20 --npy samples.npy
+#include "support/array_output.hpp"
 #include "support/command_line.hpp"
 #include "support/decoder.hpp"
 #include "support/drawing.hpp"
@@ -10,7 +11,8 @@
 #include "support/seeds.hpp"
 #include "support/solver_list.hpp"
 #include "support/subject.hpp"
-#include "support/tensor_output.hpp"
+
+#include <fewstep/io/npy.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -25,7 +27,6 @@ namespace {
 
 using namespace fewstep;
 using namespace fewstep::examples;
-using torch::Tensor;
 namespace fs = std::filesystem;
 
 struct Settings {
@@ -96,8 +97,9 @@ Drawing drawing_of(const Settings& s, const Subject& subject, CallTimes& predict
   }
   const fs::path& file = s.predictor.empty() ? s.table : s.predictor;
   if (!file.empty()) return {load_sampler(file, subject, &predictions)};
-  return {{s.solver,
-           {tensor_solver(s.solver, s.solver_settings), subject.schedule(s.schedule, s.schedule_settings), s.options}}};
+  return {
+      {s.solver,
+       {samples_solver(s.solver, s.solver_settings), subject.schedule(s.schedule, s.schedule_settings), s.options}}};
 }
 
 Condition condition_of(const Settings& s, const Subject& subject) {
@@ -105,7 +107,7 @@ Condition condition_of(const Settings& s, const Subject& subject) {
     require(!s.label, "class", s.label.value_or(0), "none for a described network: its description names conditions");
     return {.guidance = s.guidance};
   }
-  const UnetConfig& config = subject.unet()->config();
+  const UnetConfig& config = *subject.config();
   require(s.guidance == 1 || s.label, "guidance", s.guidance, "1 without --class");
   if (!s.label) return {.unlabelled = true};
   require(config.label_dim > 0, "class", *s.label, "none: this network was trained without classes");
@@ -116,60 +118,71 @@ Condition condition_of(const Settings& s, const Subject& subject) {
 
 /// The states that runs start from, and what is known of the samples.
 struct Start {
-  Tensor states;
+  Samples states;
   KnownPart known;
 };
 
 Start start_of(const Settings& s, const Subject& subject, const Drawing& drawing) {
   const Sampler& sampler = drawing.loaded.sampler;
-  const double level = sampler.schedule[sampler.options.first_step];
-  Tensor x = s.noise.empty() ? subject.noise(parse_seeds(s.seeds))
-                             : read_samples(s.noise, "the noise", subject.sample_shape()).to(subject.options());
-  x = x * (drawing.start_scale > 0 && s.init.empty() ? drawing.start_scale : level);
+  const double level = sampler.schedule[sampler.options.first_step], clean = drawing.clean_share(level);
+  Samples x = s.noise.empty() ? subject.noise(parse_seeds(s.seeds))
+                              : samples_of(read_samples(s.noise, "the noise", subject.sample_shape()), subject.place());
+  x = scaled(x, drawing.start_scale > 0 && s.init.empty() ? drawing.start_scale : level);
+  const KnownPart known = read_known_part(s.prefix, s.mask, subject, count_of(x));
   if (!s.init.empty()) {
-    const Tensor init = read_samples(s.init, "the samples to start from", subject.sample_shape()).to(x.options());
-    require(init.size(0) == 1 || init.size(0) == x.size(0), "init", {init.size(0), " samples"},
-            {"1 or ", x.size(0), ", the number of seeds"});
-    x = x + drawing.clean_share(level) * init;
-  }
-  KnownPart known = read_known_part(s.prefix, s.mask, subject.sample_shape(), x.size(0));
-  if (known.values.defined()) {
-    known = {known.values.to(x.options()), known.mask.to(x.options())};
-    if (s.init.empty()) x = x + drawing.clean_share(level) * known.mask * known.values;
+    const Array init = read_samples(s.init, "the samples to start from", subject.sample_shape());
+    add_scaled(x, clean, samples_of(repeated(s.init, init, count_of(x)), subject.place()));
+  } else if (known.values) {
+    add_scaled(x, clean, known.restored(scaled(x, 0)));
   }
   return {x, known};
 }
 
 struct Drawn {
-  Tensor images, trajectories;  // [N, C, H, W], [levels, N, C, H, W], float32; trajectories only for --trajectory
+  Array images, trajectories;  // [N, C, H, W], [levels, N, C, H, W], float32; trajectories only for --trajectory
   double seconds;
 };
+
+/// The states of all batches at each level, in one array.
+Array stacked(const std::vector<std::vector<Array>>& batches) {
+  std::vector<Array> levels;
+  for (std::size_t level = 0; level < batches.at(0).size(); ++level) {
+    std::vector<Array> parts;
+    for (const std::vector<Array>& batch : batches) parts.push_back(batch[level]);
+    levels.push_back(joined(parts));
+  }
+  Array all = joined(levels);
+  all.shape[0] = levels[0].shape[0];
+  all.shape.insert(all.shape.begin(), static_cast<std::int64_t>(levels.size()));
+  return all;
+}
 
 Drawn draw_all(const Settings& s, const Subject& subject, const Drawing& drawing, const Start& start,
                const AroundEvaluation& around) {
   const Condition condition = condition_of(s, subject);
+  const Shape& shape = subject.sample_shape();
   const auto begin = std::chrono::steady_clock::now();
-  std::vector<Tensor> images, trajectories;
-  for (std::int64_t first = 0; first < start.states.size(0); first += s.batch) {
-    const std::int64_t count = (std::min)(s.batch, start.states.size(0) - first);
+  std::vector<Array> images;
+  std::vector<std::vector<Array>> trajectories;
+  for (std::int64_t first = 0; first < count_of(start.states); first += s.batch) {
+    const std::int64_t count = (std::min)(s.batch, count_of(start.states) - first);
     const KnownPart known = start.known.part(first, count);
     const ConditionalDenoiser denoise = known.kept(subject.denoiser(condition, first, count, around, drawing.wrap));
-    const Tensor x = start.states.narrow(0, first, count);
-    std::vector<Tensor> states;
-    const auto keep = [&](const Tensor& state) {
-      if (!s.trajectory.empty()) states.push_back(state.to(torch::kCPU, torch::kFloat32));
+    const Samples x = part_of(start.states, first, count);
+    std::vector<Array> states;
+    const auto keep = [&](const Samples& state) {
+      if (!s.trajectory.empty()) states.push_back(array_of(state, shape));
     };
     keep(x);
-    const auto result =
-        draw_from(drawing.loaded.sampler, denoise, x, [&](const Snapshot<Tensor>& step) { keep(step.x); });
+    auto result = draw_from(drawing.loaded.sampler, denoise, x, [&](const Snapshot<Samples>& step) { keep(step.x); });
     if (result.status != Status::complete)
       throw std::runtime_error("the samples are not finite: the network does not fit dtype " + s.network.dtype +
                                " or these noise levels");
-    images.push_back(known.restored(result.x * drawing.end_scale).to(torch::kCPU, torch::kFloat32));
-    if (!states.empty()) trajectories.push_back(torch::stack(states));
+    images.push_back(array_of(known.restored(scaled(result.x, drawing.end_scale)), shape));
+    if (!states.empty()) trajectories.push_back(std::move(states));
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  return {torch::cat(images), trajectories.empty() ? Tensor() : torch::cat(trajectories, 1), seconds};
+  return {joined(images), trajectories.empty() ? Array() : stacked(trajectories), seconds};
 }
 
 void check(const Settings& s, const Subject& subject) {
@@ -189,7 +202,7 @@ void print_figures(const Settings& s, const Drawing& drawing, const Drawn& drawn
   if (loaded.sequential_nfe && *loaded.sequential_nfe * per_call != nfe)
     std::printf("sequential NFE       %d\n", *loaded.sequential_nfe * per_call);
   std::printf("seconds              %.2f\n", drawn.seconds);
-  std::printf("images per second    %.1f\n", static_cast<double>(drawn.images.size(0)) / drawn.seconds);
+  std::printf("images per second    %.1f\n", static_cast<double>(drawn.images.shape[0]) / drawn.seconds);
   std::printf("outside the network  %.1f%%\n", 100 * (1 - evaluations.seconds / drawn.seconds));
   if (predictions.calls > 0)
     std::printf("a prediction         %.2f%% of an evaluation\n",
@@ -205,20 +218,22 @@ void run(const Settings& s) {
   CallTimes evaluations, predictions;
   const Subject subject(s.network);
   check(s, subject);
-  const Decoder decoder =
-      s.decoder.empty() ? Decoder() : load_decoder(s.decoder, subject.sample_shape(), subject.device());
+  Decoder decoder{{}, subject.lowest_value(), subject.highest_value()};
+  if (!s.decoder.empty()) decoder = load_decoder(s.decoder, subject.sample_shape(), s.network.device);
   Drawing drawing = drawing_of(s, subject, predictions);
   if (!s.init.empty()) set_strength(drawing, s.strength);
   const Start start = start_of(s, subject, drawing);
 
-  const std::int64_t batches = (start.states.size(0) + s.batch - 1) / s.batch;
+  const std::int64_t batches = (count_of(start.states) + s.batch - 1) / s.batch;
   const int nfe = drawing.loaded.sampler.nfe(s.guidance == 1 ? 1 : 2);
   Progress progress("sampling", static_cast<double>(nfe * batches), "evaluations");
   const Drawn drawn = draw_all(s, subject, drawing, start, timed(progress, evaluations));
   progress.finish();
-  if (!s.out.empty()) write_png(s.out, picture(decoder ? decoder(drawn.images) : subject.as_pictures(drawn.images)));
-  if (!s.npy.empty()) write_npy(s.npy, drawn.images);
-  if (!s.trajectory.empty()) write_npy(s.trajectory, drawn.trajectories);
+  if (!s.out.empty())
+    write_png(s.out, picture(decoder.decode ? decoder.decode(drawn.images) : drawn.images, decoder.lowest_value,
+                             decoder.highest_value));
+  if (!s.npy.empty()) io::write_npy(s.npy, drawn.images);
+  if (!s.trajectory.empty()) io::write_npy(s.trajectory, drawn.trajectories);
   print_figures(s, drawing, drawn, evaluations, predictions);
 }
 

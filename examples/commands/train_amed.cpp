@@ -6,9 +6,9 @@
 #include "support/archive.hpp"
 #include "support/cache.hpp"
 #include "support/command_line.hpp"
-#include "support/loaded_sampler.hpp"
 #include "support/noise_numbers.hpp"
 #include "support/output.hpp"
+#include "support/predictor_file.hpp"
 #include "support/progress.hpp"
 #include "support/sampler.hpp"
 #include "support/signals.hpp"
@@ -214,7 +214,7 @@ class TrainedPredictor {
 
   /// The predictor for a solver.
   /// @param ratios  each prediction's mean ratio is appended
-  TensorPredictor plug(std::vector<double>& ratios) const {
+  SamplesPredictor plug(std::vector<double>& ratios) const {
     return {[this, &ratios](const Step<Tensor>& n, const Tensor* features, Prediction<Tensor>& out) {
       predictor_(n, constants_ ? nullptr : features, out);
       ratios.push_back(out.ratio.per_sample() ? out.ratio.each().mean().item<double>() : out.ratio.value());
@@ -466,7 +466,7 @@ class Trainer {
   TrainingBatches batches_;
   TrainedPredictor predictor_;
   std::vector<double> ratios_;  // mean ratio of each prediction since it was cleared
-  TensorSolver student_;
+  SamplesSolver student_;
   std::vector<Batch> held_out_;  // for validation, with only the last of the teacher's states
   std::int64_t done_ = 0;
 };

@@ -1,8 +1,7 @@
 #include "cache.hpp"
 
-#include "tensor_file.hpp"
-
 #include <fewstep/io/file_error.hpp>
+#include <fewstep/io/safetensors.hpp>
 
 #include <cstdio>
 #include <fstream>
@@ -37,19 +36,19 @@ std::string fingerprint(const std::filesystem::path& path) {
   return hex(hash_of(bytes));
 }
 
-Cache::Tensors Cache::operator()(const std::string& description, const std::function<Tensors()>& make) const {
+Cache::Arrays Cache::operator()(const std::string& description, const std::function<Arrays()>& make) const {
   if (folder_.empty()) return make();
   const std::filesystem::path path = folder_ / (hex(hash_of(description)) + ".safetensors");
   if (std::filesystem::exists(path)) {
     try {
-      TensorFile file = load_tensors(path);
+      io::Safetensors file = io::read_safetensors(path);
       if (file.metadata["description"] == description) return file.tensors;
     } catch (const std::runtime_error&) {  // a damaged file is replaced
     }
   }
   std::filesystem::create_directories(folder_);
-  Tensors made = make();
-  save_tensors(path, {made, {{"description", description}}});
+  Arrays made = make();
+  io::write_safetensors(path, {made, {{"description", description}}});
   return made;
 }
 

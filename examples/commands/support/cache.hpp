@@ -1,7 +1,7 @@
-// A cache of computed tensors on disk, for long runs that are resumed and for teachers that several runs share.
+// A cache of computed arrays on disk, for long runs that are resumed and for teachers that several runs share.
 #pragma once
 
-#include <torch/types.h>
+#include <fewstep/array/array.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -23,14 +23,14 @@ std::string fingerprint(const std::filesystem::path& path);
 /// also contains.
 class Cache {
  public:
-  using Tensors = std::map<std::string, torch::Tensor>;
+  using Arrays = std::map<std::string, Array>;
 
   /// @param folder  created when the first result is written; empty: nothing is stored
   explicit Cache(std::filesystem::path folder = {}) : folder_(std::move(folder)) {}
 
   /// Returns the stored result with this description, or makes and stores it.
   /// @param description  everything that decides the result
-  Tensors operator()(const std::string& description, const std::function<Tensors()>& make) const;
+  Arrays operator()(const std::string& description, const std::function<Arrays()>& make) const;
 
  private:
   std::filesystem::path folder_;

@@ -3,7 +3,9 @@
 #include "process.hpp"
 #include "threads.hpp"
 
+#ifdef FEWSTEP_TORCH
 #include <ATen/Parallel.h>
+#endif
 #include <CLI/CLI.hpp>
 
 #include <cmath>
@@ -124,8 +126,11 @@ void CommandLine::add_threads() {
 }
 
 void CommandLine::set_threads() const {
-  if (threads_ > 0) at::set_num_threads(threads_);
-  else if (!std::getenv("OMP_NUM_THREADS")) at::set_num_threads(usable_cores());
+  const int threads = threads_ > 0 ? threads_ : std::getenv("OMP_NUM_THREADS") ? 0 : usable_cores();
+  set_runtime_threads(threads);
+#ifdef FEWSTEP_TORCH
+  if (threads > 0) at::set_num_threads(threads);
+#endif
 }
 
 int CommandLine::run(int argc, const char* const* argv, const std::function<void()>& work) {

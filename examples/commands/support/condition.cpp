@@ -11,32 +11,6 @@
 
 namespace fewstep::examples {
 
-ConditionalDenoiser::ConditionalDenoiser(Network network, torch::Tensor labels, double guidance)
-    : labels_(std::move(labels)), guidance_(guidance) {
-  const auto with_labels = [shared = std::make_shared<const Network>(std::move(network))](const torch::Tensor& all) {
-    return [shared, all](const torch::Tensor& x, const torch::Tensor& sigma) {
-      const bool longer = all.defined() && all.size(0) > x.size(0);
-      return (*shared)(x, sigma, longer ? all.narrow(0, 0, x.size(0)) : all);
-    };
-  };
-  if (guidance_ == 1) {
-    denoise_ = [network = with_labels(labels_)](const torch::Tensor& x, const Level<torch::Tensor>& sigma,
-                                                torch::Tensor& out, torch::Tensor& features) {
-      EdmDenoiser::Output output = network(x, algebra<torch::Tensor>::native(sigma, x));
-      features = std::move(output.feature);
-      out = std::move(output.denoised);
-      return true;
-    };
-  } else {
-    denoise_ = guided(with_labels(labels_), with_labels(torch::zeros_like(labels_)), {.scale = guidance_});
-  }
-}
-
-bool ConditionalDenoiser::operator()(const torch::Tensor& x, const Level<torch::Tensor>& sigma, torch::Tensor& out,
-                                     torch::Tensor& features) const {
-  return denoise_(x, sigma, out, features);
-}
-
 void Condition::add_options(CommandLine& line) {
   line.flag("--unlabelled", unlabelled, "draw unconditional samples; otherwise the classes take turns");
   line.option("--guidance", guidance, "classifier-free guidance scale; other than 1, each step takes twice the NFE")
@@ -70,11 +44,36 @@ std::int64_t Condition::class_count(const UnetConfig& c) const {
   return classes.empty() ? c.label_dim : std::ssize(classes);
 }
 
+#ifdef FEWSTEP_TORCH
+
+ConditionalDenoiser::ConditionalDenoiser(Network network, torch::Tensor labels, double guidance)
+    : labels_(std::move(labels)), guidance_(guidance) {
+  const auto with_labels = [shared = std::make_shared<const Network>(std::move(network))](const torch::Tensor& all) {
+    return [shared, all](const torch::Tensor& x, const torch::Tensor& sigma) {
+      const bool longer = all.defined() && all.size(0) > x.size(0);
+      return (*shared)(x, sigma, longer ? all.narrow(0, 0, x.size(0)) : all);
+    };
+  };
+  if (guidance_ == 1) {
+    denoise_ = [network = with_labels(labels_)](const torch::Tensor& x, const Level<torch::Tensor>& sigma,
+                                                torch::Tensor& out, torch::Tensor& features) {
+      EdmDenoiser::Output output = network(x, algebra<torch::Tensor>::native(sigma, x));
+      features = std::move(output.feature);
+      out = std::move(output.denoised);
+      return true;
+    };
+  } else {
+    denoise_ = guided(with_labels(labels_), with_labels(torch::zeros_like(labels_)), {.scale = guidance_});
+  }
+}
+
 torch::Tensor Condition::labels(const UnetConfig& c, std::int64_t first, std::int64_t count) const {
   if (c.label_dim == 0) return {};
   if (unlabelled) return torch::zeros({count, c.label_dim});
   const torch::Tensor used = classes.empty() ? torch::arange(c.label_dim) : torch::tensor(classes);
   return class_rows(used.index_select(0, torch::arange(first, first + count) % used.size(0)), c.label_dim);
 }
+
+#endif
 
 }  // namespace fewstep::examples

@@ -2,12 +2,11 @@
 #pragma once
 
 #include "command_line.hpp"
-#include "network.hpp"
+#include "samples.hpp"
 #include "unet_config.hpp"
-
-#include <fewstep/torch/algebra.hpp>
-
-#include <torch/types.h>
+#ifdef FEWSTEP_TORCH
+#include "network.hpp"
+#endif
 
 #include <cstdint>
 #include <functional>
@@ -17,32 +16,39 @@
 
 namespace fewstep::examples {
 
-/// A network for samples of given classes as a denoiser: one type for every network and guidance scale, so that a
-/// command compiles solvers for it once. Features are those of the network for the given classes.
+/// A denoiser of one type for every network, class and guidance scale, so that a command compiles solvers for it once.
 class ConditionalDenoiser {
  public:
+  using Denoise =
+      std::function<bool(const Samples& x, const Level<Samples>& sigma, Samples& out, Features<Samples>& features)>;
+  /// @param denoise   out <- D(x, sigma); whether there are features
+  /// @param guidance  classifier-free guidance scale that it has; other than 1, each call takes two evaluations
+  ConditionalDenoiser(Denoise denoise, double guidance) : guidance_(guidance), denoise_(std::move(denoise)) {}
+
+  bool operator()(const Samples& x, const Level<Samples>& sigma, Samples& out, Features<Samples>& features) const {
+    return denoise_(x, sigma, out, features);
+  }
+  int evaluations_per_call() const { return guidance_ == 1 ? 1 : 2; }
+  double guidance() const { return guidance_; }
+  /// This denoiser by another function.
+  ConditionalDenoiser with(Denoise denoise) const {
+    ConditionalDenoiser changed = *this;
+    changed.denoise_ = std::move(denoise);
+    return changed;
+  }
+
+#ifdef FEWSTEP_TORCH
+  /// A network for samples of given classes. Features are those of the network for the given classes.
   /// @param labels    [N, classes], N >= the batch, one-hot or zeros for unconditional samples; undefined: a network
   ///                  without classes
-  /// @param guidance  classifier-free guidance scale; other than 1, each call takes two evaluations
   ConditionalDenoiser(Network network, torch::Tensor labels, double guidance = 1);
-
-  using Denoise =
-      std::function<bool(const torch::Tensor&, const Level<torch::Tensor>&, torch::Tensor&, torch::Tensor&)>;
-  /// Any denoiser.
-  /// @param guidance, labels  that it has
-  ConditionalDenoiser(Denoise denoise, double guidance, torch::Tensor labels = {})
-      : labels_(std::move(labels)), guidance_(guidance), denoise_(std::move(denoise)) {}
-
-  /// out <- D(x, sigma); @return true: there are features
-  bool operator()(const torch::Tensor& x, const Level<torch::Tensor>& sigma, torch::Tensor& out,
-                  torch::Tensor& features) const;
-  int evaluations_per_call() const { return guidance_ == 1 ? 1 : 2; }
-
   const torch::Tensor& labels() const { return labels_; }
-  double guidance() const { return guidance_; }
 
  private:
   torch::Tensor labels_;
+#endif
+
+ private:
   double guidance_;
   Denoise denoise_;
 };
@@ -58,7 +64,7 @@ struct Condition {
   /// Adds --classes.
   void add_classes(CommandLine& line);
 
-  /// @throws std::invalid_argument if the network has no classes, or not these.
+  /// @throws std::invalid_argument if the network has no classes, or not these, or lacks guidance.
   void check(const UnetConfig& config) const;
 
   /// For descriptions of results; empty for conditional samples of all classes without guidance.
@@ -67,8 +73,10 @@ struct Condition {
   /// The number of classes that take turns; 1 for unconditional samples.
   std::int64_t class_count(const UnetConfig& config) const;
 
+#ifdef FEWSTEP_TORCH
   /// Labels of the samples first, first + 1, ...: [count, classes]; undefined for a network without classes.
   torch::Tensor labels(const UnetConfig& config, std::int64_t first, std::int64_t count) const;
+#endif
 };
 
 }  // namespace fewstep::examples

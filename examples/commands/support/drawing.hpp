@@ -4,13 +4,10 @@
 #include "loaded_sampler.hpp"
 #include "subject.hpp"
 
-#include <torch/types.h>
-
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
-#include <string>
 
 namespace fewstep::examples {
 
@@ -33,27 +30,30 @@ Drawing imported_drawing(const std::filesystem::path& scheduler, int steps, std:
 /// @throws std::invalid_argument as io::first_step().
 void set_strength(Drawing& drawing, double strength);
 
-/// Reads samples [N, shape...] from a .npy file; one sample may lack the first axis.
+/// Reads samples [N, shape...] of floating-point numbers from a .npy file; one sample may lack the first axis.
 /// @param what  for the message, e.g. "the noise"
 /// @throws std::runtime_error "PATH: WHAT" for a file that cannot be read, or of another shape or type.
-torch::Tensor read_samples(const std::filesystem::path& path, const char* what,
-                           const std::vector<std::int64_t>& sample_shape);
+Array read_samples(const std::filesystem::path& path, const char* what, const Shape& sample_shape);
+
+/// The samples, or the only one `count` times.
+/// @throws std::runtime_error naming the file for another number of samples.
+Array repeated(const std::filesystem::path& path, const Array& samples, std::int64_t count);
 
 /// Parts of the samples that are known beforehand.
 struct KnownPart {
-  torch::Tensor values, mask;  // [1 or N, shape...]; the mask is 1 where a value is known; undefined: nothing is
+  std::optional<Samples> values = {}, mask = {};  // the mask is 1 where a value is known; none: nothing is
 
   /// Of samples first, first + 1, ...
   KnownPart part(std::int64_t first, std::int64_t count) const;
   /// The denoiser that keeps them, so that the run follows values + noise of each level.
   ConditionalDenoiser kept(const ConditionalDenoiser& denoise) const;
   /// The samples with exactly these values.
-  torch::Tensor restored(const torch::Tensor& samples) const;
+  Samples restored(Samples samples) const;
 };
 
 /// @param count  of the samples
 /// @throws std::runtime_error as read_samples(), and for a number outside [0, 1] in the mask.
 KnownPart read_known_part(const std::filesystem::path& values, const std::filesystem::path& mask,
-                          const std::vector<std::int64_t>& sample_shape, std::int64_t count);
+                          const Subject& subject, std::int64_t count);
 
 }  // namespace fewstep::examples

@@ -1,8 +1,27 @@
 #include "end_comparison.hpp"
 
+#include <fewstep/algebra.hpp>
+#include <fewstep/errors.hpp>
+
+#ifdef FEWSTEP_TORCH
+#include "network.hpp"
+
 #include <torch/utils.h>
+#endif
 
 namespace fewstep::examples {
+
+void EndComparison::add_shown(CommandLine& line) {
+  line.option("--shown", shown, "compare last states clamped to [-SHOWN, SHOWN], as pictures are to 1; 0: not clamped")
+      .not_negative();
+}
+
+Samples EndComparison::clamped(Samples x) const {
+  if (shown > 0) algebra<Samples>::clamp(x, -shown, shown);
+  return x;
+}
+
+#ifdef FEWSTEP_TORCH
 
 namespace {
 
@@ -15,12 +34,12 @@ torch::Tensor covariance(const torch::Tensor& features) {
 
 }  // namespace
 
-void EndComparison::add_shown(CommandLine& line) {
-  line.option("--shown", shown, "compare last states clamped to [-SHOWN, SHOWN], as pictures are to 1; 0: not clamped")
-      .not_negative();
-}
-
-void EndComparison::add_weights(CommandLine& line) {
+void EndComparison::add_classifiers(CommandLine& line, std::vector<std::filesystem::path>& files) {
+  line.option("--classifier", files,
+              "weights of train_classifier (.safetensors), one or several: final states are also compared in their "
+              "features")
+      .comma_separated()
+      .existing_files();
   line.option("--feature-weight", feature_weight, "weight of differences in features; that of pixels is 1")
       .not_negative()
       .needs("--classifier");
@@ -30,7 +49,16 @@ void EndComparison::add_weights(CommandLine& line) {
       .needs("--classifier");
 }
 
-torch::Tensor EndComparison::operator()(const torch::Tensor& x) const {
+void EndComparison::load(const std::vector<std::filesystem::path>& files, const Shape& sample_shape,
+                         const Place& place) {
+  for (const std::filesystem::path& path : files) {
+    classifiers.push_back(load_classifier(path));
+    classifiers.back()->to(parse_device(place.device));
+    require(sample_shape == Shape{1, 32, 32}, "classifier", path.string(), "only with a network of 32x32 grey images");
+  }
+}
+
+Samples EndComparison::operator()(const Samples& x) const {
   const torch::NoGradGuard no_grad;
   const torch::Tensor image = clamped(x);
   if (classifiers.empty()) return image;
@@ -46,7 +74,7 @@ torch::Tensor EndComparison::operator()(const torch::Tensor& x) const {
   return torch::cat(parts, 1);
 }
 
-void EndComparison::set_axes(const torch::Tensor& teacher_images) {
+void EndComparison::set_axes(const Samples& teacher_images) {
   const torch::NoGradGuard no_grad;
   if (classifiers.empty() || moment_weight == 0) return;
   const torch::Tensor feature = features(clamped(teacher_images));
@@ -56,12 +84,19 @@ void EndComparison::set_axes(const torch::Tensor& teacher_images) {
   scales_ = (2 * (bounded.unsqueeze(0) + bounded.unsqueeze(1))).rsqrt().to(feature.scalar_type());
 }
 
-torch::Tensor EndComparison::clamped(const torch::Tensor& x) const { return shown > 0 ? x.clamp(-shown, shown) : x; }
-
 torch::Tensor EndComparison::features(const torch::Tensor& images) const {
   std::vector<torch::Tensor> all;
   for (const auto& classifier : classifiers) all.push_back(classifier->forward(images).feature);
   return torch::cat(all, 1);
 }
+
+#else
+
+void EndComparison::add_classifiers(CommandLine&, std::vector<std::filesystem::path>&) {}
+void EndComparison::load(const std::vector<std::filesystem::path>&, const Shape&, const Place&) {}
+Samples EndComparison::operator()(const Samples& x) const { return clamped(x); }
+void EndComparison::set_axes(const Samples&) {}
+
+#endif
 
 }  // namespace fewstep::examples

@@ -1,12 +1,15 @@
 // How `calibrate` compares the last states of two trajectories.
 #pragma once
 
-#include "classifier.hpp"
 #include "command_line.hpp"
-
-#include <torch/types.h>
+#include "samples.hpp"
+#ifdef FEWSTEP_TORCH
+#include "classifier.hpp"
 
 #include <memory>
+#endif
+
+#include <filesystem>
 #include <vector>
 
 namespace fewstep::examples {
@@ -16,30 +19,39 @@ namespace fewstep::examples {
 /// of the batch's features, scaled such that their squared differences sum to the Frechet distance between the batches
 /// (to second order).
 struct EndComparison {
-  double shown = 0;                                           // pixels are clamped to [-shown, shown]; 0: not clamped
+  double shown = 0;                               // pixels are clamped to [-shown, shown]; 0: not clamped
+  double feature_weight = 10, moment_weight = 0;  // of differences; that of pixels is 1
+#ifdef FEWSTEP_TORCH
   std::vector<std::shared_ptr<Classifier>> classifiers = {};  // none: pixels only
-  double feature_weight = 10, moment_weight = 0;              // of differences; that of pixels is 1
+#endif
 
   /// Adds --shown.
   void add_shown(CommandLine& line);
-  /// Adds --feature-weight and --moment-weight, which need --classifier.
-  void add_weights(CommandLine& line);
+  /// Adds --classifier, --feature-weight and --moment-weight.
+  void add_classifiers(CommandLine& line, std::vector<std::filesystem::path>& files);
+
+  /// Loads classifiers.
+  /// @param sample_shape  of the images
+  /// @throws std::runtime_error as load_classifier(); std::invalid_argument for images of another shape than theirs.
+  void load(const std::vector<std::filesystem::path>& files, const Shape& sample_shape, const Place& place);
 
   /// @param x  images [B, 1, 32, 32]; without classifiers of any shape
   /// @return [B, numbers]; without classifiers the clamped images. Moments are the same for all images of the batch and
   ///         need set_axes().
-  torch::Tensor operator()(const torch::Tensor& x) const;
+  Samples operator()(const Samples& x) const;
 
   /// Sets the coordinates in which covariances are compared: the principal axes of the features of a teacher's images.
   /// In these coordinates, the Bures distance (the Frechet distance between Gaussians of equal mean) from C to C + D is
   /// the sum of D_ij^2 / (2 (l_i + l_j)) to second order, with l the variances along the axes.
-  void set_axes(const torch::Tensor& teacher_images);
+  void set_axes(const Samples& teacher_images);
 
  private:
-  torch::Tensor clamped(const torch::Tensor& x) const;
+  Samples clamped(Samples x) const;
+#ifdef FEWSTEP_TORCH
   torch::Tensor features(const torch::Tensor& images) const;
 
   torch::Tensor axes_, scales_;  // [features, features]
+#endif
 };
 
 }  // namespace fewstep::examples

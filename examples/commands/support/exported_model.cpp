@@ -5,12 +5,17 @@
 #include <fewstep/io/model/exported_options.hpp>
 #include <fewstep/io/model_file.hpp>
 #include <fewstep/runtimes/exported.hpp>
+
+#ifdef FEWSTEP_TORCH
+#include "network.hpp"
+
 #include <fewstep/torch/on_tensors.hpp>
+#include <fewstep/torch/safetensors.hpp>
 
 #include <torch/script.h>
+#endif
 
 #include <algorithm>
-#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -31,24 +36,7 @@ struct Loaded {
   std::vector<Port> inputs;  // as the runtime tells them; empty: it does not
 };
 
-torch::ScalarType scalar_type(Dtype dtype) {
-  switch (dtype) {
-    case Dtype::f16: return torch::kHalf;
-    case Dtype::bf16: return torch::kBFloat16;
-    case Dtype::f32: return torch::kFloat32;
-    case Dtype::f64: return torch::kFloat64;
-    case Dtype::i32: return torch::kInt32;
-    case Dtype::i64: return torch::kInt64;
-    case Dtype::boolean: return torch::kBool;
-    default: refuse("the type", to_string(dtype), "BOOL, F16, BF16, F32, F64, I32, I64 in LibTorch's runtimes");
-  }
-}
-
-torch::Tensor tensor_of(const Array& array) {
-  const torch::Tensor tensor = torch::empty(array.shape, scalar_type(array.dtype));
-  std::memcpy(tensor.data_ptr(), array.bytes.data(), array.bytes.size());
-  return tensor;
-}
+#ifdef FEWSTEP_TORCH
 
 /// @param text  a place among the outputs; empty: `otherwise`
 int place_of(const std::string& text, const char* name, int otherwise) {
@@ -59,19 +47,20 @@ int place_of(const std::string& text, const char* name, int otherwise) {
 }
 
 TensorNetworkOptions tensor_options(const io::ModelFile& file, torch::Device device, const Values& values) {
-  TensorNetworkOptions options{scalar_type(file.state.dtype.value_or(Dtype::f32)),
-                               scalar_type(file.label.dtype.value_or(Dtype::f32)),
+  TensorNetworkOptions options{io::scalar_type(file.state.dtype.value_or(Dtype::f32)),
+                               io::scalar_type(file.label.dtype.value_or(Dtype::f32)),
                                file.label.scalar,
                                file.batch,
                                {},
                                place_of(file.output, "output", 0),
                                place_of(file.feature, "feature", -1)};
   for (const io::ModelCondition& condition : file.conditions)
-    options.conditions.push_back(tensor_of(values.at(condition.input)).to(device));
+    options.conditions.push_back(io::tensor_of(values.at(condition.input)).to(device));
   return options;
 }
 
-Loaded torchscript(const io::ModelFile& file, const fs::path& folder, torch::Device device) {
+Loaded torchscript(const io::ModelFile& file, const fs::path& folder, const std::string& device_name) {
+  const torch::Device device = parse_device(device_name);
   const auto network = torchscript_network(torch::jit::load((folder / file.network).string(), device));
   return {[=](const Values& values) -> RawNetwork { return network.with(tensor_options(file, device, values)); }, {}};
 }
@@ -88,20 +77,35 @@ Loaded aoti([[maybe_unused]] const io::ModelFile& file, [[maybe_unused]] const f
 #endif
 }
 
+auto on_samples(auto network) { return on_tensors(std::move(network)); }
+
+#else
+
+Loaded torchscript(const io::ModelFile&, const fs::path&, const std::string&) {
+  refuse("runtime", "torchscript", "others: this program was built without LibTorch");
+}
+Loaded aoti(const io::ModelFile&, const fs::path&) {
+  refuse("runtime", "aoti", "others: this program was built without LibTorch");
+}
+
+auto on_samples(auto network) { return network; }
+
+#endif
+
 Loaded exported(const io::ModelFile& file, const fs::path& folder, io::Runtime runtime) {
   return with_session<Loaded>(runtime, folder / file.network, [&](const auto& session) {
     io::require_described_types(file, session.inputs());
     return Loaded{[=](Values values) -> RawNetwork {
-                    return on_tensors(ExportedNetwork(session, io::exported_options(file, std::move(values))));
+                    return on_samples(ExportedNetwork(session, io::exported_options(file, std::move(values))));
                   },
                   session.inputs()};
   });
 }
 
-Loaded load(const io::ModelFile& file, const fs::path& folder, torch::Device device) {
+Loaded load(const io::ModelFile& file, const fs::path& folder, const std::string& device) {
   if (!fs::exists(folder / file.network)) throw io::file_error(folder / file.network, "no such file");
   const io::Runtime runtime = chosen_runtime(file);
-  require(device.is_cpu() || runtime == io::Runtime::torchscript, "device", device.str(), "cpu in this runtime");
+  require(device == "cpu" || runtime == io::Runtime::torchscript, "device", device, "cpu in this runtime");
   switch (runtime) {
     case io::Runtime::torchscript: return torchscript(file, folder, device);
     case io::Runtime::aoti: return aoti(file, folder);
@@ -155,7 +159,7 @@ Array window(const Array& values, std::int64_t rows, std::int64_t first, std::in
 
 }  // namespace
 
-ExportedModel::ExportedModel(const fs::path& path, torch::Device device) : file_(io::read_model(path)) {
+ExportedModel::ExportedModel(const fs::path& path, const std::string& device) : file_(io::read_model(path)) {
   const fs::path folder = path.parent_path();
   const Loaded loaded = io::detail::naming_file(path, [&] { return load(file_, folder, device); });
   const Inputs inputs{loaded.inputs};

@@ -1,30 +1,30 @@
 // A network that was exported to ONNX, TorchScript or AOTInductor, as its description names it (io/model_file.hpp).
 #pragma once
 
+#include "samples.hpp"
+
 #include <fewstep/io/model/exported_options.hpp>
 #include <fewstep/io/model/file.hpp>
-#include <fewstep/torch/algebra.hpp>
-
-#include <torch/types.h>
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <string>
 
 namespace fewstep::examples {
 
-/// A network on tensors: out <- network(x, label); whether it set features.
-using RawNetwork = std::function<bool(const torch::Tensor& x, const Level<torch::Tensor>& label, torch::Tensor& out,
-                                      torch::Tensor& features)>;
+/// A network: out <- network(x, label); whether it set features.
+using RawNetwork =
+    std::function<bool(const Samples& x, const Level<Samples>& label, Samples& out, Features<Samples>& features)>;
 
 /// A described model, loaded. Copies share the network.
 class ExportedModel {
  public:
   /// @param path    of the description
-  /// @param device  of TorchScript; the other runtimes compute on the CPU
+  /// @param device  of TorchScript, e.g. "cuda"; the other runtimes compute on the CPU
   /// @throws std::runtime_error for a file that cannot be read, a runtime that this program was built without, or a
   /// network that is not what the description says, each with the description's path.
-  ExportedModel(const std::filesystem::path& path, torch::Device device);
+  ExportedModel(const std::filesystem::path& path, const std::string& device);
 
   const io::ModelFile& file() const { return file_; }
   /// The most rows of its conditions: they take turns, so that sample i has row i modulo their number.

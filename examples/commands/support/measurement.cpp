@@ -33,7 +33,7 @@ std::string Measurement::text(std::int64_t other_set) const {
 }
 
 /// @return "distance" [N] and "figures" [5, 1 + resamples] of one set, in the order of `figures`; "seconds" [1]
-Cache::Tensors Measurement::figures_of(const Method& method, std::int64_t set) {
+TensorCache::Tensors Measurement::figures_of(const Method& method, std::int64_t set) {
   const std::int64_t images = store_->options().images, other_set = other(set, store_->options().seeds);
   return store_->cache()(text(other_set) + store_->description(method, set, 0, images), [&] {
     const SampleStore::Samples got = store_->samples(method, set, images);
@@ -55,7 +55,7 @@ Cache::Tensors Measurement::figures_of(const Method& method, std::int64_t set) {
       }
       values[4][r] = sliced_wasserstein(slices, weights, other_slices, other_weights);
     }
-    return Cache::Tensors{
+    return TensorCache::Tensors{
         {"distance", distance}, {"figures", values}, {"seconds", torch::tensor({got.seconds}, torch::kFloat64)}};
   });
 }
@@ -65,7 +65,7 @@ Row Measurement::operator()(const Method& method, int nfe) {
   Row row{.name = method.name, .text = method.fitted ? "" : method.text(), .fitted = method.fitted, .nfe = nfe};
   std::vector<torch::Tensor> distances, values;
   for (std::int64_t set = 1; set <= seeds; ++set) {
-    const Cache::Tensors one = figures_of(method, set);
+    const TensorCache::Tensors one = figures_of(method, set);
     distances.push_back(one.at("distance"));
     values.push_back(one.at("figures"));
     row.seconds += one.at("seconds").item<double>() * 1000 / static_cast<double>(images * seeds);

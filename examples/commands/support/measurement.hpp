@@ -21,7 +21,7 @@ class Measurement {
   Row operator()(const Method& method, int nfe);
 
  private:
-  Cache::Tensors figures_of(const Method& method, std::int64_t set);
+  TensorCache::Tensors figures_of(const Method& method, std::int64_t set);
   /// What decides the figures, beside the samples.
   std::string text(std::int64_t other_set) const;
 

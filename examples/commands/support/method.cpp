@@ -10,13 +10,13 @@ namespace {
 
 struct NamedSolver {
   std::string text;
-  TensorSolver solver;
+  SamplesSolver solver;
 };
 
 std::vector<NamedSolver> variants(const std::string& name) {
   std::vector<NamedSolver> all;
   const auto add = [&](const SolverSettings& settings, const std::string& text) {
-    all.push_back({name + text, tensor_solver(name, settings)});
+    all.push_back({name + text, samples_solver(name, settings)});
   };
   for_each_solver([&](const SolverInfo& solver) {
     if (solver.name != name) return;

@@ -1,6 +1,6 @@
 #include "network.hpp"
 
-#include "signals.hpp"
+#include <fewstep/torch/noise.hpp>
 
 #include <torch/cuda.h>
 
@@ -28,32 +28,18 @@ torch::Device parse_device(const std::string& name) {
   return {torch::kCUDA, static_cast<torch::DeviceIndex>(index)};
 }
 
-void NetworkOptions::add_model(CommandLine& line, bool described) {
-  line.option("--model", model,
-              described ? "weights of the network (.safetensors), or the description of an exported one (.json)"
-                        : "weights of the network (.safetensors)")
-      .required();
+torch::Tensor noise_of(const std::vector<std::uint64_t>& numbers, const UnetConfig& c, torch::Device device) {
+  return tensor_noise(numbers, {c.img_channels, c.img_resolution, c.img_resolution}, torch::TensorOptions(device));
 }
 
-void NetworkOptions::add_device(CommandLine& line) {
-  line.option("--device", device, "cpu, cuda, cuda:1, ...");
-  line.flag("--bf16", bf16, "run the network in bfloat16");
-}
-
-void NetworkOptions::add_device_and_dtype(CommandLine& line) {
-  line.option("--device", device, "cpu, cuda, cuda:1, ...");
-  line.option("--dtype", dtype, "type that the network computes in")
-      .one_of({"float32", "float64", "bfloat16", "float16"});
-}
-
-std::shared_ptr<EdmDenoiser> NetworkOptions::load() const {
-  const torch::Device place = parse_device(device);
-  auto network = load_unet(model);
+std::shared_ptr<EdmDenoiser> load_network(const NetworkOptions& o) {
+  const torch::Device place = parse_device(o.device);
+  auto network = load_unet(o.model);
   network->to(place);
-  if (dtype == "float64") network->to(torch::kFloat64);
+  if (o.dtype == "float64") network->to(torch::kFloat64);
   // Half precision is for the network only: the last steps change the state by less than such a type can represent.
-  if (dtype == "bfloat16" || bf16) network->compute_type = torch::kBFloat16;
-  if (dtype == "float16") network->compute_type = torch::kHalf;
+  if (o.dtype == "bfloat16" || o.bf16) network->compute_type = torch::kBFloat16;
+  if (o.dtype == "float16") network->compute_type = torch::kHalf;
   return network;
 }
 
@@ -64,35 +50,6 @@ Network observed(std::shared_ptr<const EdmDenoiser> network, AroundEvaluation ar
     EdmDenoiser::Output output;
     around(x, [&] { output = network->forward(x, sigma, labels); });
     return output;
-  };
-}
-
-AroundEvaluation interruptible() {
-  return [](const torch::Tensor&, const std::function<void()>& evaluate) {
-    throw_if_interrupted();
-    evaluate();
-  };
-}
-
-CallTimer::CallTimer(bool wait, CallTimes& times) : wait_(wait), times_(&times) {
-  if (wait_) torch::cuda::synchronize();
-  start_ = std::chrono::steady_clock::now();
-}
-
-CallTimer::~CallTimer() {
-  if (wait_) torch::cuda::synchronize();
-  times_->seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  ++times_->calls;
-}
-
-AroundEvaluation timed(Progress& progress, CallTimes& times) {
-  return [&progress, &times](const torch::Tensor& x, const std::function<void()>& evaluate) {
-    throw_if_interrupted();
-    {
-      const CallTimer timer(x.is_cuda(), times);
-      evaluate();
-    }
-    progress.update(times.calls);
   };
 }
 

@@ -2,7 +2,6 @@
 
 #include <fewstep/errors.hpp>
 #include <fewstep/seeds.hpp>
-#include <fewstep/torch/noise.hpp>
 
 #include <string>
 
@@ -29,10 +28,6 @@ std::vector<std::uint64_t> unseen_numbers(std::int64_t set, std::int64_t first, 
   require(first >= 0 && first + count <= numbers_of_one, "the number of images", first + count,
           "up to " + std::to_string(numbers_of_one));
   return numbers_from(set * numbers_of_one + first, count);
-}
-
-torch::Tensor noise_of(const std::vector<std::uint64_t>& numbers, const UnetConfig& c, torch::Device device) {
-  return tensor_noise(numbers, {c.img_channels, c.img_resolution, c.img_resolution}, torch::TensorOptions(device));
 }
 
 }  // namespace fewstep::examples

@@ -1,10 +1,6 @@
 // Which seeds of noise serve which purpose: noise that something was fitted to is never measured on.
 #pragma once
 
-#include "unet_config.hpp"
-
-#include <torch/types.h>
-
 #include <cstdint>
 #include <vector>
 
@@ -23,8 +19,5 @@ std::vector<std::uint64_t> training_numbers(std::int64_t seed, std::int64_t firs
 /// @param set  1 to 999 except 500
 /// @throws std::invalid_argument for another set, and for more than a million numbers.
 std::vector<std::uint64_t> unseen_numbers(std::int64_t set, std::int64_t first, std::int64_t count);
-
-/// Returns unit noise [numbers, C, H, W] for a network's images; each depends on its number only.
-torch::Tensor noise_of(const std::vector<std::uint64_t>& numbers, const UnetConfig& config, torch::Device device);
 
 }  // namespace fewstep::examples

@@ -58,13 +58,14 @@ SampleStore::Samples SampleStore::samples(const Method& method, std::int64_t set
       bar.update(static_cast<double>(at + images.back().size(0)));
     }
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-    return Cache::Tensors{{"images", torch::cat(images)}, {"seconds", torch::tensor({spent.count()}, torch::kFloat64)}};
+    return TensorCache::Tensors{{"images", torch::cat(images)},
+                                {"seconds", torch::tensor({spent.count()}, torch::kFloat64)}};
   };
   std::vector<torch::Tensor> all;
   torch::Tensor seconds = torch::zeros({1}, torch::kFloat64);
   for (std::int64_t first = 0; first < count; first += part_size) {
     const std::int64_t end = (std::min)(first + part_size, count);
-    const Cache::Tensors part = cache_(description(method, set, first, end), [&] { return make(first, end); });
+    const TensorCache::Tensors part = cache_(description(method, set, first, end), [&] { return make(first, end); });
     all.push_back(part.at("images"));
     seconds += part.at("seconds");
   }
@@ -76,7 +77,7 @@ Method SampleStore::reference() const {
   return {"reference",
           false,
           text_of_default(options_.reference) + ", " + text_of("karras", settings),
-          {tensor_solver(options_.reference), subject_.karras(options_.reference_steps)}};
+          {samples_solver(options_.reference), subject_.karras(options_.reference_steps)}};
 }
 
 torch::Tensor SampleStore::reference_images(std::int64_t set) {

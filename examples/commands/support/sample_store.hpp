@@ -1,10 +1,10 @@
 // Samples of methods on numbered noise, kept in a cache.
 #pragma once
 
-#include "cache.hpp"
 #include "condition.hpp"
 #include "method.hpp"
 #include "subject.hpp"
+#include "tensor_cache.hpp"
 
 #include <torch/types.h>
 
@@ -42,7 +42,7 @@ class SampleStore {
 
   const StoreOptions& options() const { return options_; }
   const Subject& subject() const { return subject_; }
-  const Cache& cache() const { return cache_; }
+  const TensorCache& cache() const { return cache_; }
 
   struct Inputs {
     torch::Tensor unit_noise;  // [count, sample_shape...]
@@ -79,7 +79,7 @@ class SampleStore {
   StoreOptions options_;
   Subject subject_;
   std::string network_text_;
-  Cache cache_;
+  TensorCache cache_;
   std::map<std::int64_t, torch::Tensor> references_;  // by set
 };
 

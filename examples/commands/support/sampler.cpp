@@ -2,36 +2,40 @@
 
 #include <fewstep/denoisers/analytic_first_step.hpp>
 #include <fewstep/solvers/corrected_table.hpp>
+#ifdef FEWSTEP_TORCH
+#include <fewstep/torch/gaussian_start.hpp>
+#endif
 
 namespace fewstep::examples {
 
-TensorSolver tensor_solver(std::string_view name, const SolverSettings& settings) {
-  return make_solver<torch::Tensor>(name, settings);
+SamplesSolver samples_solver(std::string_view name, const SolverSettings& settings) {
+  return make_solver<Samples>(name, settings);
 }
 
-TensorSolver tensor_solver(std::string_view name, const SolverSettings& settings, const TensorPredictor& predictor) {
-  return make_solver<torch::Tensor>(name, settings, predictor);
+SamplesSolver samples_solver(std::string_view name, const SolverSettings& settings, const SamplesPredictor& predictor) {
+  return make_solver<Samples>(name, settings, predictor);
 }
 
-TensorSolver tensor_solver(const Table& table, const TensorPredictor& predictor) {
+SamplesSolver samples_solver(const Table& table, const SamplesPredictor& predictor) {
   return corrected_table(table, predictor);
 }
 
-Result<torch::Tensor> draw_from(const Sampler& sampler, const ConditionalDenoiser& denoise, const torch::Tensor& x,
-                                const std::function<void(const Snapshot<torch::Tensor>&)>& observe) {
+Result<Samples> draw_from(const Sampler& sampler, const ConditionalDenoiser& denoise, const Samples& x,
+                          const std::function<void(const Snapshot<Samples>&)>& observe) {
   const auto run = [&](const auto& denoiser) {
-    return integrate(sampler.solver, denoiser, sampler.schedule, x, sampler.options,
-                     [&](const Snapshot<torch::Tensor>& s) {
-                       if (observe) observe(s);
-                     });
+    return integrate(sampler.solver, denoiser, sampler.schedule, x, sampler.options, [&](const Snapshot<Samples>& s) {
+      if (observe) observe(s);
+    });
   };
-  if (!sampler.gaussian_start) return run(denoise);
-  return run(with_analytic_first_step(denoise, sampler.gaussian_start->denoiser(denoise.labels(), denoise.guidance())));
+#ifdef FEWSTEP_TORCH
+  if (const auto& start = sampler.gaussian_start)
+    return run(with_analytic_first_step(denoise, start->denoiser(denoise.labels(), denoise.guidance())));
+#endif
+  return run(denoise);
 }
 
-Result<torch::Tensor> draw(const Sampler& sampler, const ConditionalDenoiser& denoise,
-                           const torch::Tensor& unit_noise) {
-  return draw_from(sampler, denoise, unit_noise * sampler.schedule[sampler.options.first_step], {});
+Result<Samples> draw(const Sampler& sampler, const ConditionalDenoiser& denoise, const Samples& unit_noise) {
+  return draw_from(sampler, denoise, scaled(unit_noise, sampler.schedule[sampler.options.first_step]), {});
 }
 
 }  // namespace fewstep::examples

@@ -1,4 +1,4 @@
-// Solvers on tensors and their runs, compiled once for all commands.
+// Solvers on samples and their runs, compiled once for all commands.
 #pragma once
 
 #include "condition.hpp"
@@ -8,44 +8,43 @@
 #include <fewstep/registry.hpp>
 #include <fewstep/run.hpp>
 #include <fewstep/solvers/table.hpp>
-#include <fewstep/torch/algebra.hpp>
-#include <fewstep/torch/gaussian_start.hpp>
-
-#include <torch/types.h>
 
 #include <functional>
 #include <memory>
 #include <string_view>
 
+namespace fewstep {
+struct TensorGaussianStart;
+}
+
 namespace fewstep::examples {
 
-using TensorSolver = AnySolver<torch::Tensor>;
+using SamplesSolver = AnySolver<Samples>;
 
 /// @throws std::invalid_argument as make_solver().
-TensorSolver tensor_solver(std::string_view name, const SolverSettings& settings = {});
+SamplesSolver samples_solver(std::string_view name, const SolverSettings& settings = {});
 
 /// Any time predictor behind one type.
-struct TensorPredictor {
+struct SamplesPredictor {
   static constexpr bool per_sample = true;
-  std::function<void(const Step<torch::Tensor>&, const torch::Tensor* features, Prediction<torch::Tensor>& out)>
-      predict;
+  std::function<void(const Step<Samples>&, const Features<Samples>* features, Prediction<Samples>& out)> predict;
 
-  void operator()(const Step<torch::Tensor>& n, const torch::Tensor* features, Prediction<torch::Tensor>& out) const {
+  void operator()(const Step<Samples>& n, const Features<Samples>* features, Prediction<Samples>& out) const {
     predict(n, features, out);
   }
 };
 
 /// The solver with a predictor in place of its ratio, or plugged in.
 /// @throws std::invalid_argument as make_solver().
-TensorSolver tensor_solver(std::string_view name, const SolverSettings& settings, const TensorPredictor& predictor);
+SamplesSolver samples_solver(std::string_view name, const SolverSettings& settings, const SamplesPredictor& predictor);
 
 /// The solver of a table whose numbers the predictor corrects.
 /// @throws std::invalid_argument as corrected_table().
-TensorSolver tensor_solver(const Table& table, const TensorPredictor& predictor);
+SamplesSolver samples_solver(const Table& table, const SamplesPredictor& predictor);
 
 /// A solver with everything that decides its samples.
 struct Sampler {
-  TensorSolver solver;
+  SamplesSolver solver;
   Schedule schedule;
   Options options = {};
   std::shared_ptr<const TensorGaussianStart> gaussian_start = {};  // of the analytic first step; null: N(0, 1)
@@ -55,12 +54,12 @@ struct Sampler {
 };
 
 /// Draws samples.
-/// @param unit_noise  [B, C, H, W]
-Result<torch::Tensor> draw(const Sampler& sampler, const ConditionalDenoiser& denoise, const torch::Tensor& unit_noise);
+/// @param unit_noise  [B, shape of a sample...]
+Result<Samples> draw(const Sampler& sampler, const ConditionalDenoiser& denoise, const Samples& unit_noise);
 
 /// The same from states at the first level of the run.
 /// @param observe  called after each step; may be empty
-Result<torch::Tensor> draw_from(const Sampler& sampler, const ConditionalDenoiser& denoise, const torch::Tensor& x,
-                                const std::function<void(const Snapshot<torch::Tensor>&)>& observe);
+Result<Samples> draw_from(const Sampler& sampler, const ConditionalDenoiser& denoise, const Samples& x,
+                          const std::function<void(const Snapshot<Samples>&)>& observe);
 
 }  // namespace fewstep::examples

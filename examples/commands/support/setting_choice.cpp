@@ -1,6 +1,6 @@
 #include "setting_choice.hpp"
 
-#include "loaded_sampler.hpp"
+#include "predictor_file.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -40,9 +40,9 @@ SettingChoice::SettingChoice(const ChoiceOptions& options, const std::vector<int
   for (const std::string& by : options_.by)
     require(features_ || by != "images", "choose", by, "distance without --classifier");
   if (options_.gaussian_start.empty()) return;
-  require(store.subject().unet(), "gaussian-start", options_.gaussian_start.string(), "none for a described network");
-  gaussian_start_ = load_gaussian_start(options_.gaussian_start, shape_of(store.subject().unet()->config()),
-                                        store.subject().device());
+  require(store.subject().config(), "gaussian-start", options_.gaussian_start.string(), "none for a described network");
+  gaussian_start_ =
+      load_gaussian_start(options_.gaussian_start, shape_of(*store.subject().config()), store.subject().device());
 }
 
 std::vector<Method> SettingChoice::operator()(const std::string& solver, int nfe) {
@@ -112,7 +112,7 @@ double SettingChoice::distance(const Method& m, std::int64_t count, const std::s
       const torch::Tensor wanted = store_->samples(store_->reference(), selection_set, count).images;
       value = (got - wanted).square().flatten(1).mean(1).median().sqrt().item<double>();
     }
-    return Cache::Tensors{{"distance", torch::tensor({value}, torch::kFloat64)}};
+    return TensorCache::Tensors{{"distance", torch::tensor({value}, torch::kFloat64)}};
   };
   return store_->cache()(text, measure).at("distance").item<double>();
 }

@@ -1,13 +1,13 @@
 #include "subject.hpp"
 
 #include "cache.hpp"
-#include "loaded_sampler.hpp"
 
 #include <fewstep/denoisers/guidance.hpp>
 #include <fewstep/denoisers/preconditioned.hpp>
-#include <fewstep/torch/noise.hpp>
 
-#include <torch/utils.h>
+#ifdef FEWSTEP_TORCH
+#include "predictor_file.hpp"
+#endif
 
 #include <algorithm>
 #include <utility>
@@ -16,12 +16,10 @@ namespace fewstep::examples {
 
 namespace {
 
-using torch::Tensor;
-
 RawNetwork observed(RawNetwork network, const AroundEvaluation& around) {
   if (!around) return network;
-  return [network = std::move(network), around](const Tensor& x, const Level<Tensor>& label, Tensor& out,
-                                                Tensor& features) {
+  return [network = std::move(network), around](const Samples& x, const Level<Samples>& label, Samples& out,
+                                                Features<Samples>& features) {
     bool has_features = false;
     around(x, [&] { has_features = network(x, label, out, features); });
     return has_features;
@@ -45,21 +43,40 @@ void check_described(const NetworkOptions& options) {
 
 }  // namespace
 
-Subject::Subject(const NetworkOptions& options) : options_(options), device_(parse_device(options.device)) {
-  if (options.described()) {
-    check_described(options);
-    exported_.emplace(options.model, device_);
-    sample_shape_ = exported_->file().sample_shape;
-  } else {
-    unet_ = options.load();
-    const UnetConfig& config = unet_->config();
-    sample_shape_ = {config.img_channels, config.img_resolution, config.img_resolution};
-    feature_size_ = examples::feature_size(config);
-  }
+#ifdef FEWSTEP_TORCH
+
+void Subject::load_weights() {
+  unet_ = load_network(options_);
+  const UnetConfig& config = unet_->config();
+  config_ = &config;
+  sample_shape_ = {config.img_channels, config.img_resolution, config.img_resolution};
+  feature_size_ = examples::feature_size(config);
 }
 
-torch::TensorOptions Subject::options() const {
-  return torch::TensorOptions(device_).dtype(options_.dtype == "float64" ? torch::kFloat64 : torch::kFloat32);
+torch::Device Subject::device() const { return parse_device(place_.device); }
+
+ConditionalDenoiser Subject::labelled(const torch::Tensor& labels, double guidance,
+                                      const AroundEvaluation& around) const {
+  return {examples::observed(unet_, around), labels, guidance};
+}
+
+#else
+
+void Subject::load_weights() {
+  refuse("model", options_.model.string(), "descriptions (.json): this program was built without LibTorch");
+}
+
+#endif
+
+Subject::Subject(const NetworkOptions& options) : options_(options), place_(options.place()) {
+  check_place(place_);
+  if (options.described()) {
+    check_described(options);
+    exported_.emplace(options.model, options.device);
+    sample_shape_ = exported_->file().sample_shape;
+  } else {
+    load_weights();
+  }
 }
 
 std::string Subject::text() const {
@@ -71,22 +88,25 @@ std::int64_t Subject::feature_size() const {
   if (feature_size_) return *feature_size_;
   feature_size_ = 0;
   if (exported_->file().feature.empty()) return 0;
-  const torch::NoGradGuard no_grad;
-  Tensor out, features;
+  [[maybe_unused]] const algebra<Samples>::inference mode(true);
   const double level = exported_->file().sigma_max;
-  if (denoiser({}, 0, 1)(noise({0}) * level, Level<Tensor>(level), out, features)) feature_size_ = features.numel();
+  const Samples x = scaled(noise({0}), level);
+  Samples out = algebra<Samples>::like(x);
+  Features<Samples> features{};
+  if (denoiser({}, 0, 1)(x, Level<Samples>(level), out, features)) feature_size_ = numbers_of(features);
   return *feature_size_;
 }
 
 void Subject::check(const Condition& condition) const {
-  if (unet_) return condition.check(unet_->config());
+  if (config_) return condition.check(*config_);
   require(!condition.unlabelled, "unlabelled", "given", "none for a described network: its description has conditions");
-  require(condition.classes.empty(), "classes", "given", "none for a described network: its description has conditions");
+  require(condition.classes.empty(), "classes", "given",
+          "none for a described network: its description has conditions");
   if (condition.guidance != 1) exported_->network(io::Conditions::unconditional, 0, 1);
 }
 
 std::int64_t Subject::turns(const Condition& condition) const {
-  return unet_ ? condition.class_count(unet_->config()) : exported_->rows();
+  return config_ ? condition.class_count(*config_) : exported_->rows();
 }
 
 ScheduleSettings Subject::at_its_levels(const std::string& name, ScheduleSettings settings) const {
@@ -105,12 +125,6 @@ Schedule Subject::karras(int steps) const {
   return make_schedule("karras", at_its_levels("karras", {.steps = steps, .rho = 7}));
 }
 
-Tensor Subject::as_pictures(const Tensor& samples) const {
-  if (unet_) return samples;
-  const double low = exported_->file().lowest_value, high = exported_->file().highest_value;
-  return (samples - low) * (2 / (high - low)) - 1;
-}
-
 void Subject::check_pictures(const char* option, const std::filesystem::path& path) const {
   const bool pictures = sample_shape_.size() == 3 && (sample_shape_[0] == 1 || sample_shape_[0] == 3);
   std::string extents;
@@ -119,14 +133,16 @@ void Subject::check_pictures(const char* option, const std::filesystem::path& pa
           "none: samples [" + extents + "] are no pictures of 1 or 3 channels");
 }
 
-Tensor Subject::noise(const std::vector<std::uint64_t>& numbers) const {
-  return tensor_noise(numbers, sample_shape_, options());
+Samples Subject::noise(const std::vector<std::uint64_t>& numbers) const {
+  return unit_noise(numbers, sample_shape_, place_);
 }
 
 ConditionalDenoiser Subject::denoiser(const Condition& condition, std::int64_t first, std::int64_t count,
                                       const AroundEvaluation& around,
                                       const std::function<Denoise(RawNetwork)>& wrap) const {
-  if (unet_) return labelled(condition.labels(unet_->config(), first, count), condition.guidance, around);
+#ifdef FEWSTEP_TORCH
+  if (config_) return labelled(condition.labels(*config_, first, count), condition.guidance, around);
+#endif
   const auto made = [&](io::Conditions which) -> Denoise {
     RawNetwork network = observed(exported_->network(which, first, count), around);
     if (wrap) return wrap(std::move(network));
@@ -135,10 +151,6 @@ ConditionalDenoiser Subject::denoiser(const Condition& condition, std::int64_t f
   if (condition.guidance == 1) return {made(io::Conditions::given), 1};
   return {guided(made(io::Conditions::given), made(io::Conditions::unconditional), {.scale = condition.guidance}),
           condition.guidance};
-}
-
-ConditionalDenoiser Subject::labelled(const Tensor& labels, double guidance, const AroundEvaluation& around) const {
-  return {examples::observed(unet_, around), labels, guidance};
 }
 
 }  // namespace fewstep::examples

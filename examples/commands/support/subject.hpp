@@ -2,13 +2,13 @@
 #pragma once
 
 #include "condition.hpp"
+#include "evaluations.hpp"
 #include "exported_model.hpp"
-#include "network.hpp"
+#include "network_options.hpp"
+#include "unet_config.hpp"
 
 #include <fewstep/registry.hpp>
 #include <fewstep/schedule_registry.hpp>
-
-#include <torch/types.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -20,6 +20,8 @@
 
 namespace fewstep::examples {
 
+class EdmDenoiser;
+
 class Subject {
  public:
   using Denoise = ConditionalDenoiser::Denoise;
@@ -27,15 +29,17 @@ class Subject {
   /// @throws std::runtime_error as load_unet() and ExportedModel; std::invalid_argument as parse_device().
   explicit Subject(const NetworkOptions& options);
 
-  /// The network of a file of weights; null for a described one.
-  const EdmDenoiser* unet() const { return unet_.get(); }
+  /// The architecture of a file of weights; null for a described network.
+  const UnetConfig* config() const { return config_; }
   /// The description; null for a file of weights.
   const io::ModelFile* description() const { return exported_ ? &exported_->file() : nullptr; }
 
-  torch::Device device() const { return device_; }
-  /// Device and type of the state.
-  torch::TensorOptions options() const;
-  const std::vector<std::int64_t>& sample_shape() const { return sample_shape_; }
+  /// Of the state.
+  const Place& place() const { return place_; }
+  const Shape& sample_shape() const { return sample_shape_; }
+  /// The range of the data, which a picture shows.
+  double lowest_value() const { return exported_ ? exported_->file().lowest_value : -1; }
+  double highest_value() const { return exported_ ? exported_->file().highest_value : 1; }
   /// What decides the network's outputs: hashes of its files, and its type.
   std::string text() const;
   /// Numbers of a sample in the network's feature; 0: it has none. The first call may evaluate the network once.
@@ -55,14 +59,12 @@ class Subject {
   /// The same for karras, from the highest level to the lowest above 0.
   Schedule karras(int steps) const;
 
-  /// The data's range as that of pictures, [-1, 1].
-  torch::Tensor as_pictures(const torch::Tensor& samples) const;
   /// @param option  that names a picture
   /// @throws std::invalid_argument unless samples have 1 or 3 channels, or the path is empty.
   void check_pictures(const char* option, const std::filesystem::path& path) const;
 
   /// Unit noise [numbers, sample_shape...]; each depends on its number only.
-  torch::Tensor noise(const std::vector<std::uint64_t>& numbers) const;
+  Samples noise(const std::vector<std::uint64_t>& numbers) const;
 
   /// The denoiser of the samples first, first + 1, ..., `count` of them or fewer.
   /// @param around  empty: nothing
@@ -71,15 +73,22 @@ class Subject {
   ConditionalDenoiser denoiser(const Condition& condition, std::int64_t first, std::int64_t count,
                                const AroundEvaluation& around = {},
                                const std::function<Denoise(RawNetwork)>& wrap = {}) const;
+#ifdef FEWSTEP_TORCH
+  torch::Device device() const;
   /// The same for one row of labels per sample; only of a file of weights.
   ConditionalDenoiser labelled(const torch::Tensor& labels, double guidance, const AroundEvaluation& around = {}) const;
+#endif
 
  private:
+  /// Of a file of weights.
+  void load_weights();
+
   NetworkOptions options_;
-  torch::Device device_;
+  Place place_;
   std::shared_ptr<const EdmDenoiser> unet_;
+  const UnetConfig* config_ = nullptr;  // of unet_
   std::optional<ExportedModel> exported_;
-  std::vector<std::int64_t> sample_shape_;
+  Shape sample_shape_;
   mutable std::optional<std::int64_t> feature_size_;
 };
 

@@ -32,6 +32,10 @@ Image picture(const torch::Tensor& images, int columns, int scale) {
                               .scale = scale});
 }
 
+torch::Tensor in_range(const torch::Tensor& samples, double low, double high) {
+  return low == -1 && high == 1 ? samples : (samples - low) * (2 / (high - low)) - 1;
+}
+
 void write_npy(const std::filesystem::path& path, const torch::Tensor& tensor) {
   const torch::Tensor plain = on_host(tensor);
   Array array{Dtype::f32, plain.sizes().vec(), std::vector<std::byte>(plain.nbytes())};

@@ -14,6 +14,9 @@ namespace fewstep::examples {
 /// @param scale    pixels of the picture per pixel of an image
 Image picture(const torch::Tensor& images, int columns = 0, int scale = 1);
 
+/// The values of a range as those of a picture, [-1, 1].
+torch::Tensor in_range(const torch::Tensor& samples, double low, double high);
+
 /// Writes a tensor in float32 as a .npy file.
 /// @throws std::runtime_error if the file cannot be written.
 void write_npy(const std::filesystem::path& path, const torch::Tensor& tensor);

@@ -30,7 +30,12 @@ int quota(int otherwise) {
   return static_cast<int>(std::clamp((microseconds + period - 1) / period, 1., static_cast<double>(otherwise)));
 }
 
+int threads_of_sessions = 0;  // set once, by the command line
+
 }  // namespace
+
+void set_runtime_threads(int threads) { threads_of_sessions = threads; }
+int runtime_threads() { return threads_of_sessions; }
 
 int usable_cores() {
   const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));

@@ -19,13 +19,13 @@ TrainingBatches::TrainingBatches(const Subject& subject, std::int64_t seed, cons
       network_text_(subject.text()),
       seed_(seed),
       teacher_(teacher),
-      solver_(tensor_solver(teacher.solver, teacher.settings)),
+      solver_(samples_solver(teacher.solver, teacher.settings)),
       cache_(cache) {}
 
 Batch TrainingBatches::without_teacher(std::int64_t first, std::int64_t count, const AroundEvaluation& around) const {
   const std::vector<std::uint64_t> numbers = training_numbers(seed_, first, count);
   const torch::Tensor x = subject_->noise(numbers) * teacher_.schedule[0];
-  const std::int64_t class_count = subject_->unet() ? subject_->unet()->config().label_dim : 0;
+  const std::int64_t class_count = subject_->config() ? subject_->config()->label_dim : 0;
   if (class_count == 0) return {x, subject_->denoiser({}, first, count, around), {}};
   std::vector<torch::Tensor> classes;
   for (const std::uint64_t number : numbers)
@@ -57,7 +57,7 @@ torch::Tensor TrainingBatches::teacher_states(std::int64_t part) {
     const Batch batch = without_teacher(part * part_size, part_size, interruptible());
     const std::vector<torch::Tensor> states =
         record_teacher(solver_, batch.denoise, teacher_.schedule, batch.x, {.stride = teacher_.stride}).states;
-    return Cache::Tensors{{"states", torch::stack(at::TensorList(states).slice(1)).to(torch::kCPU)}};
+    return TensorCache::Tensors{{"states", torch::stack(at::TensorList(states).slice(1)).to(torch::kCPU)}};
   };
   last_states_ = cache_(text.str(), make).at("states");
   last_part_ = part;

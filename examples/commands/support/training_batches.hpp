@@ -1,10 +1,10 @@
 // Batches of noise, classes and teacher states for train_amed.
 #pragma once
 
-#include "cache.hpp"
 #include "condition.hpp"
 #include "sampler.hpp"
 #include "subject.hpp"
+#include "tensor_cache.hpp"
 
 #include <torch/types.h>
 
@@ -34,7 +34,7 @@ struct Teacher {
 class TrainingBatches {
  public:
   /// @param subject  outlives this object
-  /// @throws std::invalid_argument as tensor_solver().
+  /// @throws std::invalid_argument as samples_solver().
   TrainingBatches(const Subject& subject, std::int64_t seed, const Teacher& teacher,
                   const std::filesystem::path& cache);
 
@@ -50,8 +50,8 @@ class TrainingBatches {
   std::string network_text_;
   std::int64_t seed_;
   Teacher teacher_;
-  TensorSolver solver_;
-  Cache cache_;
+  SamplesSolver solver_;
+  TensorCache cache_;
   std::int64_t last_part_ = -1;  // that last_states_ belong to
   torch::Tensor last_states_;
 };

@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace fewstep::io {
 
@@ -57,6 +58,23 @@ inline Dtype dtype_of(torch::ScalarType type) {
   }
 }
 
+/// Returns an array as a tensor on the CPU.
+/// @throws std::runtime_error for a type that LibTorch lacks.
+inline torch::Tensor tensor_of(const Array& array) {
+  torch::Tensor tensor = torch::empty(array.shape, scalar_type(array.dtype));
+  if (!array.bytes.empty()) std::memcpy(tensor.data_ptr(), array.bytes.data(), array.bytes.size());
+  return tensor;
+}
+
+/// Returns a tensor of any device as an array: the inverse of tensor_of().
+/// @throws std::invalid_argument for a type that the format lacks.
+inline Array array_of(const torch::Tensor& tensor) {
+  const torch::Tensor plain = tensor.detach().to(torch::kCPU).contiguous();
+  Array array{dtype_of(plain.scalar_type()), plain.sizes().vec(), std::vector<std::byte>(plain.nbytes())};
+  if (!array.bytes.empty()) std::memcpy(array.bytes.data(), plain.data_ptr(), array.bytes.size());
+  return array;
+}
+
 /// Reads a safetensors file; tensors are on the CPU, with the stored types.
 /// @throws std::runtime_error as read_safetensors(), or naming a tensor whose type LibTorch lacks.
 inline TensorFile load_tensors(const std::filesystem::path& path) {
@@ -65,9 +83,7 @@ inline TensorFile load_tensors(const std::filesystem::path& path) {
   file.metadata = std::move(raw.metadata);
   for (const auto& [key, array] : raw.tensors) {
     try {
-      torch::Tensor tensor = torch::empty(array.shape, scalar_type(array.dtype));
-      if (!array.bytes.empty()) std::memcpy(tensor.data_ptr(), array.bytes.data(), array.bytes.size());
-      file.tensors.emplace(key, std::move(tensor));
+      file.tensors.emplace(key, tensor_of(array));
     } catch (const std::runtime_error& error) {
       throw std::runtime_error(path.string() + ": tensor " + key + ": " + error.what());
     }
@@ -80,12 +96,7 @@ inline TensorFile load_tensors(const std::filesystem::path& path) {
 inline void save_tensors(const std::filesystem::path& path, const TensorFile& file) {
   Safetensors raw;
   raw.metadata = file.metadata;
-  for (const auto& [key, tensor] : file.tensors) {
-    const torch::Tensor plain = tensor.detach().to(torch::kCPU).contiguous();
-    Array array{dtype_of(plain.scalar_type()), plain.sizes().vec(), std::vector<std::byte>(plain.nbytes())};
-    if (!array.bytes.empty()) std::memcpy(array.bytes.data(), plain.data_ptr(), array.bytes.size());
-    raw.tensors.emplace(key, std::move(array));
-  }
+  for (const auto& [key, tensor] : file.tensors) raw.tensors.emplace(key, array_of(tensor));
   write_safetensors(path, raw);
 }
 
