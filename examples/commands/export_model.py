@@ -209,6 +209,20 @@ def first_line(error):
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
+def without_origin(model):
+    """Clears what the exporter notes about the code: stack traces with paths, names of modules."""
+    from onnxscript import ir
+    model.metadata_props.clear()
+    model.doc_string = None
+    for graph in (model.graph, *model.functions.values()):
+        parts = [graph, *graph.inputs, *graph.outputs, *getattr(graph, "initializers", {}).values()]
+        for node in ir.traversal.RecursiveGraphIterator(graph):
+            parts += [node, *node.outputs]
+        for part in parts:
+            part.metadata_props.clear()
+            part.doc_string = None
+
+
 def export(network, inputs, names, outputs, path, kind, batch):
     """Writes the network; `batch` samples of each run, or 0: any number."""
     if batch:
@@ -222,8 +236,10 @@ def export(network, inputs, names, outputs, path, kind, batch):
     if isinstance(network, Exported) and shapes:
         shapes = (axis, axis, tuple(axis for _ in inputs[2:]))
     if kind == "onnx":
-        torch.onnx.export(network, inputs, dynamo=True, external_data=False, input_names=names, output_names=outputs,
-                          dynamic_shapes=shapes, verbose=False).save(path)
+        program = torch.onnx.export(network, inputs, dynamo=True, external_data=False, input_names=names,
+                                    output_names=outputs, dynamic_shapes=shapes, verbose=False)
+        without_origin(program.model)
+        program.save(path)
     else:
         program = torch.export.export(network, inputs, dynamic_shapes=shapes)
         torch._inductor.aoti_compile_and_package(program, package_path=str(path))
