@@ -34,6 +34,13 @@ struct GreedyStep {
       loss;  ///< [], sum of squares of right_state minus the teacher's state, divided by the batch size
 };
 
+namespace detail {
+inline void require_states(const std::vector<torch::Tensor>& teacher, const Schedule& schedule) {
+  require(teacher.size() == schedule.steps() + 1, "the number of teacher states", teacher.size(),
+          std::to_string(schedule.steps() + 1) + ", the start and one per step");
+}
+}  // namespace detail
+
 /// The published training loop over one batch. After each step of the student, `update` receives the loss relative to
 /// the teacher's state; it should call backward() and update the parameters. Steps are trained one by one: no gradient
 /// reaches an earlier step.
@@ -48,8 +55,7 @@ struct GreedyStep {
 template <class S, class D, class Update>
 void greedy_pass(const S& student, D&& denoise, const Schedule& schedule, const Options& options,
                  const std::vector<torch::Tensor>& teacher, Restart restart, Update&& update) {
-  require(teacher.size() == schedule.steps() + 1, "the number of teacher states", teacher.size(),
-          std::to_string(schedule.steps() + 1) + ", the start and one per step");
+  detail::require_states(teacher, schedule);
   Run run(student, denoise, schedule, teacher[0], options);
   const double batch = static_cast<double>(teacher[0].size(0));
   while (!run.done()) {
@@ -72,6 +78,20 @@ struct EndLoss {
   double shown = 0;
 };
 
+namespace detail {
+
+/// Returns the loss of each number of x, of x's shape.
+inline torch::Tensor losses(const torch::Tensor& x, const torch::Tensor& teacher, const EndLoss& loss) {
+  const auto shown = [&](const torch::Tensor& end) {
+    return loss.shown > 0 ? end.clamp(-loss.shown, loss.shown) : end;
+  };
+  const torch::Tensor squares = (shown(x) - shown(teacher)).square();
+  const double scale = loss.huber * loss.huber;
+  return scale > 0 ? 2 * scale * ((squares / scale + 1).sqrt() - 1) : squares;
+}
+
+}  // namespace detail
+
 /// Returns the loss at the end of a student's trajectory, with gradients through all of its steps: the sum over all
 /// numbers divided by the batch size.
 /// @param student   a solver whose predictor's parameters require gradients
@@ -88,12 +108,7 @@ torch::Tensor end_to_end_loss(const S& student, D&& denoise, const Schedule& sch
   Run run(student, denoise, schedule, x, options);
   while (run.advance()) {
   }
-  const auto shown = [&](const torch::Tensor& end) {
-    return loss.shown > 0 ? end.clamp(-loss.shown, loss.shown) : end;
-  };
-  const torch::Tensor squares = (shown(run.x) - shown(teacher)).square();
-  const double scale = loss.huber * loss.huber;
-  return (scale > 0 ? 2 * scale * ((squares / scale + 1).sqrt() - 1) : squares).sum() / static_cast<double>(x.size(0));
+  return detail::losses(run.x, teacher, loss).sum() / static_cast<double>(x.size(0));
 }
 
 /// Returns an untrained predictor with the published sizes and initialisation: ratios near 1/2, scales near 1. Reset
