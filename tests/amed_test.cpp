@@ -5,6 +5,7 @@
 #include "support/command.hpp"
 #include "support/laws.hpp"
 #include "support/tensors.hpp"
+#include "support/worst.hpp"
 
 #include <fewstep/fitting/tabulate.hpp>
 #include <fewstep/fitting/teacher.hpp>
@@ -427,6 +428,8 @@ TEST_CASE("train_amed resumes only a checkpoint of the same settings") {
   refused("--loss end-to-end --lr 0.01", "other settings (loss \"greedy\", not \"end-to-end\", lr 0.005, not 0.01)");
   refused("--solver ipndm --order 2", "\"ipndm: order 2\"");
   refused("--schedule log_uniform", "levels [80.0,");
+  refused("--gradients finite --epsilon 0.01",
+          "other settings (epsilon 0.0, not 0.01, gradients \"automatic\", not \"finite\")");
   refused("--forget-analytic", "other settings (forget-analytic false, not true)");
 
   const auto more = scratch.run(
@@ -435,6 +438,35 @@ TEST_CASE("train_amed resumes only a checkpoint of the same settings") {
   INFO(more.text);
   CHECK(more.code == 0);
   CHECK(more.text.find("resuming at trajectory 3") != std::string::npos);
+}
+
+TEST_CASE("train_amed: finite differences and automatic gradients train the same predictor") {
+  const Scratch scratch("amed_gradients");
+  for (const std::string loss : {"greedy", "end-to-end"}) {
+    const auto trained = [&](const std::string& gradients) {
+      const std::string out = loss + "_" + gradients + ".safetensors";
+      const auto done = scratch.run(
+          "train_amed", "--model '" + (networks / "ddpmpp_uncond.safetensors").string() +
+                            "' --steps 2 --afs --batch 3 --validation 3 --cache cache --trajectories 6 --loss " + loss +
+                            " --gradients " + gradients + " --out " + out);
+      INFO(done.text);
+      REQUIRE(done.code == 0);
+      std::istringstream log(scratch.bytes(out + ".log"));
+      std::string line;
+      while (!line.starts_with("trajectories")) std::getline(log, line);
+      const double first_loss = std::stod(line.substr(line.find("loss ") + 5));
+      CHECK(std::count(line.begin(), line.end(), ' ') == (loss == "greedy" ? 9 : 8));  // a mean ratio per step
+      return std::pair(first_loss, io::read_amed(scratch.dir / out).network);
+    };
+    const auto [automatic_loss, automatic] = trained("automatic");
+    const auto [finite_loss, finite] = trained("finite");
+    CHECK(finite_loss == automatic_loss);
+    double moved = 0;
+    for (std::size_t i = 0; i < finite.ratio->weight.size(); ++i)
+      moved = test::worst(moved, std::abs(finite.ratio->weight[i] - automatic.ratio->weight[i]));
+    CHECK(moved < 1e-3);
+    CHECK(moved > 0);
+  }
 }
 
 TEST_CASE("train_amed rejects a checkpoint without settings") {

@@ -19,6 +19,8 @@
 #include <fewstep/io/amed_file.hpp>
 #include <fewstep/solvers/corrected_table.hpp>
 #include <fewstep/torch/amed_predictor.hpp>
+#include <fewstep/torch/finite_differences.hpp>
+#include <fewstep/torch/probed_predictor.hpp>
 #include <fewstep/torch/training.hpp>
 
 #include <nlohmann/json.hpp>
@@ -49,16 +51,18 @@ struct Settings {
   fs::path table, out, cache;
   io::AmedFile file;
   std::string target, variant;  // of file.solver_settings; empty: the solver's default
-  std::string teacher = "heun", loss = "greedy";
+  std::string teacher = "heun", loss = "greedy", gradients = "automatic";
   SolverSettings teacher_settings;
   int extra = 1, teacher_steps = 0;
   std::int64_t trajectories = 2'500, batch = 50, validation = 100, seed = 0;
   double lr = 5e-3, ema = 0, checkpoint_seconds = 60;
   double scale_dir = 0.01, scale_time = 0;
   EndLoss end_loss;
+  FiniteDifferences differences;
   bool cosine = false, constants = false;
 
   bool end_to_end() const { return loss == "end-to-end"; }
+  bool finite() const { return gradients == "finite"; }
 };
 
 void add_student_options(CommandLine& line, Settings& s) {
@@ -120,6 +124,12 @@ void add_training_options(CommandLine& line, Settings& s) {
   line.option("--shown", s.end_loss.shown,
               "with --loss end-to-end: clamp pixels to [-SHOWN, SHOWN], as in a picture; 0: not clamped")
       .not_negative();
+  line.option("--gradients", s.gradients,
+              "automatic: of LibTorch, through the network; finite: from differences of runs, without the network's")
+      .one_of({"automatic", "finite"});
+  line.option("--epsilon", s.differences.epsilon,
+              "with --gradients finite: distance by which an output of the predictor is shifted")
+      .range(1e-6, 0.1);
   line.option("--trajectories", s.trajectories, "trajectories to train on").positive();
   line.option("--batch", s.batch, "trajectories per batch").range(1, 65'536);
   line.option("--validation", s.validation, "held-out trajectories, measured at each checkpoint").positive();
@@ -213,10 +223,16 @@ class TrainedPredictor {
   AmedNetwork network() const { return predictor_.network(); }
 
   /// The predictor for a solver.
-  /// @param ratios  each prediction's mean ratio is appended
-  SamplesPredictor plug(std::vector<double>& ratios) const {
-    return {[this, &ratios](const Step<Tensor>& n, const Tensor* features, Prediction<Tensor>& out) {
+  /// @param probe   for gradients by finite differences
+  /// @param ratios  each prediction's mean ratio is appended, except those of shifted runs
+  SamplesPredictor plug(const PredictorProbe& probe, std::vector<double>& ratios) const {
+    const auto predict = [this](const Step<Tensor>& n, const Tensor* features, Prediction<Tensor>& out) {
       predictor_(n, constants_ ? nullptr : features, out);
+    };
+    const ProbedPredictor probed{predict, probe};
+    return {[probed, &ratios](const Step<Tensor>& n, const Tensor* features, Prediction<Tensor>& out) {
+      probed(n, features, out);
+      if (probed.probe.shifted()) return;
       ratios.push_back(out.ratio.per_sample() ? out.ratio.each().mean().item<double>() : out.ratio.value());
     }};
   }
@@ -285,7 +301,7 @@ class Trainer {
         teacher_(teacher_of(s_, schedule_)),
         batches_(subject, s_.seed, teacher_, s_.cache),
         predictor_(s_, initial_network(s_, subject.feature_size()), subject.device()),
-        student_(with_predictor(s_.file, predictor_.plug(ratios_))) {
+        student_(with_predictor(s_.file, predictor_.plug(probe_, ratios_))) {
     if (fs::exists(checkpoint())) resume();
   }
   Trainer(const Trainer&) = delete;
@@ -352,16 +368,26 @@ class Trainer {
       predictor_.update(loss, learning_rate());
     };
     if (s_.end_to_end()) {
-      update(end_to_end_loss(student_, b.denoise, schedule_, options(), b.x, b.teacher.back(), s_.end_loss));
+      update(loss_at_end(b));
     } else {
       const Restart restart = is_multistep(student_) ? Restart::student : Restart::teacher;
-      greedy_pass(student_, b.denoise, schedule_, options(), b.teacher, restart,
-                  [&](const GreedyStep& step) { update(step.loss); });
+      const auto update_after = [&](const GreedyStep& step) { update(step.loss); };
+      if (s_.finite())
+        finite_greedy_pass(student_, b.denoise, schedule_, options(), b.teacher, restart, update_after, probe_,
+                           s_.differences);
+      else greedy_pass(student_, b.denoise, schedule_, options(), b.teacher, restart, update_after);
     }
     done_ += count;
     note += "  ratio";
     for (const double r : ratios_) note += " " + four_digits(r);
     return note;
+  }
+
+  Tensor loss_at_end(const Batch& b) const {
+    if (s_.finite())
+      return finite_end_to_end_loss(student_, b.denoise, schedule_, options(), b.x, b.teacher.back(), probe_,
+                                    s_.end_loss, s_.differences);
+    return end_to_end_loss(student_, b.denoise, schedule_, options(), b.x, b.teacher.back(), s_.end_loss);
   }
 
   void add_held_out() {
@@ -416,6 +442,8 @@ class Trainer {
             {"loss", s_.loss},
             {"huber", s_.end_loss.huber},
             {"shown", s_.end_loss.shown},
+            {"gradients", s_.gradients},
+            {"epsilon", s_.finite() ? s_.differences.epsilon : 0.},
             {"batch", s_.batch},
             {"lr", s_.lr},
             {"cosine", s_.cosine},
@@ -465,6 +493,7 @@ class Trainer {
   Teacher teacher_;
   TrainingBatches batches_;
   TrainedPredictor predictor_;
+  PredictorProbe probe_;        // in the student's predictor
   std::vector<double> ratios_;  // mean ratio of each prediction since it was cleared
   SamplesSolver student_;
   std::vector<Batch> held_out_;  // for validation, with only the last of the teacher's states
