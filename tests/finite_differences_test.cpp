@@ -98,10 +98,9 @@ double gradient_error(const Probed& student, const AmedNetwork& network, torch::
   const auto& [label, plug, schedule, options] = student;
   const Tensor x = (tensor(noise({1, 2, 3}, 4)) * 80).to(type);
   const std::size_t stride = 4;
-  const auto teacher =
-      record_teacher(Heun{}, denoise, karras({.steps = static_cast<int>(stride * schedule.steps())}), x,
-                     {.stride = stride})
-          .states;
+  const auto teacher = record_teacher(Heun{}, denoise, karras({.steps = static_cast<int>(stride * schedule.steps())}),
+                                      x, {.stride = stride})
+                           .states;
   double error = 0;
   for (const Restart restart : {Restart::student, Restart::teacher}) {
     std::vector<LossAndGradient> automatic, finite;
@@ -162,12 +161,11 @@ TEST_CASE("shifted ratios stay between 0 and 1 and shifted scales positive, also
       return x / (1 + sigma.reshape({-1, 1}).square());
     };
     const std::vector<Tensor> teacher(2, torch::ones({3, 2}, torch::kFloat64));
-    finite_greedy_pass(
-        AmedSolver{probed}, denoise, Schedule({4, 1}), {}, teacher, Restart::student,
-        [](const GreedyStep& step) { step.loss.backward(); }, probed.probe, {.epsilon = 0.1});
-    for (const auto& [r, c] : {std::pair{ratio, scale}, std::pair{ratio + ratio_shift, scale},
-                               std::pair{ratio - ratio_shift, scale}, std::pair{ratio, scale + scale_shift},
-                               std::pair{ratio, scale - scale_shift}})
+    finite_greedy_pass(AmedSolver{probed}, denoise, Schedule({4, 1}), {}, teacher, Restart::student,
+                       [](const GreedyStep& step) { step.loss.backward(); }, probed.probe, {.epsilon = 0.1});
+    for (const auto& [r, c] :
+         {std::pair{ratio, scale}, std::pair{ratio + ratio_shift, scale}, std::pair{ratio - ratio_shift, scale},
+          std::pair{ratio, scale + scale_shift}, std::pair{ratio, scale - scale_shift}})
       expected.push_back(c * std::pow(4, 1 - r));
     REQUIRE(levels.size() == expected.size());
     for (std::size_t i = 0; i < levels.size(); ++i) CHECK(levels[i] == Approx(expected[i]).epsilon(1e-12));
@@ -295,9 +293,8 @@ TEST_CASE("an epsilon out of range, a probe of another predictor and too few tea
   const Tensor x = torch::ones({1, 4}, torch::kFloat64);
   const auto message = [&](double epsilon, const PredictorProbe& probe, std::size_t states) {
     const std::string greedy = message_of([&] {
-      finite_greedy_pass(
-          student, denoise, karras({.steps = 2}), {}, std::vector<Tensor>(states, x), Restart::student,
-          [](const GreedyStep&) {}, probe, {.epsilon = epsilon});
+      finite_greedy_pass(student, denoise, karras({.steps = 2}), {}, std::vector<Tensor>(states, x), Restart::student,
+                         [](const GreedyStep&) {}, probe, {.epsilon = epsilon});
     });
     if (states == 3)
       CHECK(greedy == message_of([&] {

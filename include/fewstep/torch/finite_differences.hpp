@@ -44,9 +44,9 @@ inline torch::Tensor sample_losses(const torch::Tensor& x, const torch::Tensor& 
 inline torch::Tensor loss_with_gradient(const torch::Tensor& x, const torch::Tensor& teacher, const EndLoss& loss,
                                         const torch::Tensor& gradient) {
   const double batch = static_cast<double>(x.size(0));
-  const torch::Tensor value = losses(x, teacher, loss).sum().detach() / batch;
-  if (!gradient.defined()) return value;
-  return value + ((gradient - gradient.detach()) / batch).to(value.options());
+  torch::Tensor value = losses(x, teacher, loss).sum().detach() / batch;
+  if (gradient.defined()) value = value + ((gradient - gradient.detach()) / batch).to(value.options());
+  return value;
 }
 
 }  // namespace detail

@@ -19,9 +19,9 @@ namespace detail {
 /// What a ProbedPredictor does at present: it passes predictions through, records them, or replaces one of them.
 struct ProbeState {
   enum class Mode { idle, recording, replacing } mode = Mode::idle;
-  bool gradients = false;                            // whether recorded predictions have gradients
-  std::vector<Prediction<torch::Tensor>> recorded;   // the predictions of one step
-  std::size_t calls = 0, replaced = 0;               // calls since the shifted run began, and the one to replace
+  bool gradients = false;                           // whether recorded predictions have gradients
+  std::vector<Prediction<torch::Tensor>> recorded;  // the predictions of one step
+  std::size_t calls = 0, replaced = 0;              // calls since the shifted run began, and the one to replace
   Prediction<torch::Tensor> replacement{};
 };
 

@@ -94,7 +94,8 @@ class ProbedRun {
             "without predictions in a step", "that of the student's ProbedPredictor");
     X sum;
     for (std::size_t call = 0; call < made.size(); ++call)
-      for (const Output output : {&Prediction<X>::ratio, &Prediction<X>::direction_scale, &Prediction<X>::sigma_scale}) {
+      for (const Output output :
+           {&Prediction<X>::ratio, &Prediction<X>::direction_scale, &Prediction<X>::sigma_scale}) {
         const X& each = (made[call].*output).each();
         if (!each.defined() || !each.requires_grad()) continue;
         const X term = (derivative(left, call, output, losses).to(each.options()) * each).sum();
