@@ -6,6 +6,7 @@
 #include <fewstep/buffer.hpp>
 #include <fewstep/buffer/laws.hpp>
 #include <fewstep/fitting/tabulate.hpp>
+#include <fewstep/randn.hpp>
 
 #include <array>
 #include <cstring>
@@ -74,6 +75,23 @@ TEST_CASE("a run on a view writes its result into the caller's memory") {
   const auto result = integrate_adaptive(denoise_normal<Buffer<float>>, 1, 0.1, std::move(x));
   CHECK(result.x.data() == memory.data());
   CHECK(!std::equal(memory.begin(), memory.end(), copy.begin()));
+}
+
+TEST_CASE("fill_randn draws what torch.randn draws for the same seed") {
+  struct Recorded {
+    std::size_t size;
+    float first, middle, last;
+  };
+  for (const Recorded& want :
+       {Recorded{1, -0.146795f, -0.146795f, -0.146795f}, Recorded{5, -0.146795f, 0.946822f, 1.690790f},
+        Recorded{15, -0.146795f, 1.232386f, 1.395451f}, Recorded{16, -0.820135f, 0.926543f, 1.090165f},
+        Recorded{20, -0.820135f, -0.081022f, -0.356723f}, Recorded{33, -0.820135f, -1.582665f, -1.637021f}}) {
+    std::vector<float> x(want.size);
+    fill_randn<float>(x, 7);
+    CHECK(x[0] == Approx(want.first).margin(3e-6));
+    CHECK(x[want.size / 2] == Approx(want.middle).margin(3e-6));
+    CHECK(x.back() == Approx(want.last).margin(3e-6));
+  }
 }
 
 TEST_CASE("a cancelled run on a view restores the last completed step") {

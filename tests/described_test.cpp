@@ -212,6 +212,8 @@ TEST_CASE("commands refuse what a described network lacks") {
     CHECK_THAT(scratch.refused(command, model + out + "--bf16"),
                Catch::Contains("bf16 is given; allowed: none for a described network"));
   }
+  CHECK_THAT(scratch.refused("train_amed", model + "--out p.safetensors --gradients automatic"),
+             Catch::Contains("gradients is automatic; allowed: finite for a described network"));
   CHECK_THAT(scratch.refused("evaluate", model + "--out o --choose images"),
              Catch::Contains("choose is images; allowed: distance without --classifier"));
   for (const char* command : {"gaussian_start", "difficulty_study"})

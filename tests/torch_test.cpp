@@ -3,6 +3,7 @@
 #include "support/laws.hpp"
 #include "support/tensors.hpp"
 
+#include <fewstep/randn.hpp>
 #include <fewstep/torch.hpp>
 #include <fewstep/torch/laws.hpp>
 
@@ -213,6 +214,14 @@ TEST_CASE("tensor_noise is a function of each sample's seed, with the numbers of
   CHECK(torch::equal(tensor_noise({7, 8}, {2, 3})[1], tensor_noise({8}, {2, 3})[0]));
   torch::manual_seed(8);
   CHECK(torch::equal(tensor_noise({8}, {2, 3})[0], torch::randn({2, 3})));
+  for (const std::uint64_t seed : {std::uint64_t{0}, std::uint64_t{8}, (std::uint64_t{1} << 40) + 3})
+    for (const std::int64_t size : {1, 2, 15, 16, 17, 31, 32, 100, 784}) {
+      const Tensor z = tensor_noise({seed}, {size});
+      std::vector<float> same(static_cast<std::size_t>(size));
+      fill_randn<float>(same, seed);
+      for (std::int64_t i = 0; i < size; ++i)
+        CHECK(same[static_cast<std::size_t>(i)] == Approx(z[0][i].item<float>()).margin(1e-5));
+    }
 }
 
 TEST_CASE("mixtures with full covariances agree on both backends") {

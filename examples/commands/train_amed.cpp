@@ -51,7 +51,7 @@ struct Settings {
   fs::path table, out, cache;
   io::AmedFile file;
   std::string target, variant;  // of file.solver_settings; empty: the solver's default
-  std::string teacher = "heun", loss = "greedy", gradients = "automatic";
+  std::string teacher = "heun", loss = "greedy", gradients;
   SolverSettings teacher_settings;
   int extra = 1, teacher_steps = 0;
   std::int64_t trajectories = 2'500, batch = 50, validation = 100, seed = 0;
@@ -125,7 +125,8 @@ void add_training_options(CommandLine& line, Settings& s) {
               "with --loss end-to-end: clamp pixels to [-SHOWN, SHOWN], as in a picture; 0: not clamped")
       .not_negative();
   line.option("--gradients", s.gradients,
-              "automatic: of LibTorch, through the network; finite: from differences of runs, without the network's")
+              "automatic: of LibTorch, through the network; finite: from differences of runs, without the network's "
+              "(default: automatic for weights, finite for a described network)")
       .one_of({"automatic", "finite"});
   line.option("--epsilon", s.differences.epsilon,
               "with --gradients finite: distance by which an output of the predictor is shifted")
@@ -507,6 +508,8 @@ void run(Settings s, const std::string& command) {
   const Subject subject(s.network);
   require(s.constants || subject.feature_size() > 0, "constants", "missing",
           "with a network without a feature, which a predictor reads");
+  if (s.gradients.empty()) s.gradients = subject.has_gradients() ? "automatic" : "finite";
+  require(s.finite() || subject.has_gradients(), "gradients", s.gradients, "finite for a described network");
   complete(s, subject);
   Trainer(s, subject).run(command);
 }

@@ -61,12 +61,12 @@ SamplesSolver with_predictor(const io::AmedFile& file, const SamplesPredictor& p
 }
 
 SamplesSolver with_predictor(const std::filesystem::path& path, const NetworkShape& shape,
-                            const SamplesPredictor& predictor) {
+                             const SamplesPredictor& predictor) {
   return with_predictor(read_predictor(path, shape), predictor);
 }
 
 SamplesPredictor tensor_predictor(const std::filesystem::path& path, const NetworkShape& shape, torch::Device device,
-                                 CallTimes* times) {
+                                  CallTimes* times) {
   return tensor_predictor(read_predictor(path, shape), device, times);
 }
 

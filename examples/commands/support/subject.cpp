@@ -102,7 +102,9 @@ void Subject::check(const Condition& condition) const {
   require(!condition.unlabelled, "unlabelled", "given", "none for a described network: its description has conditions");
   require(condition.classes.empty(), "classes", "given",
           "none for a described network: its description has conditions");
-  if (condition.guidance != 1) exported_->network(io::Conditions::unconditional, 0, 1);
+  if (condition.guidance == 1) return;
+  require(!exported_->file().conditions.empty(), "guidance", condition.guidance, "1 for a network without conditions");
+  exported_->network(io::Conditions::unconditional, 0, 1);
 }
 
 std::int64_t Subject::turns(const Condition& condition) const {

@@ -34,6 +34,8 @@ class Subject {
   /// The description; null for a file of weights.
   const io::ModelFile* description() const { return exported_ ? &exported_->file() : nullptr; }
 
+  /// Whether LibTorch can differentiate it, by its noise level too; a description's labels are plain numbers.
+  bool has_gradients() const { return config_ != nullptr; }
   /// Of the state.
   const Place& place() const { return place_; }
   const Shape& sample_shape() const { return sample_shape_; }
