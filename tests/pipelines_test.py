@@ -271,6 +271,38 @@ def compare(case, subject, kind, every):
     return results, largest
 
 
+def check_decoder(case, kind):
+    """Returns "right" if `sample --decoder` writes the picture that diffusers' VAE decodes, within a grey level."""
+    from PIL import Image
+    decoder, picture = case.folder / "exported/decoder.json", case.folder / "picture.png"
+    model = vae()
+    model.register_to_config(scaling_factor=0.7, shift_factor=0.1)
+    model.save_pretrained(case.folder / "vae")
+    subject = TextUnet()
+    prompt, empty = subject.conditions(torch.Generator().manual_seed(3))
+    for name, rows in (("prompt", prompt), ("empty", empty)):
+        numpy.save(case.folder / f"{name}.npy", rows["encoder_hidden_states"].numpy())
+    condition = f"encoder_hidden_states={case.folder}/prompt.npy,{case.folder}/empty.npy"
+    message = case.export(subject.model, scheduler_of(*subject.schedulers[0]),
+                          ["--format", kind, "--condition", condition])
+    with contextlib.redirect_stdout(io.StringIO()):
+        failed = message or export_model.main([str(case.folder / "vae"), str(decoder), "--decoder", "--format", kind,
+                                               "--sample-shape", "4,8,8"])
+    ran = subprocess.run([case.commands / "sample", "--model", case.description, "--seeds", "0", "--steps", "3",
+                          "--decoder", decoder, "--out", picture, "--npy", case.folder / "latents.npy"],
+                         capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    if failed or ran.returncode:
+        print(f"wrong: the decoder in {kind}: {message or ran.stderr}")
+        return ["wrong"]
+    latents = torch.from_numpy(numpy.load(case.folder / "latents.npy"))
+    wanted = (model.decode(latents / 0.7 + 0.1).sample[0].clamp(-1, 1) + 1) * 127.5
+    found = numpy.asarray(Image.open(picture).convert("RGB"), dtype=numpy.float32).transpose(2, 0, 1)
+    if found.shape == wanted.shape and abs(found - wanted.numpy()).max() <= 1:
+        return ["right"]
+    print(f"wrong: the picture by the decoder in {kind}, {found.shape}, differs from diffusers'")
+    return ["wrong"]
+
+
 def check_refusals(case):
     """Returns "wrong" for each model of class ids that export_model.py does not refuse, for the right reason."""
     model, scheduler = ClassUnet().model, scheduler_of(*PIXEL_SCHEDULERS[0])
@@ -317,6 +349,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         case = Case(pathlib.Path(folder), options.commands.resolve())
         results = check_refusals(case)
+        for kind in runtimes:
+            if kind != "pt2":  # AOTInductor decodes nothing
+                results += check_decoder(case, kind)
         for subject in (TextUnet(), FlowTransformer(), ClassUnet(), ClassTransformer()):
             for kind in runtimes if options.all or subject.every_runtime else runtimes[:1]:
                 of_kind, distance = compare(case, subject, kind, options.all)

@@ -4,6 +4,7 @@
     export_model.py fashion_mnist.safetensors fashion_mnist.json --class 3
     export_model.py stable-diffusion-folder unet.json --condition encoder_hidden_states=prompt.npy,empty.npy
     export_model.py unet-folder unet.json --scheduler scheduler_config.json --format torchscript
+    export_model.py stable-diffusion-folder decoder.json --decoder
     export_model.py dit-folder dit.json --class 207
 
 SOURCE is a network of EDM as the commands read it (.safetensors), a pipeline's folder of diffusers (with its `unet` or
@@ -51,6 +52,18 @@ class Exported(nn.Module):
         if output.shape[1] == 2 * channels:
             output = output[:, :channels]  # the others are the learned variance
         return (output, self.feature) if self.has_feature else output
+
+
+class Decoder(nn.Module):
+    """latents -> pictures, of a VAE of diffusers: with the scale and shift that pipelines apply before it."""
+
+    def __init__(self, vae):
+        super().__init__()
+        self.vae = vae
+        self.scale, self.shift = vae.config.scaling_factor, getattr(vae.config, "shift_factor", None) or 0.0
+
+    def forward(self, latents):
+        return self.vae.decode(latents / self.scale + self.shift, return_dict=False)[0]
 
 
 def condition_of(text):
@@ -193,6 +206,44 @@ def load_diffusers(source, options, folder, stem):
     return network, inputs, entries
 
 
+def load_decoder(source, options):
+    """Returns the decoder of a pipeline's folder, example latents, and its entries of the description."""
+    import diffusers
+    diffusers.logging.set_verbosity_error()
+    part = source / "vae" if (source / "vae").is_dir() else source
+    if not (part / "config.json").is_file():
+        raise Refused(f"{part} has no config.json; allowed: the folder of a pipeline or of its vae")
+    vae = diffusers.AutoencoderKL.from_pretrained(part, torch_dtype=torch.float32)
+    sides = [json.loads(path.read_text()).get("sample_size") for name in ("unet", "transformer")
+             if (path := source / name / "config.json").is_file()]
+    if not options.sample_shape and not (sides and isinstance(sides[0], int)):
+        raise Refused("--sample-shape is missing; allowed: extents of the latents, such as 4,64,64")
+    shape = options.sample_shape or [vae.config.latent_channels, sides[0], sides[0]]
+    if len(shape) != 3 or shape[0] != vae.config.latent_channels:
+        raise Refused(f"--sample-shape is {shape}; allowed: {vae.config.latent_channels}, height, width")
+    return Decoder(vae), [torch.zeros(2, *shape)], {"sample_shape": shape}
+
+
+def write_decoder(source, options):
+    """Writes a decoder and its description."""
+    others = {"--class": options.chosen_class, "--no-class": options.no_class, "--scheduler": options.scheduler,
+              "--condition": options.condition or None}
+    for name, value in others.items():
+        if value is not None:
+            raise Refused(f"{name} is {value}; allowed: without --decoder")
+    if options.format == "pt2" or not source.is_dir():
+        raise Refused("--decoder is given; allowed: with a folder of diffusers, in ONNX or TorchScript")
+    network, inputs, entries = load_decoder(source, options)
+    path = options.description.with_suffix(FORMATS[options.format])
+    try:
+        export(network.eval(), inputs, ["latents"], ["pictures"], path, options.format, options.batch)
+    except Exception as error:  # whatever an exporter raises
+        raise Refused(f"{source} was not exported to {options.format}: {first_line(error)}") from error
+    description = {"format": "fewstep decoder 1", "network": path.name, **entries}
+    options.description.write_text(json.dumps(description, indent=1) + "\n")
+    return path
+
+
 def check_runs(network, inputs):
     """Refuses a model that needs other inputs, or whose output is no sample."""
     try:
@@ -257,6 +308,8 @@ def main(arguments=None):
     parser.add_argument("--scheduler", help="scheduler_config.json, where the folder has none")
     parser.add_argument("--condition", type=condition_of, action="append", default=[],
                         help="a further input of a model of diffusers: NAME=VALUES.npy[,UNCONDITIONAL.npy]")
+    parser.add_argument("--decoder", action="store_true",
+                        help="the decoder of a pipeline's VAE, for `sample --decoder`, in place of its network")
     parser.add_argument("--sample-shape", type=lambda text: [int(n) for n in text.split(",")],
                         help="extents of a sample, such as 4,64,64; by default those of the model")
     options = parser.parse_args(arguments)
@@ -267,6 +320,9 @@ def main(arguments=None):
             raise Refused(f"{options.source}: no such file or folder")
         folder, stem = options.description.parent, options.description.stem
         torch.set_grad_enabled(False)
+        if options.decoder:
+            print(f"wrote {write_decoder(options.source, options)} and {options.description}")
+            return 0
         if options.source.is_dir():
             network, inputs, entries = load_diffusers(options.source, options, folder, stem)
         else:
