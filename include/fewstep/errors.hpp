@@ -1,7 +1,7 @@
 // The one place where wrong arguments are reported: "ARGUMENT is VALUE; allowed: WHAT".
 #pragma once
 
-#include <concepts>
+#include <cstddef>
 #include <cstdio>
 #include <initializer_list>
 #include <iosfwd>
@@ -16,76 +16,16 @@ namespace fewstep {
 inline std::string printable(std::string_view text) {
   constexpr char digits[] = "0123456789abcdef";
   std::string safe;
-  for (const char c : text) {
+  for (const char& c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte >= ' ' && byte != 0x7f) safe += c;
-    else (safe += "\\x").append({digits[byte / 16], digits[byte % 16]});
+    const bool control = byte < ' ' || byte == 0x7f;
+    const char code[] = {'\\', 'x', digits[byte / 16], digits[byte % 16]};
+    safe.append(control ? code : &c, control ? sizeof code : 1);
   }
   return safe;
 }
 
 namespace detail {
-
-/// A piece of a message: text, which it refers to, a number, or a list of pieces.
-class Piece {
- public:
-  Piece(const char* text) : kind_(Kind::literal), literal_(text) {}
-  Piece(const std::string& text) : Piece(std::string_view(text)) {}
-  Piece(std::string_view text) : kind_(Kind::text), text_(text) {}
-  Piece(bool value) : Piece(value ? std::string_view("true") : std::string_view("false")) {}
-  template <std::signed_integral T>
-  Piece(T value) : kind_(Kind::integer), integer_(value) {}
-  template <std::unsigned_integral T>
-  Piece(T value) : kind_(Kind::natural), natural_(value) {}
-  template <std::floating_point T>
-  Piece(T value) : kind_(Kind::number), number_(static_cast<double>(value)) {}
-
-  void append_to(std::string& message) const {
-    char digits[32];
-    switch (kind_) {
-      case Kind::literal: message += literal_; return;
-      case Kind::text: message += text_; return;
-      case Kind::pieces:
-        for (const Piece& piece : pieces_) piece.append_to(message);
-        return;
-      case Kind::integer: std::snprintf(digits, sizeof digits, "%lld", integer_); break;
-      case Kind::natural: std::snprintf(digits, sizeof digits, "%llu", natural_); break;
-      case Kind::number: std::snprintf(digits, sizeof digits, "%.15g", number_);  // without rounding noise
-    }
-    message += digits;
-  }
-
- protected:
-  struct List {
-    std::initializer_list<Piece> pieces;
-  };
-  Piece(List list) : kind_(Kind::pieces), pieces_(list.pieces) {}
-
- private:
-  enum class Kind { literal, text, pieces, integer, natural, number } kind_;
-  union {
-    const char* literal_;
-    std::string_view text_;
-    std::initializer_list<Piece> pieces_;
-    long long integer_;
-    unsigned long long natural_;
-    double number_;
-  };
-};
-
-/// A type that is no Piece: its text is printed() first.
-template <class T>
-concept Printed = !requires(void take(Piece), const T& value) { take(value); };
-
-/// Text of one or several pieces, put together only when an error is reported: "steps", or {"noise level ", 3}.
-class Text : Piece {
- public:
-  using Piece::Piece;
-  Text(std::initializer_list<Piece> pieces) : Piece(List{pieces}) {}
-  Text(const Text&) = delete;  // refers to pieces of the caller's expression
-
-  using Piece::append_to;
-};
 
 /// The text that operator<< prints.
 /// @tparam Stream  complete only where <sstream> is included, which fewstep itself does not need
@@ -96,12 +36,78 @@ std::string printed(const T& value) {
   return text.str();
 }
 
+/// Part of a message, put together only when an error is reported: text, a number, a bool, anything with operator<<,
+/// or a list of parts, {"noise level ", 3}.
+class Text {
+ public:
+  Text(const char* text) : kind_(Kind::literal), literal_(text) {}
+  Text(const std::string& text) : Text(std::string_view(text)) {}
+  Text(std::string_view text) : kind_(Kind::text), text_(text) {}
+  Text(std::initializer_list<Text> parts) : kind_(Kind::parts), parts_(parts) {}
+  template <class T>
+  Text(const T& value) {
+    if constexpr (std::is_same_v<T, bool>) {
+      kind_ = Kind::literal;
+      literal_ = value ? "true" : "false";
+    } else if constexpr (std::is_floating_point_v<T>) {
+      kind_ = Kind::number;
+      number_ = static_cast<double>(value);
+    } else if constexpr (std::is_unsigned_v<T>) {
+      kind_ = Kind::natural;
+      natural_ = value;
+    } else if constexpr (std::is_integral_v<T>) {
+      kind_ = Kind::integer;
+      integer_ = value;
+    } else {
+      kind_ = Kind::other;
+      other_ = {&value, [](const void* v, std::string& message) { message += printed(*static_cast<const T*>(v)); }};
+    }
+  }
+  Text(const Text&) = delete;  // refers to the caller's expression
+
+  void append_to(std::string& message) const {
+    char digits[32];
+    std::string_view text;
+    const auto format = [&](const char* as, auto value) {
+      text = {digits, static_cast<std::size_t>(std::snprintf(digits, sizeof digits, as, value))};
+    };
+    switch (kind_) {
+      case Kind::other: return other_.append(other_.value, message);
+      case Kind::parts:
+        for (const Text& part : parts_) part.append_to(message);
+        return;
+      case Kind::literal: text = literal_; break;
+      case Kind::text: text = text_; break;
+      case Kind::integer: format("%lld", integer_); break;
+      case Kind::natural: format("%llu", natural_); break;
+      case Kind::number: format("%.15g", number_);  // without rounding noise
+    }
+    message += text;
+  }
+
+ private:
+  struct Other {
+    const void* value;
+    void (*append)(const void* value, std::string& message);
+  };
+  enum class Kind { literal, text, parts, integer, natural, number, other } kind_;
+  union {
+    const char* literal_;
+    std::string_view text_;
+    std::initializer_list<Text> parts_;
+    long long integer_;
+    unsigned long long natural_;
+    double number_;
+    Other other_;
+  };
+};
+
 }  // namespace detail
 
 /// Reports a wrong argument.
-/// @param argument  its name, e.g. "steps", or in pieces {"noise level ", i}
+/// @param argument  its name, e.g. "steps", or in parts {"noise level ", i}
 /// @param value  what was given: text, a number, a bool, or anything with operator<<
-/// @param allowed  what is allowed instead, e.g. "1 or more", or in pieces {"1 to ", n}
+/// @param allowed  what is allowed instead, e.g. "1 or more", or in parts {"1 to ", n}
 /// @throws std::invalid_argument "ARGUMENT is VALUE; allowed: WHAT", printable.
 [[noreturn]] inline void refuse(const detail::Text& argument, const detail::Text& value, const detail::Text& allowed) {
   std::string message;
@@ -112,17 +118,9 @@ std::string printed(const T& value) {
   allowed.append_to(message);
   throw std::invalid_argument(printable(message));
 }
-template <detail::Printed T>
-[[noreturn]] void refuse(const detail::Text& argument, const T& value, const detail::Text& allowed) {
-  refuse(argument, detail::printed(value), allowed);
-}
 
 /// Reports a wrong argument unless `good`; parameters and error as refuse().
 inline void require(bool good, const detail::Text& argument, const detail::Text& value, const detail::Text& allowed) {
-  if (!good) refuse(argument, value, allowed);
-}
-template <detail::Printed T>
-void require(bool good, const detail::Text& argument, const T& value, const detail::Text& allowed) {
   if (!good) refuse(argument, value, allowed);
 }
 
