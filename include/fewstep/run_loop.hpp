@@ -117,7 +117,7 @@ class RunLoop {
   X x;  ///< the state at level schedule()[index()]
 
  protected:
-  RunLoop(const Schedule& schedule, X x0, const Options& options, LoopTraits traits)
+  RunLoop(const Schedule& schedule, X&& x0, const Options& options, LoopTraits traits)
       : x(std::move(x0)),
         schedule_(schedule),
         options_(options),

@@ -39,8 +39,7 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<Teacher
   detail::Calibrator<X> calibrator(model, start, teacher, options, end_features);
   while ((!options.report || options.report(calibrator.progress())) && calibrator.advance()) {
   }
-  CalibrationProgress p = calibrator.take_progress();
-  return {std::move(p.best), p.start_rms, p.steps_rms, p.best_rms, p.start_median, p.best_median, std::move(p.notes)};
+  return calibrator.result();
 }
 
 /// Fits the numbers of a slope table to a model.
@@ -79,8 +78,8 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
     scale(x, schedule[0], z);
     return record_teacher(Heun{}, denoise, refined(schedule, parts), x, {.stride = static_cast<std::size_t>(parts)});
   };
-  std::vector<TeacherTrajectory<X>> teacher;
-  for (const X& z : noise) teacher.push_back(trajectory(z, options.teacher_steps));
+  std::vector<TeacherTrajectory<X>> teacher(noise.size());
+  for (std::size_t b = 0; b < noise.size(); ++b) teacher[b] = trajectory(noise[b], options.teacher_steps);
   const int coarse_steps = options.teacher_steps / 2;
   const X coarse = trajectory(noise[0], coarse_steps).states.back();
   Calibration made = calibrate<X>(denoise, start, teacher, options, end_features);

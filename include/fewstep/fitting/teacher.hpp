@@ -62,11 +62,10 @@ struct ObservedOutput {
 
 /// Appends the teacher's state after every `stride`-th step to `states`.
 template <State X, class S, class D>
-void record_states(const S& teacher, D& denoise, const Schedule& schedule, const RecordOptions& options,
+void record_states(const S& teacher, D& denoise, const Schedule& schedule, RecordOptions& options,
                    std::vector<X>& states) {
-  Options run_options = options.run;
-  run_options.check = Check::off;
-  Run<X, D&, S> run(teacher, denoise, schedule, copied(states.front()), run_options);
+  options.run.check = Check::off;
+  Run<X, D&, S> run(teacher, denoise, schedule, copied(states.front()), options.run);
   while (run.advance())
     if (run.index() % options.stride == 0) states.push_back(copied(run.x));
 }
@@ -99,7 +98,7 @@ TeacherTrajectory<X> released(TeacherTrajectory<X> trajectory) {
 /// last state is not finite; what the denoiser throws.
 template <State X, class S, class D>
 TeacherTrajectory<X> record_teacher(const S& teacher, D&& denoise, const Schedule& schedule, const X& x,
-                                    const RecordOptions& options = {}) {
+                                    RecordOptions options = {}) {
   detail::require_divisor(options.stride, schedule.steps());
   TeacherTrajectory<X> made;
   {
@@ -114,7 +113,7 @@ TeacherTrajectory<X> record_teacher(const S& teacher, D&& denoise, const Schedul
 /// denoiser after each kept state. Costs no more evaluations.
 template <State X, class S, class D>
 TeacherTrajectory<X> record_teacher_with_slopes(const S& teacher, D&& denoise, const Schedule& schedule, const X& x,
-                                                const RecordOptions& options = {}) {
+                                                RecordOptions options = {}) {
   detail::require_divisor(options.stride, schedule.steps());
   TeacherTrajectory<X> made;
   const auto observe = [&made](const X& at, const X& denoised, const Level<X>& sigma) {

@@ -24,6 +24,7 @@ class Calibrator {
  public:
   /// Measures the starting table, and the resumed tables where there are any.
   /// @param model    kept by reference
+  /// @param start    kept by reference
   /// @param teacher  for each batch a trajectory with a state for each level of `start`; kept by reference
   /// @param options  kept by reference
   /// @throws as calibrate().
@@ -75,12 +76,13 @@ class Calibrator {
   }
 
   const CalibrationProgress& progress() const { return progress_; }
-  /// The final progress, with a note where one held-out trajectory decides the RMS distance of the best table.
-  CalibrationProgress take_progress() {
+  /// The result, with a note where one held-out trajectory decides the RMS distance of the best table. Call once.
+  Calibration result() {
     if (samples_ - fitted_ >= few_held_out && best_share_ > 0.5)
       note({"one of ", samples_ - fitted_, " held-out trajectories has ", static_cast<int>(100 * best_share_),
             "% of their squared distance: on other noise the RMS distance may be far from that measured"});
-    return std::move(progress_);
+    CalibrationProgress& p = progress_;
+    return {std::move(p.best), p.start_rms, p.steps_rms, p.best_rms, p.start_median, p.best_median, std::move(p.notes)};
   }
 
  private:
@@ -180,7 +182,7 @@ class Calibrator {
     set_table(kept.table);
   }
 
-  const Table start_;
+  const Table& start_;
   const CalibrationOptions& options_;
   const std::size_t samples_, fitted_;
   TableRunner<X> runner_;

@@ -114,10 +114,10 @@ class TableRunner {
     return run;
   }
   Runs run_all(const Table& table) const {
-    Runs runs;
-    for (std::size_t b = 0; b < teacher_->size(); ++b) {
-      runs.push_back(start(b));
-      finish(table, runs.back(), 0);
+    Runs runs(teacher_->size());
+    for (std::size_t b = 0; b < runs.size(); ++b) {
+      runs[b] = start(b);
+      finish(table, runs[b], 0);
     }
     return runs;
   }
