@@ -23,17 +23,14 @@ struct ImpulseModel {
 
   std::size_t impulse;
   std::vector<double> level = {}, state = {};  ///< at each evaluation, and at the end of the run
-  std::vector<double> sigma_scale = {};        ///< factor of the network's level at each evaluation
+  std::vector<double> sigma_scale = {};        ///< factor of the network's level at each of them
 
-  void operator()(const double& x, const double& t, double& out) { (*this)(x, t, t, out); }
-  void operator()(const double& x, const double& network_level, const double& t, double& out) {
+  // Out of line, since a run calls it from three places.
+  [[gnu::noinline]] void operator()(const double& x, const double& network_level, const double& t, double& out) {
     out = state.size() == impulse ? 1 : 0;
-    add(x, t);
-    sigma_scale.push_back(network_level / t);
-  }
-  void add(double x, double t) {
     state.push_back(x);
     level.push_back(t);
+    sigma_scale.push_back(network_level / t);
   }
   const Features<double>* features() const { return nullptr; }
 };
@@ -64,13 +61,14 @@ ImpulseModel run_with_impulse(const S& solver, const Schedule& schedule, double 
   ImpulseModel model{impulse};
   ModelRef<double> ref(model);
   auto memory = solver.memory(x);
+  double first = 0;
   for (std::size_t i = 0; i < schedule.steps(); ++i) {
     const double from = schedule[i], to = schedule[i + 1];
-    double first = 0;
     model(x, sigma_scale(solver, i) * from, from, first);
     solver.step(Step<double>{from, to, i, schedule.steps()}, x, first, ref, memory);
   }
-  model.add(x, schedule[schedule.steps()]);
+  const double end = schedule[schedule.steps()];
+  model(x, end, end, first);
   return model;
 }
 
@@ -135,7 +133,7 @@ template <Solver<double> S>
 Table tabulate(const S& solver, const Schedule& schedule) {
   require(schedule[schedule.steps()] > 0, "the last level", 0, "positive numbers: a step to 0 has no table");
   detail::ImpulseModel start = detail::run_with_impulse(solver, schedule, 1, detail::ImpulseModel::no_impulse);
-  std::vector<std::vector<double>> outputs(start.sigma_scale.size());
+  std::vector<std::vector<double>> outputs(start.level.size() - 1);
   for (std::size_t k = 0; k < outputs.size(); ++k) outputs[k] = detail::run_with_impulse(solver, schedule, 0, k).state;
   detail::ImpulseResponses responses{std::move(start), std::move(outputs)};
   return detail::response_table(responses, target_of(solver));
