@@ -182,7 +182,7 @@ TEST_CASE("a prediction that later steps keep has the gradient of all of them") 
   const ProbedPredictor probed{Learned{value(0.4), value(0.9), 1}, PredictorProbe()};
   const AmedSolver student{probed};
   const Tensor x = tensor(noise({1}, 4)) * 80, teacher = torch::zeros_like(x);
-  const auto& [ratio, sigma_scale, steps] = probed.predictor;
+  const Tensor ratio = probed.predictor.ratio, sigma_scale = probed.predictor.sigma_scale;
   const auto gradients = [&](const Tensor& loss) {
     for (Tensor p : {ratio, sigma_scale}) p.mutable_grad() = Tensor();
     loss.backward();

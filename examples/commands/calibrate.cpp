@@ -187,14 +187,19 @@ struct Problem {
   double scale() const { return std::sqrt(static_cast<double>(numbers_of(noise[0]) / count_of(noise[0]))); }
 };
 
+std::int64_t count_of(const std::vector<Samples>& batches) {
+  std::int64_t count = 0;
+  for (const Samples& batch : batches) count += count_of(batch);
+  return count;
+}
+
 /// What decides the teacher's trajectories.
 std::string teacher_text(const Settings& s, const Problem& problem, const std::vector<Samples>& noise, int steps) {
-  std::int64_t count = 0;
-  for (const Samples& z : noise) count += count_of(z);
   std::ostringstream text;
   text.precision(17);
   text << "model " << problem.subject->text() << s.condition.text() << ", " << s.teacher << ", " << steps
-       << " steps in each, seed " << s.seed << ", " << count << " images in batches of " << s.batch << ", levels";
+       << " steps in each, seed " << s.seed << ", " << count_of(noise) << " images in batches of " << s.batch
+       << ", levels";
   for (const double level : problem.start.schedule()) text << " " << level;
   return text.str();
 }
@@ -209,7 +214,7 @@ std::vector<TeacherTrajectory<Samples>> teacher_trajectories(const Settings& s, 
   const Shape& shape = problem.subject->sample_shape();
   const Cache::Arrays states = Cache(s.cache)(teacher_text(s, problem, noise, steps), [&] {
     Cache::Arrays made;
-    Progress bar("teacher", static_cast<double>(s.images), "images");
+    Progress bar("teacher", static_cast<double>(count_of(noise)), "images");
     std::int64_t done = 0;
     for (const Samples& z : noise) {
       const auto one = record_teacher(teacher, denoise, refined(schedule, steps), scaled(z, schedule[0]),
@@ -294,15 +299,15 @@ void fit(Settings s, const Problem& problem, const D& denoise) {
 void check_batches(const Settings& s, const Subject& subject) {
   const std::int64_t turns = subject.turns(s.condition);
   require(s.batch % turns == 0 || s.batch >= s.images, "batch", s.batch,
-          "multiples of the " + std::to_string(turns) + " classes that take turns, or --images or more");
+          "multiples of the " + std::to_string(turns) + " classes or conditions that take turns, or --images or more");
   const auto images = static_cast<std::size_t>(s.images), batch = static_cast<std::size_t>(s.batch);
   const bool whole = images % batch == 0 && s.options.held_out_count(images) % batch == 0;
   require(s.ends.moment_weight == 0 || whole, "moment-weight", s.ends.moment_weight,
           "0 unless --images and the held-out ones fill whole batches, since moments are those of a batch");
 }
 
-/// Fits with a Gaussian start in place of the analytic first step.
 #ifdef FEWSTEP_TORCH
+/// Fits with a Gaussian start in place of the analytic first step.
 void fit_from_gaussian(const Settings& s, const Problem& problem, const ConditionalDenoiser& denoise) {
   const Subject& subject = *problem.subject;
   const auto start = load_gaussian_start(s.gaussian_start, shape_of(*subject.config()), subject.device());
