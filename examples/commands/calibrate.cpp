@@ -187,7 +187,7 @@ struct Problem {
   double scale() const { return std::sqrt(static_cast<double>(numbers_of(noise[0]) / count_of(noise[0]))); }
 };
 
-std::int64_t count_of(const std::vector<Samples>& batches) {
+std::int64_t count_of_all(const std::vector<Samples>& batches) {
   std::int64_t count = 0;
   for (const Samples& batch : batches) count += count_of(batch);
   return count;
@@ -198,7 +198,7 @@ std::string teacher_text(const Settings& s, const Problem& problem, const std::v
   std::ostringstream text;
   text.precision(17);
   text << "model " << problem.subject->text() << s.condition.text() << ", " << s.teacher << ", " << steps
-       << " steps in each, seed " << s.seed << ", " << count_of(noise) << " images in batches of " << s.batch
+       << " steps in each, seed " << s.seed << ", " << count_of_all(noise) << " images in batches of " << s.batch
        << ", levels";
   for (const double level : problem.start.schedule()) text << " " << level;
   return text.str();
@@ -214,7 +214,7 @@ std::vector<TeacherTrajectory<Samples>> teacher_trajectories(const Settings& s, 
   const Shape& shape = problem.subject->sample_shape();
   const Cache::Arrays states = Cache(s.cache)(teacher_text(s, problem, noise, steps), [&] {
     Cache::Arrays made;
-    Progress bar("teacher", static_cast<double>(count_of(noise)), "images");
+    Progress bar("teacher", static_cast<double>(count_of_all(noise)), "images");
     std::int64_t done = 0;
     for (const Samples& z : noise) {
       const auto one = record_teacher(teacher, denoise, refined(schedule, steps), scaled(z, schedule[0]),
