@@ -26,6 +26,7 @@ import unittest.mock
 
 root = pathlib.Path(__file__).resolve().parent.parent
 SKIPPED, VERSION, TOLERANCE, SAMPLES, GUIDANCE = 77, "0.42.1", 1e-4, 3, 3.0
+os.environ.pop("CXX", None)  # AOTInductor chooses its own compiler, when it is imported
 try:
     import diffusers
     import numpy
@@ -50,6 +51,11 @@ NOISE_SCHEDULERS = [
 FLOW_SCHEDULERS = [("FlowMatchEulerDiscreteScheduler", {"shift": 3.0}), ("FlowMatchHeunDiscreteScheduler", {"shift": 3.0}),
                    ("UniPCMultistepScheduler", {"use_flow_sigmas": True, "flow_shift": 3.0,
                                                 "prediction_type": "flow_prediction"})]
+# With settings of their own in place of STABLE.
+OTHER_SCHEDULERS = [
+    ("IPNDMScheduler", {}), ("EDMEulerScheduler", {}), ("EDMDPMSolverMultistepScheduler", {}),
+    ("CogVideoXDDIMScheduler", {**STABLE, "prediction_type": "v_prediction", "rescale_betas_zero_snr": True,
+                                "timestep_spacing": "trailing"})]
 PIXEL_SCHEDULERS = [
     ("DDIMScheduler", {}), ("DPMSolverMultistepScheduler", {"thresholding": True, "sample_max_value": 2.0}),
     ("UniPCMultistepScheduler", {"thresholding": True}), ("DEISMultistepScheduler", {}),
@@ -78,7 +84,7 @@ class TextUnet:
 
     name, channels, every_runtime = "latent U-Net", 4, True
     schedulers = [(name, {**STABLE, "prediction_type": prediction, **settings})
-                  for prediction in ("epsilon", "v_prediction") for name, settings in NOISE_SCHEDULERS]
+                  for prediction in ("epsilon", "v_prediction") for name, settings in NOISE_SCHEDULERS] + OTHER_SCHEDULERS
 
     def __init__(self):
         self.model = diffusers.UNet2DConditionModel(
@@ -340,7 +346,6 @@ def main():
         print(f"skipped: Python's torch is {torch.__version__}, not {options.libtorch}")
         return SKIPPED
     diffusers.logging.set_verbosity_error()
-    os.environ.pop("CXX", None)  # AOTInductor chooses its own compiler
     torch.set_num_threads(1)  # as sample here: the networks are small, and waiting threads slow down other tests
     torch.set_grad_enabled(False)
     torch.manual_seed(1)

@@ -73,7 +73,7 @@ inline PndmLevels pndm_levels(const DiffusersSettings& c, const TrainingLevels& 
 }
 
 /// Returns the levels of IPNDMScheduler: beta/sqrt(1 - beta^2), beta = sin^2(pi/2 u), for `steps` values of u evenly
-/// spaced from 1 to above 0. At the first, diffusers takes the noise as the slope.
+/// spaced from 1 to above 0. At the first, where there is no signal, diffusers takes the noise as the slope.
 inline DiffusersLevels ipndm_levels(int steps) {
   constexpr double no_signal = 1e8;  // a level in place of infinity; golden_check allows an error of 1e-7 for it
   DiffusersLevels made;

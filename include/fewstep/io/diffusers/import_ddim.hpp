@@ -1,6 +1,7 @@
 // DDIM, PNDM, IPNDM and CogVideoX: schedulers on training steps alone.
 #pragma once
 
+#include "../../solvers/compat/diffusers/ipndm.hpp"
 #include "ddim_levels.hpp"
 #include "import.hpp"
 
@@ -67,8 +68,17 @@ DiffusersScheduler<X> DiffusersImport<X>::ipndm() {
   c_.require_off("trained_betas");
   predicts_ = Predicts::v;
   label_kind_ = Label::angle;
-  DiffusersScheduler<X> made = finish(Ipndm{}, ipndm_levels(steps_), {.alters_last_step = true});
-  made.options.analytic_first_step = true;
+  DiffusersLevels levels = ipndm_levels(steps_);
+  const bool single = levels.levels.size() == 1;  // from noise alone to 0
+  const AnySolver<X> solver = single ? AnySolver<X>(Ipndm{}) : compat::IpndmFromNoise{};
+  if (!single) {
+    levels.levels.erase(levels.levels.begin());
+    levels.labels.erase(levels.labels.begin());
+  }
+  const double first = levels.levels.front();
+  DiffusersScheduler<X> made = finish(solver, std::move(levels), {.alters_last_step = true});
+  made.options.analytic_first_step = single;
+  made.start_scale = first;
   made.idle_evaluations = 1;
   float_part_ = FloatPart::none;
   return made;
