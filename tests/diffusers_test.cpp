@@ -120,6 +120,24 @@ TEST_CASE("diffusers: DEIS of order 3 on levels so close that diffusers' float w
   CHECK_NOTHROW(io::from_diffusers<double>(config, 5, {}, {}));
 }
 
+TEST_CASE("diffusers: IPNDM runs in float too, although its first level has no signal") {
+  const nlohmann::json config{{"_class_name", "IPNDMScheduler"}};
+  const auto run = [&](const auto& noise) {
+    using X = std::decay_t<decltype(noise)>;
+    const auto made = io::from_diffusers<X>(config, 6);
+    CHECK(made.schedule[0] < 10);
+    CHECK(made.start_scale == made.schedule[0]);
+    const auto denoise = [](const X& x, double level) -> X {
+      return x.unaryExpr([&](auto v) { return static_cast<decltype(v)>(test::two_peaks(v, level)); });
+    };
+    return sample(made.solver, denoise, made.schedule, noise, made.options).x;
+  };
+  Eigen::ArrayXXf start(1, 6);
+  start << -1.5f, -0.7f, -0.1f, 0.2f, 0.9f, 1.7f;
+  const Eigen::ArrayXXd wide = start.cast<double>();
+  CHECK((run(start).cast<double>() - run(wide)).abs().maxCoeff() < 1e-5);
+}
+
 TEST_CASE("diffusers: published configurations run as in diffusers 0.42.1") {
   const Tally tally = run_cases("diffusers_files.jsonl");
   CHECK(tally.problems == "");
