@@ -16,11 +16,10 @@ namespace fewstep {
 inline std::string printable(std::string_view text) {
   constexpr char digits[] = "0123456789abcdef";
   std::string safe;
-  for (const char& c : text) {
+  for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    const bool control = byte < ' ' || byte == 0x7f;
-    const char code[] = {'\\', 'x', digits[byte / 16], digits[byte % 16]};
-    safe.append(control ? code : &c, control ? sizeof code : 1);
+    if (byte >= ' ' && byte != 0x7f) safe += c;
+    else (safe += "\\x").append({digits[byte / 16], digits[byte % 16]});
   }
   return safe;
 }

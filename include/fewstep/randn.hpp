@@ -26,8 +26,8 @@ void sixteen_normals(std::array<float, 16> uniform, Scalar* x) {
 
 }  // namespace detail
 
-/// Fills x with the numbers of torch.randn(x.size(), generator=torch.Generator("cpu").manual_seed(seed)) in float32, to
-/// some roundings: LibTorch computes logarithms and angles in float, by functions of its own.
+/// Fills x with the numbers of torch.randn(x.size(), generator=torch.Generator("cpu").manual_seed(seed)) in float32.
+/// They agree to about 1e-6, since LibTorch computes logarithms and angles in float, by functions of its own.
 /// @param x     one sample
 /// @param seed  its lower 32 bits count
 /// Source: PyTorch 2.13, aten/src/ATen/native/cpu/DistributionTemplates.h (16 at a time) and
