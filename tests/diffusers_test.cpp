@@ -136,6 +136,18 @@ TEST_CASE("diffusers: IPNDM runs in float too, although its first level has no s
   start << -1.5f, -0.7f, -0.1f, 0.2f, 0.9f, 1.7f;
   const Eigen::ArrayXXd wide = start.cast<double>();
   CHECK((run(start).cast<double>() - run(wide)).abs().maxCoeff() < 1e-5);
+
+  auto late = io::from_diffusers<double>(config, 8);  // image-to-image: plain iPNDM on the levels that are left
+  io::set_strength(late, 0.5);
+  const std::vector<double>& all = late.schedule.levels();
+  const auto rest = integrate(late.solver, test::two_peaks, late.schedule, 0.7, late.options);
+  const auto plain = integrate(Ipndm{}, test::two_peaks, Schedule({all.begin() + 4, all.end()}), 0.7);
+  CHECK(rest.x == plain.x);
+  CHECK(rest.evaluations == 4);
+  CHECK(late.idle_evaluations == 0);
+  auto whole = io::from_diffusers<double>(config, 8);
+  io::set_strength(whole, 1);
+  CHECK(whole.idle_evaluations == 1);
 }
 
 TEST_CASE("diffusers: published configurations run as in diffusers 0.42.1") {

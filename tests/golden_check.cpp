@@ -212,7 +212,7 @@ double alpha_of(const std::string& kind, bool flow, double sigma) {
 }
 
 /// A diffusers scheduler by its configuration. Its state is alpha x where this library's is x, and the entries of Heun
-/// and KDPM2 are half steps. A run of IPNDM starts after diffusers' first step, which is from noise alone.
+/// and KDPM2 are half steps.
 Outcome diffusers_case(const json& c, const json& problems) {
   const MixtureDenoiser exact(mixture(problems, c.at("problem")));
   json config = c.at("config");
@@ -238,13 +238,13 @@ Outcome diffusers_case(const json& c, const json& problems) {
     const X sample = alpha(level) * x;
     states.insert(states.end(), sample.data(), sample.data() + sample.size());
   };
-  const bool from_noise = kind == "IPNDMScheduler" && steps > 1;
+  const bool from_noise = kind == "IPNDMScheduler";
   const X x0 = columns(c.at("initial_sample")) * (from_noise ? made.start_scale : 1 / alpha(made.schedule[0]));
   const auto result =
       integrate(made.solver, denoise, made.schedule, x0, made.options, [&](const Snapshot<X>& s) { keep(s.x, s.to); });
 
   const json& calls = c.at("model_calls");
-  const std::size_t idle_first = from_noise ? 1 : 0;
+  const std::size_t idle_first = made.options.analytic_first_step ? 1 : 0;
   for (std::size_t i = idle_first; i < idle_first + levels.size() && i < calls.size(); ++i) {
     const double a = calls[i].at("alpha"), s = calls[i].at("sigma");
     recorded_levels.push_back(made.native_flow ? s : a > 0 ? s / a : made.schedule[0]);
@@ -252,7 +252,7 @@ Outcome diffusers_case(const json& c, const json& problems) {
   const auto trajectory = c.at("trajectory").at("data").get<std::vector<double>>();
   const auto size = static_cast<std::size_t>(x0.size());
   for (std::size_t i = 0; i < result.steps; ++i) {
-    const std::size_t entry = !halves ? i + idle_first : (std::min)(2 * i + 1, trajectory.size() / size - 1);
+    const std::size_t entry = !halves ? i : (std::min)(2 * i + 1, trajectory.size() / size - 1);
     recorded.insert(recorded.end(), trajectory.begin() + static_cast<std::ptrdiff_t>(entry * size),
                     trajectory.begin() + static_cast<std::ptrdiff_t>((entry + 1) * size));
   }

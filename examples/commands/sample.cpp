@@ -12,6 +12,7 @@
 #include "support/solver_list.hpp"
 #include "support/subject.hpp"
 
+#include <fewstep/io/diffusers/strength.hpp>
 #include <fewstep/io/npy.hpp>
 
 #include <algorithm>
@@ -91,15 +92,22 @@ void add_options(CommandLine& line, Settings& s) {
 
 /// @param predictions  times those of a predictor
 Drawing drawing_of(const Settings& s, const Subject& subject, CallTimes& predictions) {
+  const auto strength = s.init.empty() ? std::nullopt : std::optional(s.strength);
   if (!s.scheduler.empty()) {
     require(subject.description(), "scheduler", s.scheduler.string(), "only with a described network (.json)");
-    return imported_drawing(s.scheduler, s.schedule_settings.steps, s.mu);
+    return imported_drawing(s.scheduler, s.schedule_settings.steps, s.mu, strength);
   }
   const fs::path& file = s.predictor.empty() ? s.table : s.predictor;
-  if (!file.empty()) return {load_sampler(file, subject, &predictions)};
-  return {
-      {s.solver,
-       {samples_solver(s.solver, s.solver_settings), subject.schedule(s.schedule, s.schedule_settings), s.options}}};
+  const auto chosen = [&]() -> LoadedSampler {
+    if (!file.empty()) return load_sampler(file, subject, &predictions);
+    return {
+        s.solver,
+        {samples_solver(s.solver, s.solver_settings), subject.schedule(s.schedule, s.schedule_settings), s.options}};
+  };
+  Drawing drawing{chosen()};
+  Sampler& sampler = drawing.loaded.sampler;
+  if (strength) sampler.options.first_step = io::first_step(sampler.schedule.steps(), *strength);
+  return drawing;
 }
 
 Condition condition_of(const Settings& s, const Subject& subject) {
@@ -220,8 +228,7 @@ void run(const Settings& s) {
   check(s, subject);
   Decoder decoder{{}, subject.lowest_value(), subject.highest_value()};
   if (!s.decoder.empty()) decoder = load_decoder(s.decoder, subject.sample_shape(), s.network.device);
-  Drawing drawing = drawing_of(s, subject, predictions);
-  if (!s.init.empty()) set_strength(drawing, s.strength);
+  const Drawing drawing = drawing_of(s, subject, predictions);
   const Start start = start_of(s, subject, drawing);
 
   const std::int64_t batches = (count_of(start.states) + s.batch - 1) / s.batch;

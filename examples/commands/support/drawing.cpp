@@ -10,8 +10,10 @@
 
 namespace fewstep::examples {
 
-Drawing imported_drawing(const std::filesystem::path& scheduler, int steps, std::optional<double> mu) {
-  const auto imported = io::read_scheduler<Samples>(scheduler, {.num_inference_steps = steps, .mu = mu});
+Drawing imported_drawing(const std::filesystem::path& scheduler, int steps, std::optional<double> mu,
+                         std::optional<double> strength) {
+  auto imported = io::read_scheduler<Samples>(scheduler, {.num_inference_steps = steps, .mu = mu});
+  if (strength) io::set_strength(imported, *strength);
   Drawing drawing{{"scheduler", {imported.solver, imported.schedule, imported.options}}};
   drawing.wrap = [imported](RawNetwork network) -> Subject::Denoise {
     return io::diffusers_denoiser(std::move(network), imported);
@@ -20,11 +22,6 @@ Drawing imported_drawing(const std::filesystem::path& scheduler, int steps, std:
   drawing.end_scale = imported.end_scale;
   drawing.native_flow = imported.native_flow;
   return drawing;
-}
-
-void set_strength(Drawing& drawing, double strength) {
-  Sampler& sampler = drawing.loaded.sampler;
-  sampler.options.first_step = io::first_step(sampler.schedule.steps(), strength);
 }
 
 Array read_samples(const std::filesystem::path& path, const char* what, const Shape& sample_shape) {

@@ -23,12 +23,10 @@ struct Drawing {
 };
 
 /// A scheduler_config.json of diffusers, which starts and ends as diffusers' pipelines do.
-/// @throws std::runtime_error as io::read_scheduler().
-Drawing imported_drawing(const std::filesystem::path& scheduler, int steps, std::optional<double> mu);
-
-/// Lets the runs make the last `strength` of the steps: image-to-image.
-/// @throws std::invalid_argument as io::first_step().
-void set_strength(Drawing& drawing, double strength);
+/// @param strength  share of the steps that image-to-image makes; none: from noise
+/// @throws std::runtime_error as io::read_scheduler(); std::invalid_argument as io::set_strength().
+Drawing imported_drawing(const std::filesystem::path& scheduler, int steps, std::optional<double> mu,
+                         std::optional<double> strength);
 
 /// Reads samples [N, shape...] of floating-point numbers from a .npy file; one sample may lack the first axis.
 /// @param what  for the message, e.g. "the noise"

@@ -75,13 +75,13 @@ inline PndmLevels pndm_levels(const DiffusersSettings& c, const TrainingLevels& 
 /// Returns the levels of IPNDMScheduler: beta/sqrt(1 - beta^2), beta = sin^2(pi/2 u), for `steps` values of u evenly
 /// spaced from 1 to above 0. At the first, where there is no signal, diffusers takes the noise as the slope.
 inline DiffusersLevels ipndm_levels(int steps) {
-  constexpr double no_signal = 1e8;  // a level in place of infinity; golden_check allows an error of 1e-7 for it
   DiffusersLevels made;
   for (int i = 0; i < steps; ++i) {
     const double u = 1 - static_cast<double>(i) / steps, beta = std::pow(std::sin(u * std::numbers::pi / 2), 2);
-    made.levels.push_back(i == 0 ? no_signal : beta / std::sqrt(1 - beta * beta));
+    made.levels.push_back(beta / std::sqrt(1 - beta * beta));
     made.labels.push_back(2 / std::numbers::pi * std::asin(beta));
   }
+  made.levels[0] = steps > 1 ? 2 * made.levels[1] : 1;  // in place of infinity; compat::IpndmFromNoise divides by it
   return made;
 }
 

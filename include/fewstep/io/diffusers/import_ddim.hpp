@@ -68,17 +68,9 @@ DiffusersScheduler<X> DiffusersImport<X>::ipndm() {
   c_.require_off("trained_betas");
   predicts_ = Predicts::v;
   label_kind_ = Label::angle;
-  DiffusersLevels levels = ipndm_levels(steps_);
-  const bool single = levels.levels.size() == 1;  // from noise alone to 0
-  const AnySolver<X> solver = single ? AnySolver<X>(Ipndm{}) : compat::IpndmFromNoise{};
-  if (!single) {
-    levels.levels.erase(levels.levels.begin());
-    levels.labels.erase(levels.labels.begin());
-  }
-  const double first = levels.levels.front();
-  DiffusersScheduler<X> made = finish(solver, std::move(levels), {.alters_last_step = true});
-  made.options.analytic_first_step = single;
-  made.start_scale = first;
+  DiffusersScheduler<X> made = finish(compat::IpndmFromNoise{}, ipndm_levels(steps_), {.alters_last_step = true});
+  made.options.analytic_first_step = true;
+  made.start_scale = made.schedule[0];
   made.idle_evaluations = 1;
   float_part_ = FloatPart::none;
   return made;

@@ -21,12 +21,26 @@ inline std::size_t first_step(std::size_t steps, double strength) {
   return steps - run;
 }
 
+namespace detail {
+
+/// Sets the step at which the run starts; an analytic first step belongs to the first level alone.
+template <State X>
+void start_at_step(DiffusersScheduler<X>& scheduler, std::size_t step) {
+  Options& options = scheduler.options;
+  options.first_step = step;
+  if (step == 0 || !options.analytic_first_step) return;
+  options.analytic_first_step = false;
+  --scheduler.idle_evaluations;
+}
+
+}  // namespace detail
+
 /// Lets the run start as diffusers' image-to-image pipelines do: from an image plus noise of the level
 /// schedule[options.first_step]; see integrate().
 /// @throws std::invalid_argument for a strength out of range.
 template <State X>
 void set_strength(DiffusersScheduler<X>& scheduler, double strength) {
-  scheduler.options.first_step = first_step(scheduler.schedule.steps(), strength);
+  detail::start_at_step(scheduler, first_step(scheduler.schedule.steps(), strength));
 }
 
 /// Lets the run start at the highest of its levels that is at most `level`.
@@ -37,7 +51,7 @@ void start_at(DiffusersScheduler<X>& scheduler, double level) {
   while (i < scheduler.schedule.steps() && scheduler.schedule[i] > level) ++i;
   const std::size_t last = (std::min)(scheduler.options.last_step, scheduler.schedule.steps());
   require(i < last, "level", level, {"the last level before the end, or more: ", scheduler.schedule[last - 1]});
-  scheduler.options.first_step = i;
+  detail::start_at_step(scheduler, i);
 }
 
 /// Lets the run end at the lowest of its levels that is at least `level`.

@@ -4,14 +4,14 @@
 #include "../../../solver.hpp"
 #include "../../ipndm.hpp"
 
-#include <utility>
-
 namespace fewstep::compat {
 
-/// iPNDM of order 4 from states of noise alone, x = t noise: the noise counts as an older slope, as if a step had led
-/// here from a level without signal. Diffusers evaluates the network there and does not use the result.
+/// iPNDM of order 4 whose first step leads from noise alone: from x = t noise to s noise, with the noise as its slope.
+/// t stands for a level without signal, where diffusers evaluates the network and does not use the result.
 ///
-/// NFE per step: 1. Order: as Ipndm.
+///   x' = s x/t in the first step, then as Ipndm
+///
+/// NFE per step: 1; with an analytic first step, whose slope is not used either, 0 in the first. Order: as Ipndm.
 /// Source: diffusers, scheduling_ipndm.py.
 struct IpndmFromNoise {
   template <State X>
@@ -31,11 +31,10 @@ struct IpndmFromNoise {
 
   template <State X, class M>
   void step(const Step<X>& n, X& x, X& d, M& model, Memory<X>& m) const {
-    if (n.index == 0) {
-      combine(m.noise, levels(n.from), [](const auto& t) { return Pack{1. / t}; }, x);
-      m.past.push(m.noise, n);
-    }
-    Ipndm{}.step(n, x, d, model, m.past);
+    if (n.index > 0) return Ipndm{}.step(n, x, d, model, m.past);
+    combine(m.noise, levels(n.from), [](const auto& t) { return Pack{1. / t}; }, x);
+    combine(x, levels(n.to), [](const auto& s) { return Pack{1. * s}; }, m.noise);
+    m.past.push(m.noise, n);
   }
 };
 
