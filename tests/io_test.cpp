@@ -214,7 +214,7 @@ TEST_CASE("malformed tables are rejected with the place and value of the error")
   CHECK_THAT(with({.rows = R"([{"carry": 1, "weights": [], "sigma_scale": 1}])"}), Catch::Contains("weights is 0"));
   CHECK(with({.rows = R"([{"carry": 1, "weights": [-1]}])"}) == "rows[0].sigma_scale is missing; allowed: a value");
   CHECK(with({.more = R"(, "steps": 1)"}) ==
-        "a key of the table is steps; allowed: format, made, target, afs, levels, rows");
+        "a key of the table is steps; allowed: format, made, target, afs, levels, rows, branches, guidance");
   CHECK(with({.more = R"(, "rows": [])"}) == "rows is given twice; allowed: once");
   CHECK(with({.row = R"(, "sigma_scale": 1)"}) == "sigma_scale is given twice; allowed: once");
   for (const std::string more : {R"(, "\u001b[2J": 1)", R"(, "\u001b[2J": 1, "\u001b[2J": 2)"})

@@ -60,27 +60,29 @@ TEST_CASE("tabulate: every solver but PNDM equals its table") {
   int tables = 0;
   for (const auto& configuration : test::configurations<double>())
     for (const auto& [name, make] : test::schedules())
-      for (const int steps : {1, 2, 5}) {
+      for (const auto& [steps, end] :
+           {std::pair{1, End::sigma_min}, {2, End::sigma_min}, {5, End::sigma_min}, {1, End::zero}, {4, End::zero}}) {
         const std::string& label = configuration.label;
         const AnySolver<double>& solver = configuration.solver;
-        INFO(label << ", " << name << ", " << steps << " steps");
-        const Schedule schedule = make(steps, End::sigma_min);
-        if (label.starts_with("pndm")) {  // its midpoints depend on each other
+        INFO(label << ", " << name << ", " << steps << " steps, to " << to_string(end));
+        const Schedule schedule = make(steps, end);
+        if (label.starts_with("pndm") && !(schedule.steps() == 1 && end == End::zero)) {  // its midpoints depend on each other
           CHECK_THAT(message_of([&] { tabulate(solver, schedule); }),
                      Catch::Contains("allowed: 0, as a table's midpoints"));
           continue;
         }
         const Table table = tabulate(solver, schedule);
+        ++tables;
         const auto plain = sample(solver, denoise, schedule, 0.7),
                    tabled = sample(table, denoise, table.schedule(), 0.7);
         CHECK(tabled.evaluations == plain.evaluations);
         // At low levels the weights of slopes are sums of large numbers.
         const double tolerance = name == "huge and tiny" ? 1e-6 : 1e-9;
         CHECK(std::abs(tabled.x - plain.x) <= tolerance * std::max(1., std::abs(plain.x)));
+        if (schedule.steps() == 1 && end == End::zero) continue;  // a run denoises there, with or without AFS
         const Options afs{.analytic_first_step = true};
         CHECK(std::abs(sample(table, denoise, table.schedule(), 0.7, afs).x -
                        sample(solver, denoise, schedule, 0.7, afs).x) <= tolerance * 10);
-        ++tables;
       }
   CHECK(tables > 500);
   // A row has weights only for the targets that its solver uses: rounding in long runs adds none.
@@ -374,7 +376,6 @@ TEST_CASE("an invalid table is rejected with row and value") {
   CHECK_THAT(refusal([](Table& t) { t.levels.pop_back(); }),
              Catch::Contains("number of levels of Table is 3; allowed: 4"));
   CHECK_THAT(refusal([](Table& t) { t.levels = {1, 2, 3, 4}; }), Catch::Contains("increasing"));
-  CHECK(refusal([](Table& t) { t.levels.back() = 0; }) == "Table's last level is 0; allowed: positive numbers");
   CHECK_THAT(refusal([](Table& t) { t.rows[1].carry = NAN; }), Catch::Contains("rows[1].carry is nan"));
   CHECK_THAT(refusal([](Table& t) { t.rows[0].carry = NAN; }), Catch::Contains("rows[0].carry is nan"));
   CHECK(Table::Row{}.carry == 1);

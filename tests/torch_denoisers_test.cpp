@@ -1,5 +1,8 @@
 // The adaptors on tensors: they agree with the Eigen backend, and support what only tensors have.
 #include <fewstep/eigen/gaussian_start.hpp>
+#include <fewstep/fitting/branch_choice.hpp>
+#include <fewstep/fitting/branched.hpp>
+#include <fewstep/fitting/tabulate.hpp>
 #include <fewstep/torch.hpp>
 #include <fewstep/torch/gaussian_start.hpp>
 
@@ -195,6 +198,34 @@ TEST_CASE("guidance, clamping and inpainting agree with the Eigen backend, as tw
   const auto flat = [](const Tensor& v, const Tensor&) { return torch::ones_like(v); };
   CHECK(torch::equal(denoised(guided(flat, flat, {.scale = 2, .rescale = 1}), tensor(x), Level<Tensor>(2.)),
                      torch::ones({2, 3}, torch::kFloat64)));
+}
+
+TEST_CASE("tables of branches on tensors: as on Eigen's arrays, as two calls and as one doubled batch") {
+  const GaussianMixture one{{1}, {{1, -1, 0.5}}, {0.3}}, two{{0.5, 0.5}, {{1, -1, 0.5}, {-1, 0, 0}}, {0.3, 0.4}};
+  const GuidanceOptions options{.scale = 3};
+  const TensorMixtureDenoiser c(one), u(two);
+  const auto batch = guided_batch(
+      [&](const Tensor& x, const Tensor& sigma) {
+        return std::pair(torch::cat({u(x.narrow(0, 0, 2), sigma), c(x.narrow(0, 2, 2), sigma)}), torch::arange(4));
+      },
+      options);
+  const Schedule schedule = karras({.steps = 6});
+  const Array z = noise({1, 2}, 3);
+  for (const bool afs : {false, true}) {
+    const Options run{.analytic_first_step = afs};
+    const Table whole = branched(tabulate(Ipndm{.order = 3}, schedule), 3, afs), sparse = leave_out(whole, 3, 1);
+    for (const Table& table : {whole, sparse}) {
+      const auto on_arrays =
+          sample(table, guided(MixtureDenoiser(one), MixtureDenoiser(two), options), schedule, z, run);
+      const auto on_tensors = sample(table, guided(c, u, options), schedule, tensor(z), run);
+      CHECK(distance(on_tensors.x, tensor(on_arrays.x)) < 1e-12);
+      CHECK(on_tensors.total_evaluations == on_arrays.total_evaluations);
+    }
+    CHECK(distance(sample(whole, batch, schedule, tensor(z), run).x,
+                   sample(whole, guided(c, u, options), schedule, tensor(z), run).x) < 1e-12);
+    CHECK_THROWS_WITH(sample(sparse, batch, schedule, tensor(z), run),
+                      Catch::Contains("the number of branches evaluated is 1; allowed: 2 with guided_batch()"));
+  }
 }
 
 TEST_CASE("classifier_guided with an exact classifier gives the denoiser of its class") {

@@ -36,6 +36,8 @@ class AnySolver {
     virtual int evaluations() const = 0;
     virtual int evaluations(StepCount& at) const = 0;
     virtual double sigma_scale(std::size_t index) const = 0;
+    virtual std::size_t branches() const = 0;
+    virtual std::size_t branch_evaluations(std::size_t index) const = 0;
     virtual void validate() const = 0;
     virtual std::unique_ptr<ErasedMemory> memory(const X& x) const = 0;
     virtual void step(const Step<X>& n, X& x, X& first, ModelRef<X>& model, ErasedMemory& memory) const = 0;
@@ -52,6 +54,10 @@ class AnySolver {
     int evaluations() const override { return solver.evaluations(); }
     int evaluations(StepCount& at) const override { return detail::step_evaluations(solver, at); }
     double sigma_scale(std::size_t index) const override { return detail::sigma_scale(solver, index); }
+    std::size_t branches() const override { return branches_of(solver); }
+    std::size_t branch_evaluations(std::size_t index) const override {
+      return detail::branch_evaluations(solver, index);
+    }
     void validate() const override { detail::validate(solver); }
     std::unique_ptr<ErasedMemory> memory(const X& x) const override {
       return std::make_unique<HeldMemory<M>>(solver.memory(x));
@@ -86,6 +92,8 @@ class AnySolver {
   int evaluations() const { return held_->evaluations(); }
   int evaluations(StepCount& at) const { return held_->evaluations(at); }
   double sigma_scale(std::size_t index) const { return held_->sigma_scale(index); }
+  std::size_t branches() const { return held_->branches(); }
+  std::size_t branch_evaluations(std::size_t index) const { return held_->branch_evaluations(index); }
   void validate() const { held_->validate(); }
   Memory memory(const X& x) const { return Memory(held_->memory(x)); }
 

@@ -3,6 +3,7 @@
 
 #include "denoisers/analytic_first_step.hpp"
 #include "denoisers/clamped.hpp"
+#include "denoisers/composed.hpp"
 #include "denoisers/conditioned.hpp"
 #include "denoisers/edm.hpp"
 #include "denoisers/flow.hpp"

@@ -1,7 +1,9 @@
 // A denoiser as the target that a solver extrapolates.
 #pragma once
 
+#include "branches.hpp"
 #include "denoiser.hpp"
+#include "errors.hpp"
 #include "solver.hpp"
 
 #include <cmath>
@@ -100,6 +102,23 @@ class Model {
     has_features_ = detail::denoise(*denoise_, x, sigma, out, features_);
     ++evaluations_;
     total_evaluations_ += detail::evaluations_at(*denoise_, sigma);
+  }
+
+  /// call.outputs <- the targets of the denoiser's branches at call.x: one call of the denoiser.
+  /// @throws std::invalid_argument for a denoiser without these branches.
+  void branches(const Level<X>& network_sigma, const Level<X>& sigma, BranchCall<X>& call) {
+    if constexpr (BranchedDenoiser<D, X>) {
+      if (stop_ && *stop_ && (*stop_)()) throw detail::Cancelled{};
+      call.features = &features_;
+      denoise_->evaluate_branches(network_sigma, call);
+      has_features_ = call.has_features;
+      ++evaluations_;
+      total_evaluations_ += call.evaluations;
+      for (X* out : call.outputs)
+        if (out) detail::to_target(target_, thresholding_, call.x, sigma, *out);
+    } else {
+      refuse("the solver's branches", call.outputs.size(), "1, as the denoiser's");
+    }
   }
 
   /// Features of the latest evaluation; null where there are none.

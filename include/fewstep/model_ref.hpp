@@ -1,6 +1,8 @@
 #pragma once
 
 #include "algebra.hpp"
+#include "branches.hpp"
+#include "errors.hpp"
 
 #include <concepts>
 #include <type_traits>
@@ -21,6 +23,11 @@ class ModelRef {
         evaluate_([](void* m, const X& x, const Level<X>& network_sigma, const Level<X>& sigma, X& out) {
           (*static_cast<M*>(m))(x, network_sigma, sigma, out);
         }),
+        branches_([](void* m, const Level<X>& network_sigma, const Level<X>& sigma, BranchCall<X>& call) {
+          if constexpr (requires(M& model) { model.branches(network_sigma, sigma, call); })
+            static_cast<M*>(m)->branches(network_sigma, sigma, call);
+          else refuse("the branches of the model", 1, call.outputs.size());
+        }),
         features_([](void* m) { return static_cast<M*>(m)->features(); }) {}
 
   /// out <- the target at (x, sigma): one evaluation. x and out must be different objects.
@@ -31,12 +38,18 @@ class ModelRef {
     evaluate_(model_, x, network_sigma, sigma, out);
   }
 
+  /// The targets of several branches at one state, by one call of the denoiser; see BranchCall.
+  void branches(const Level<X>& network_sigma, const Level<X>& sigma, BranchCall<X>& call) const {
+    branches_(model_, network_sigma, sigma, call);
+  }
+
   /// Features of the latest evaluation; null where there are none.
   const Features<X>* features() const { return features_(model_); }
 
  private:
   void* model_;
   void (*evaluate_)(void*, const X&, const Level<X>&, const Level<X>&, X&);
+  void (*branches_)(void*, const Level<X>&, const Level<X>&, BranchCall<X>&);
   const Features<X>* (*features_)(void*);
 };
 

@@ -96,6 +96,8 @@ inline void validate(const Options& o, const Schedule& schedule) {
 template <class S>
 int evaluations(const S& solver, const Schedule& schedule, const Options& options = {}, int per_call = 1) {
   const std::size_t last = (std::min)(options.last_step, schedule.steps());
+  const std::size_t branches = branches_of(solver);
+  std::size_t evaluated = 0;
   int calls = options.final_denoise ? 1 : 0;
   StepCount at;
   for (std::size_t i = options.first_step; i < last; ++i) {
@@ -103,9 +105,12 @@ int evaluations(const S& solver, const Schedule& schedule, const Options& option
     at.steps_left = schedule.steps() - i;
     at.remember = !analytic || options.analytic_in_history;
     const bool replaced = schedule[i + 1] == 0 && !reaches_zero(solver);
-    calls += replaced ? 1 : detail::step_evaluations(solver, at) - (analytic ? 1 : 0);
+    const bool whole = replaced || branches == 1;
+    if (!whole && !analytic) evaluated += detail::branch_evaluations(solver, i);
+    if (whole || per_call == 1) calls += replaced ? 1 : detail::step_evaluations(solver, at) - (analytic ? 1 : 0);
   }
-  return calls * per_call;
+  if (branches == 1 || per_call == 1) return calls * per_call;
+  return calls * per_call + static_cast<int>(evaluated) * per_call / static_cast<int>(branches);
 }
 
 }  // namespace fewstep

@@ -88,11 +88,15 @@ class Run : public detail::RunLoop<X> {
     const bool analytic = index == options.first_step && options.analytic_first_step;
     const bool remember = !analytic || options.analytic_in_history;
     const bool pending = fuses_slope_ && !analytic;
+    const bool missing = !analytic && branches_of(solver_) > 1;
     if (analytic) model_.analytic(x, from, first);
-    else model_(x, Level<X>(detail::sigma_scale(solver_, index) * schedule[index]), from, first, pending);
-    this->keep_denoised(pending || target_of(solver_) == Target::denoised);
+    else if (!missing) model_(x, Level<X>(detail::sigma_scale(solver_, index) * schedule[index]), from, first, pending);
+    if (!missing) this->keep_denoised(pending || target_of(solver_) == Target::denoised);
+    else this->keep_state();
     ModelRef<X> model(model_);
-    solver_.step(Step<X>{from, this->to_, index, schedule.steps(), remember, pending}, x, first, model, memory_);
+    solver_.step(Step<X>{from, this->to_, index, schedule.steps(), remember, pending, missing}, x, first, model,
+                 memory_);
+    if (missing) this->keep_aim();
   }
 
   S solver_;

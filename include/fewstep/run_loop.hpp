@@ -148,6 +148,16 @@ class RunLoop {
     add_scaled(*denoised_, -schedule_[index_], first_);
   }
 
+  /// The same for a step whose slope is that of several branches: the point at level 0 on the line of the step.
+  void keep_state() {
+    if (denoised_) detail::copy(*denoised_, x);
+  }
+  void keep_aim() {
+    if (!denoised_) return;
+    const double from = schedule_[index_], part = from / (from - schedule_[index_ + 1]);
+    combine(*denoised_, levels(), [part] { return Pack{1. - part, part}; }, *denoised_, x);
+  }
+
   Schedule schedule_;
   Options options_;
   LoopTraits traits_;

@@ -22,6 +22,7 @@ struct Step {
   std::size_t count;     ///< steps of the schedule
   bool remember = true;  ///< false: keep the target at `from` out of the history (Options::analytic_in_history)
   bool pending = false;  ///< `first` is still the denoised batch: combine_first() makes it the slope
+  bool missing = false;  ///< `first` was not evaluated: a solver of several branches() evaluates these itself
 };
 
 /// combine(x, at, weights, x, first, past...) for solvers with `fuses_slope`. Where the step's slope is pending, it is
@@ -72,6 +73,17 @@ constexpr bool reaches_zero(const S& solver) {
     return solver.reaches_zero();
   else if constexpr (requires { static_cast<bool>(solver.reaches_zero); }) return solver.reaches_zero;
   else return false;
+}
+
+/// How many branches of the denoiser a solver weighs: the result of its function branches(). Without it: 1, the
+/// denoised batch. A solver of several branches evaluates them itself, by model.branches().
+template <class S>
+constexpr std::size_t branches_of(const S& solver) {
+  if constexpr (requires {
+                  { solver.branches() } -> std::convertible_to<std::size_t>;
+                })
+    return solver.branches();
+  else return 1;
 }
 
 /// The factor of x in a step from level t to level s, whatever the model predicts: s/t for an exponential step on
@@ -132,6 +144,16 @@ double sigma_scale(const S& solver, std::size_t index) {
   else return 1;
 }
 
+/// How many branches step `index` evaluates.
+template <class S>
+std::size_t branch_evaluations(const S& solver, std::size_t index) {
+  if constexpr (requires {
+                  { solver.branch_evaluations(index) } -> std::convertible_to<std::size_t>;
+                })
+    return solver.branch_evaluations(index);
+  else return 1;
+}
+
 /// Calls validate() of solvers and predictors that have it.
 /// @throws std::invalid_argument for a setting out of range.
 template <class T>
@@ -155,6 +177,7 @@ void validate(const T& value) {
 ///   reaches_zero          bool: makes the step to level 0 itself, see reaches_zero()
 ///   sigma_scale(index)    factor between the network's level and the level at the left end of step `index`
 ///   per_sample            static constexpr bool: whether it may ask for one noise level per sample
+///   branches(), branch_evaluations(index)   see branches_of(); how many of them step `index` evaluates
 ///   validate()            throws std::invalid_argument for settings out of range
 template <class S, class X>
 concept Solver =

@@ -1,12 +1,15 @@
 // The base of every adaptor: how a denoiser made of other denoisers is called, and what it forwards.
 #pragma once
 
+#include "../branches.hpp"
 #include "../denoiser.hpp"
 
 #include <concepts>
+#include <cstddef>
 #include <optional>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 namespace fewstep {
 
@@ -21,6 +24,44 @@ concept LevelFor = (std::same_as<T, Level<X>> && (PerSampleDenoiser<D, X> && ...
 /// A rule that remembers something between calls, which a constant denoiser cannot.
 template <class Rule>
 concept Stateful = requires { requires Rule::stateful; };
+
+/// A rule that changes neither the outputs of an inner denoiser's branches nor their combination.
+template <class Rule>
+concept KeepsBranches = requires { requires Rule::keeps_branches; };
+
+/// The number of branches of a denoiser made by a rule, and their evaluation: the rule's own, else the first inner
+/// denoiser's.
+template <class Rule, class... D>
+  requires requires(const Rule& rule, const D&... inner) { rule.branches(inner...); }
+std::size_t branch_count(const Rule& rule, const D&... inner) {
+  return rule.branches(inner...);
+}
+template <KeepsBranches Rule, class First, class... D>
+  requires requires(const First& first) { first.branches(); }
+std::size_t branch_count(const Rule&, const First& first, const D&...) {
+  return first.branches();
+}
+template <class Rule, class... D>
+  requires requires(const Rule& rule, const D&... inner) { rule.combination(inner...); }
+std::vector<double> branch_combination(const Rule& rule, const D&... inner) {
+  return rule.combination(inner...);
+}
+template <KeepsBranches Rule, class First, class... D>
+  requires requires(const First& first) { first.combination(); }
+std::vector<double> branch_combination(const Rule&, const First& first, const D&...) {
+  return first.combination();
+}
+template <class Rule, class X, class... D>
+  requires requires(const Rule& rule, const Level<X>& t, BranchCall<X>& call, D&... inner) {
+    rule.evaluate_branches(t, call, inner...);
+  }
+void evaluate_branches(const Rule& rule, const Level<X>& sigma, BranchCall<X>& call, D&... inner) {
+  rule.evaluate_branches(sigma, call, inner...);
+}
+template <KeepsBranches Rule, class X, BranchedDenoiser<X> First, class... D>
+void evaluate_branches(const Rule&, const Level<X>& sigma, BranchCall<X>& call, First& first, D&...) {
+  first.evaluate_branches(sigma, call);
+}
 
 /// The level shared by all samples, or nothing where each sample has its own.
 template <class T>
@@ -42,6 +83,8 @@ std::optional<double> shared_level(const T& sigma) {
 ///   skip(sigma)                          the weight of x in D beside the network's output
 ///   analytic_first_step(sigma)           where x is not x0 + sigma noise: w such that D is about w x
 ///   analytic_first_step(x, sigma, out)   out <- an analytic estimate of D
+///   branches(inner...), combination(inner...), evaluate_branches(sigma, call, inner...)   as of a BranchedDenoiser
+///   keeps_branches                       static constexpr bool: whether the branches are the first inner denoiser's
 ///
 /// The adaptor accepts levels per sample where all inner denoisers do. It has no buffers: threads may share it if they
 /// may share the inner denoisers, and each call allocates its temporary states. A rule that remembers something between
@@ -116,6 +159,32 @@ struct Adaptor {
         requires(const std::tuple_element_t<0, std::tuple<D...>>& d, const T& t) { d.skip(t); })
   auto skip(const T& sigma) const {
     return std::get<0>(inner).skip(sigma);
+  }
+
+  /// The rule's branches, else the first inner denoiser's where the rule keeps them.
+  std::size_t branches() const
+    requires requires(const Rule& r, const D&... d) { detail::branch_count(r, d...); }
+  {
+    return std::apply([&](const auto&... d) { return detail::branch_count(rule, d...); }, inner);
+  }
+  std::vector<double> combination() const
+    requires requires(const Rule& r, const D&... d) { detail::branch_combination(r, d...); }
+  {
+    return std::apply([&](const auto&... d) { return detail::branch_combination(rule, d...); }, inner);
+  }
+  template <class X>
+    requires requires(const Rule& r, const Level<X>& t, BranchCall<X>& call, const D&... d) {
+      detail::evaluate_branches(r, t, call, d...);
+    }
+  void evaluate_branches(const Level<X>& sigma, BranchCall<X>& call) const {
+    std::apply([&](const auto&... d) { detail::evaluate_branches(rule, sigma, call, d...); }, inner);
+  }
+  template <class X>
+    requires requires(const Rule& r, const Level<X>& t, BranchCall<X>& call, D&... d) {
+      detail::evaluate_branches(r, t, call, d...);
+    }
+  void evaluate_branches(const Level<X>& sigma, BranchCall<X>& call) {
+    std::apply([&](auto&... d) { detail::evaluate_branches(rule, sigma, call, d...); }, inner);
   }
 
   /// Largest number of network evaluations of one call.

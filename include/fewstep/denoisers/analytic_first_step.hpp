@@ -10,6 +10,7 @@ namespace fewstep {
 /// The rule of with_analytic_first_step().
 template <class F>
 struct AnalyticFirstStep {
+  static constexpr bool keeps_branches = true;
   F analytic;
 
   template <State X, class D>

@@ -2,13 +2,16 @@
 #pragma once
 
 #include "../algebra.hpp"
+#include "../branches.hpp"
 #include "../errors.hpp"
 #include "adaptor.hpp"
 #include "network_output.hpp"
 
 #include <cmath>
+#include <cstddef>
 #include <limits>
 #include <utility>
+#include <vector>
 
 namespace fewstep {
 
@@ -41,6 +44,17 @@ namespace detail {
 template <class T>
 auto conditional_weight(const GuidanceOptions& o, const T& s) {
   return 1. + (o.scale - 1.) * (s / s) * (s >= o.sigma_low) * (s <= o.sigma_high);  // s/s: 1 in the type of s
+}
+
+/// @throws std::invalid_argument for a solver of other branches, and for options whose D is no fixed combination of two
+/// branches.
+template <State X>
+void require_branches_of(const GuidanceOptions& o, const BranchCall<X>& call) {
+  call.require_branches(2, o.scale);
+  constexpr const char* weighs_apart = " for a solver that weighs the branches";
+  require(o.rescale == 0, "GuidanceOptions::rescale", o.rescale, {"0", weighs_apart});
+  require(o.sigma_low == 0, "GuidanceOptions::sigma_low", o.sigma_low, {"0", weighs_apart});
+  require(std::isinf(o.sigma_high), "GuidanceOptions::sigma_high", o.sigma_high, {"infinity", weighs_apart});
 }
 
 /// conditional <- the guided image; unconditional is overwritten.
@@ -87,6 +101,21 @@ struct Guidance {
   }
 
   template <class C, class U>
+  std::size_t branches(const C&, const U&) const {
+    return 2;
+  }
+  template <class C, class U>
+  std::vector<double> combination(const C&, const U&) const {
+    return {options.scale, 1 - options.scale};
+  }
+  template <class X, class C, class U>
+  void evaluate_branches(const Level<X>& sigma, BranchCall<X>& call, C& conditional, U& unconditional) const {
+    detail::require_branches_of(options, call);
+    detail::evaluate_branch(conditional, sigma, call, 0);
+    detail::evaluate_branch(unconditional, sigma, call, 1);
+  }
+
+  template <class C, class U>
   int evaluations_per_call(const C& conditional, const U& unconditional) const {
     return detail::evaluations_per_call(conditional) +
            (options.scale == 1 ? 0 : detail::evaluations_per_call(unconditional));
@@ -112,6 +141,7 @@ struct Guidance {
 ///
 /// NFE per call: the sum of both. Only the conditional denoiser is evaluated where scale is 1, and at a shared level
 /// outside the interval; with levels per sample, both are evaluated inside and outside it.
+/// Branches: 0 conditional, 1 unconditional (BranchedDenoiser), without interval and rescaling.
 /// @param conditional, unconditional  any denoisers
 /// @param options                     scale, interval and rescaling
 /// @throws std::invalid_argument for an option out of range.

@@ -1,10 +1,14 @@
 #pragma once
 
 #include "../algebra.hpp"
+#include "../branches.hpp"
+#include "../errors.hpp"
 #include "adaptor.hpp"
 #include "guidance.hpp"
 
+#include <cstddef>
 #include <utility>
+#include <vector>
 
 namespace fewstep {
 
@@ -37,6 +41,29 @@ struct BatchGuidance {
     out = algebra<X>::half(both_out, 1);
     if (options.scale != 1) detail::guide(options, network, x, sigma, out, unconditional);
     return has_features;
+  }
+
+  template <class D>
+  std::size_t branches(const D&) const {
+    return 2;
+  }
+  template <class D>
+  std::vector<double> combination(const D&) const {
+    return {options.scale, 1 - options.scale};
+  }
+  template <class X, class D>
+  void evaluate_branches(const Level<X>& sigma, BranchCall<X>& call, D& network) const {
+    detail::require_branches_of(options, call);
+    for (const X* output : call.outputs)
+      require(output, "the number of branches evaluated", 1, "2 with guided_batch(), which evaluates them together");
+    X both = algebra<X>::twice(call.x);
+    X both_out = algebra<X>::like(both);
+    Features<X> both_features{};
+    call.has_features = detail::denoise(network, both, algebra<X>::twice(sigma), both_out, both_features);
+    if (call.has_features && call.features) *call.features = algebra<X>::half(both_features, 1);
+    for (const int branch : {0, 1})
+      *call.outputs[static_cast<std::size_t>(branch)] = algebra<X>::half(both_out, 1 - branch);
+    call.evaluations += 2 * detail::evaluations_at(network, sigma);
   }
 
   template <class D>

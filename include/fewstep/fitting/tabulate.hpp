@@ -64,6 +64,11 @@ ImpulseModel run_with_impulse(const S& solver, const Schedule& schedule, double 
   double first = 0;
   for (std::size_t i = 0; i < schedule.steps(); ++i) {
     const double from = schedule[i], to = schedule[i + 1];
+    if (to == 0 && !reaches_zero(solver)) {  // x <- D
+      model(x, from, from, first);
+      x = target_of(solver) == Target::slope ? x - from * first : first;
+      break;
+    }
     model(x, sigma_scale(solver, i) * from, from, first);
     solver.step(Step<double>{from, to, i, schedule.steps()}, x, first, ref, memory);
   }
@@ -126,12 +131,12 @@ inline Table response_table(ImpulseResponses& r, Target target) {
 /// The weights of a solver on a schedule, as a table whose runs are the solver's. Each evaluation begins a row, except
 /// that one at the level of the next evaluation, as in Heun's method, becomes a midpoint of the row before it.
 /// The weights are found by running the solver once per model output with that output 1 and all others 0.
-/// @param schedule  levels above 0
-/// @throws std::invalid_argument for a schedule that ends at 0, for solvers whose levels increase, and for solvers with
-/// midpoints that depend on each other (PNDM).
+/// A step to 0 that the solver does not make itself is the denoising evaluation of a run.
+/// @param schedule  decreasing
+/// @throws std::invalid_argument for solvers whose levels increase, and for solvers with midpoints that depend on each
+/// other (PNDM).
 template <Solver<double> S>
 Table tabulate(const S& solver, const Schedule& schedule) {
-  require(schedule[schedule.steps()] > 0, "the last level", 0, "positive numbers: a step to 0 has no table");
   detail::ImpulseModel start = detail::run_with_impulse(solver, schedule, 1, detail::ImpulseModel::no_impulse);
   std::vector<std::vector<double>> outputs(start.level.size() - 1);
   for (std::size_t k = 0; k < outputs.size(); ++k) outputs[k] = detail::run_with_impulse(solver, schedule, 0, k).state;

@@ -36,6 +36,7 @@ inline constexpr const char* table_format = "fewstep solver table 2";
 
 namespace detail {
 
+inline constexpr std::size_t most_branches = 64;  // a bound for untrusted files
 inline constexpr const char* afs_allowed = "true, false, or the name of a file beside the table's";
 
 /// Returns `name`.
@@ -46,10 +47,29 @@ inline std::string require_file_name(const std::string& name) {
   return name;
 }
 
+/// The weights of each branch, and whether the row evaluates it.
+inline void branches_from_json(const JsonObject& row, std::size_t branches, Table::Row& made) {
+  const auto count = [&](const char* key, std::size_t size) {
+    require(size == branches, "the number of " + row.path(key), size, {branches, ", the table's branches"});
+  };
+  const auto weights = row.number_lists("weights");
+  count("weights", weights.size());
+  made.others.resize(branches - 1);
+  for (std::size_t b = 0; b < branches; ++b) made.weights_of(b) = weights[b];
+  if (!row.has("evaluated")) return;
+  const std::vector<bool> evaluated = row.flags("evaluated");
+  count("evaluated", evaluated.size());
+  made.evaluated = evaluated[0];
+  for (std::size_t b = 1; b < branches; ++b) made.others[b - 1].evaluated = evaluated[b];
+}
+
 /// @param scale  the key of sigma_scale
-inline Table::Row row_from_json(const nlohmann::json& json, const std::string& place, const std::string& scale) {
-  const JsonObject row(json, place, {"carry", "weights", scale, "midpoints"});
-  Table::Row made{row.number("carry"), row.numbers("weights"), row.number(scale)};
+inline Table::Row row_from_json(const nlohmann::json& json, const std::string& place, const std::string& scale,
+                                std::size_t branches) {
+  const JsonObject row(json, place, {"carry", "weights", scale, branches > 1 ? "evaluated" : "midpoints"});
+  Table::Row made{row.number("carry"), {}, row.number(scale)};
+  if (branches > 1) branches_from_json(row, branches, made);
+  else made.weights = row.numbers("weights");
   if (!row.has("midpoints")) return made;
   for (const auto& one : row.list("midpoints")) {
     const JsonObject m(one, row.element("midpoints", made.midpoints.size()),
@@ -60,7 +80,17 @@ inline Table::Row row_from_json(const nlohmann::json& json, const std::string& p
   return made;
 }
 
+inline nlohmann::ordered_json branched_row_to_json(const Table::Row& row) {
+  nlohmann::ordered_json weights, evaluated;
+  for (std::size_t b = 0; b < row.branches(); ++b) {
+    weights.push_back(row.weights_of(b));
+    evaluated.push_back(row.evaluates(b));
+  }
+  return {{"carry", row.carry}, {"weights", weights}, {"evaluated", evaluated}, {"sigma_scale", row.sigma_scale}};
+}
+
 inline nlohmann::ordered_json row_to_json(const Table::Row& row) {
+  if (row.branches() > 1) return branched_row_to_json(row);
   nlohmann::ordered_json json{{"carry", row.carry}, {"weights", row.weights}, {"sigma_scale", row.sigma_scale}};
   for (const Table::Midpoint& m : row.midpoints)
     json["midpoints"].push_back({{"level", m.level},
@@ -78,8 +108,13 @@ inline nlohmann::ordered_json to_json(const TableFile& file) {
   nlohmann::ordered_json rows = nlohmann::ordered_json::array(), afs = file.analytic_first_step;
   for (const Table::Row& row : file.table.rows) rows.push_back(detail::row_to_json(row));
   if (!file.gaussian_start.empty()) afs = file.gaussian_start;
-  return {{"format", table_format},      {"made", file.made}, {"target", to_string(file.table.target)}, {"afs", afs},
-          {"levels", file.table.levels}, {"rows", rows}};
+  nlohmann::ordered_json json{
+      {"format", table_format}, {"made", file.made}, {"target", to_string(file.table.target)}, {"afs", afs}};
+  if (file.table.branches() > 1) json["branches"] = file.table.branches();
+  if (file.table.guidance) json["guidance"] = *file.table.guidance;
+  json["levels"] = file.table.levels;
+  json["rows"] = rows;
+  return json;
 }
 
 /// Reads the content of a table file, in any version of the format.
@@ -90,7 +125,7 @@ inline TableFile table_from_json(const nlohmann::json& json) {
   const bool has_format = format != json.end() && format->is_string();
   const int version = check_format(has_format ? format->get<std::string>() : "", table_format, "a solver table");
   const std::string scale = version == 1 ? "clock" : "sigma_scale";
-  const detail::JsonObject top(json, "", {"format", "made", "target", "afs", "levels", "rows"});
+  const detail::JsonObject top(json, "", {"format", "made", "target", "afs", "levels", "rows", "branches", "guidance"});
   TableFile file;
   const nlohmann::json &target = top.at("target"), &afs = top.at("afs");
   file.table.target = parse<Target>("target", text_for_message(target));
@@ -98,8 +133,14 @@ inline TableFile table_from_json(const nlohmann::json& json) {
   if (afs.is_string()) file.gaussian_start = detail::require_file_name(afs);
   file.analytic_first_step = afs.is_string() || afs.get<bool>();
   file.table.levels = top.numbers("levels");
+  std::size_t branches = 1;
+  if (top.has("branches")) {
+    branches = static_cast<std::size_t>(top.whole("branches", 1));
+    require(branches >= 1 && branches <= detail::most_branches, "branches", branches, {"1 to ", detail::most_branches});
+  }
+  if (top.has("guidance")) file.table.guidance = top.number("guidance");
   for (const auto& row : top.list("rows"))
-    file.table.rows.push_back(detail::row_from_json(row, top.element("rows", file.table.rows.size()), scale));
+    file.table.rows.push_back(detail::row_from_json(row, top.element("rows", file.table.rows.size()), scale, branches));
   if (top.has("made")) file.made = top.at("made").get<std::map<std::string, std::string>>();
   file.table.validate();
   return file;

@@ -17,10 +17,11 @@ namespace fewstep {
 
 /// Returns levels 0, 2, 4, ... of a table: the schedule on which corrected_table() runs.
 /// @param table  a valid table with an even number of rows
-/// @throws std::invalid_argument for an invalid table, or one with an odd number of rows.
+/// @throws std::invalid_argument for an invalid table, or one with an odd number of rows or several branches.
 inline Schedule every_second_level(const Table& table) {
   table.validate();
   require(table.rows.size() % 2 == 0, "the number of rows of Table", table.rows.size(), "even numbers");
+  require(table.branches() == 1, "the number of branches of Table", table.branches(), "1");
   std::vector<double> levels;
   for (std::size_t i = 0; i < table.levels.size(); i += 2) levels.push_back(table.levels[i]);
   return Schedule(levels);

@@ -75,6 +75,25 @@ class JsonObject {
     for (const auto& one : list(key)) all.push_back(number(one, element(key, all.size())));
     return all;
   }
+  std::vector<std::vector<double>> number_lists(const std::string& key) const {
+    std::vector<std::vector<double>> all;
+    for (const auto& one : list(key)) {
+      const std::string place = element(key, all.size());
+      require(one.is_array(), place, one.type_name(), "array");
+      all.emplace_back();
+      for (const auto& value : one)
+        all.back().push_back(number(value, place + "[" + std::to_string(all.back().size()) + "]"));
+    }
+    return all;
+  }
+  std::vector<bool> flags(const std::string& key) const {
+    std::vector<bool> all;
+    for (const auto& one : list(key)) {
+      require(one.is_boolean(), element(key, all.size()), text_for_message(one), "true or false");
+      all.push_back(one.get<bool>());
+    }
+    return all;
+  }
 
   /// Returns the place of element k of the list at a key: "rows[2].midpoints[0]".
   std::string element(const std::string& key, std::size_t k) const { return path(key) + "[" + std::to_string(k) + "]"; }
