@@ -38,6 +38,7 @@ namespace fewstep {
 ///   scaled_error(a, b, c, absolute, relative)   double: the root mean square over all numbers of
 ///                          (a - b)/max(absolute, relative max(|a|, |c|))
 ///   dot(x, y), sum_abs(x)  std::vector<double> with one sum per sample: of products, of absolute values
+///   numbers(x)             how many numbers a sample has, for distances per number
 ///   level_per_sample(v)    a level from one double per sample
 ///   along_new_axis(v, w), sum_new_axis(w)   where weights w are arrays themselves: numbers v along an axis that w
 ///                          lacks, so that one formula of weights is evaluated at all of them; the sum over that axis

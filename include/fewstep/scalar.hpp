@@ -42,6 +42,7 @@ struct algebra<X> {
     const double size = static_cast<double>((std::max)(std::abs(a), std::abs(c)));
     return std::abs(static_cast<double>(a - b)) / (std::max)(absolute, relative * size);
   }
+  static int numbers(X) { return 1; }
   static std::vector<double> dot(X x, X y) { return {static_cast<double>(x) * static_cast<double>(y)}; }
   static std::vector<double> sum_abs(X x) { return {std::abs(static_cast<double>(x))}; }
   static level level_per_sample(const std::vector<double>& values) { return values.at(0); }

@@ -88,6 +88,7 @@ struct algebra<Buffer<T>> {
     }
     return std::sqrt(sum / static_cast<double>(a.size()));
   }
+  static std::size_t numbers(const X& x) { return x.numbers(); }
   static std::vector<double> dot(const X& x, const X& y) {
     return sums(x, [&](std::size_t i) { return static_cast<double>(x[i]) * static_cast<double>(y[i]); });
   }

@@ -135,6 +135,7 @@ struct algebra<Eigen::Array<Scalar, Rows, Cols, Layout, MaxRows, MaxCols>> {
     const auto difference = (a - b).template cast<double>();
     return std::sqrt((difference / ((relative * size).max)(absolute)).square().mean());
   }
+  static Eigen::Index numbers(const X& x) { return x.rows(); }
   static std::vector<double> dot(const X& x, const X& y) {
     const auto product = [&](Eigen::Index i) {
       return static_cast<double>(x.data()[i]) * static_cast<double>(y.data()[i]);

@@ -4,6 +4,8 @@
 #include "../solvers/heun.hpp"
 #include "calibration/calibrator.hpp"
 #include "calibration/options.hpp"
+#include "calibration/slope_models.hpp"
+#include "per_batch.hpp"
 #include "tabulate.hpp"
 #include "teacher.hpp"
 
@@ -15,16 +17,17 @@
 
 namespace fewstep {
 
-/// Estimates the median distance between a teacher's ends and the exact solution (Richardson): the error of a method of
-/// second order falls with the square of its steps, so fine and coarse ends differ by (steps/coarse_steps)^2 - 1 times
-/// the error of the fine ones.
+/// Estimates the median distance, per number, between a teacher's ends and the exact solution (Richardson): the error
+/// of a method of second order falls with the square of its steps, so fine and coarse ends differ by
+/// (steps/coarse_steps)^2 - 1 times the error of the fine ones.
 /// @param fine, coarse          end features of the same noise
 /// @param steps, coarse_steps   steps of the teacher that they took, in the same units; steps > coarse_steps
 template <State X>
 double teacher_error(const X& fine, int steps, const X& coarse, int coarse_steps) {
   const X change = detail::difference(fine, coarse);
   const double ratio = static_cast<double>(steps) / coarse_steps;
-  return std::sqrt(detail::median_of(algebra<X>::dot(change, change))) / (ratio * ratio - 1);
+  const double square = detail::median_of(algebra<X>::dot(change, change)) / detail::numbers_of_sample(change);
+  return std::sqrt(square) / (ratio * ratio - 1);
 }
 
 /// As calibrate() below, with the trajectories of any teacher.
@@ -35,8 +38,8 @@ template <State X, class D, class F = std::identity>
 Calibration calibrate(D&& denoise, const Table& start, const std::vector<TeacherTrajectory<X>>& teacher,
                       const CalibrationOptions& options, const F& end_features = {}) {
   [[maybe_unused]] const typename algebra<X>::inference mode(true);
-  detail::DenoiserSlopes<X, std::remove_reference_t<D>> model(denoise);
-  detail::Calibrator<X> calibrator(model, start, teacher, options, end_features);
+  const detail::SlopeModels<X, std::remove_reference_t<D>> models(denoise, teacher.size());
+  detail::Calibrator<X> calibrator(models.pointers(), start, teacher, options, end_features);
   while ((!options.report || options.report(calibrator.progress())) && calibrator.advance()) {
   }
   return calibrator.result();
@@ -51,8 +54,10 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<Teacher
 ///
 /// NFE per sample, for r rows: 2 r teacher_steps for the teacher, half as many again for the first batch; r for the
 /// start (3 r when resumed), for the first stage and for each try; for the Jacobian of an iteration the rows after each
-/// number, for fitted samples. An analytic first step saves one evaluation per run.
-/// @param denoise       any denoiser; called with one level for the batch
+/// number, for some of the fitted samples: at first for 40, or as many as have 100 numbers for each number of the
+/// table, and for twice as many once an iteration lowers the loss by less than 2%. An analytic first step saves one
+/// evaluation per run.
+/// @param denoise       any denoiser, or per_batch(); called with one level for the batch
 /// @param start         a table of slopes without midpoints and with carries of 1, e.g. tabulate(Ipndm{.order = 3},
 ///                      karras({.steps = 6}))
 /// @param noise         batches of unit noise, some 300 samples in all; the first batch also serves to estimate the
@@ -73,15 +78,16 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
   for (const X& z : noise) samples += detail::sample_count(z);
   require_calibratable(start, samples, options);
   const Schedule schedule = start.schedule();
-  const auto trajectory = [&](const X& z, int parts) {
-    X x = algebra<X>::like(z);
-    scale(x, schedule[0], z);
-    return record_teacher(Heun{}, denoise, refined(schedule, parts), x, {.stride = static_cast<std::size_t>(parts)});
+  const auto trajectory = [&](std::size_t batch, int parts) {
+    X x = algebra<X>::like(noise[batch]);
+    scale(x, schedule[0], noise[batch]);
+    auto&& own = detail::denoiser_of(denoise, batch);
+    return record_teacher(Heun{}, own, refined(schedule, parts), x, {.stride = static_cast<std::size_t>(parts)});
   };
   std::vector<TeacherTrajectory<X>> teacher(noise.size());
-  for (std::size_t b = 0; b < noise.size(); ++b) teacher[b] = trajectory(noise[b], options.teacher_steps);
+  for (std::size_t b = 0; b < noise.size(); ++b) teacher[b] = trajectory(b, options.teacher_steps);
   const int coarse_steps = options.teacher_steps / 2;
-  const X coarse = trajectory(noise[0], coarse_steps).states.back();
+  const X coarse = trajectory(0, coarse_steps).states.back();
   Calibration made = calibrate<X>(denoise, start, teacher, options, end_features);
   made.teacher_error = teacher_error<X>(end_features(teacher[0].states.back()), options.teacher_steps,
                                         end_features(coarse), coarse_steps);

@@ -117,6 +117,7 @@ struct algebra<torch::Tensor> {
     const X size = torch::maximum(a.abs(), c.abs()).to(torch::kFloat64);
     return ((a - b).to(torch::kFloat64) / (relative * size).clamp_min(absolute)).square().mean().sqrt().item<double>();
   }
+  static std::int64_t numbers(const X& x) { return x.numel() / x.size(0); }
   static std::vector<double> dot(const X& x, const X& y) { return sample_sums(x.to(torch::kFloat64) * y); }
   static std::vector<double> sum_abs(const X& x) { return sample_sums(x.to(torch::kFloat64).abs()); }
   static level level_per_sample(const std::vector<double>& values) {

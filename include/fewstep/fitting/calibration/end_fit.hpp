@@ -26,18 +26,19 @@ NormalEquations end_equations(const TableRunner<X>& runner, const std::vector<Ta
                               const EndJacobian<X>& jacobian, std::size_t parameters,
                               const std::vector<double>& squares, std::size_t fitted, double median) {
   NormalEquations equations(parameters);
-  for (std::size_t b = 0; b < jacobian.batches(); ++b) {
+  for (std::size_t k = 0; k < jacobian.batches().size(); ++k) {
+    const std::size_t b = jacobian.batches()[k];
     const X target = runner.to_teacher(b, runs[b]);
     const std::size_t first = runner.first_sample(b);
     std::vector<double> weights(sample_count(target));
     for (std::size_t n = 0; n < weights.size() && first + n < fitted; ++n)
       if (squares[first + n] != lost_sample) weights[n] = cauchy_weight(squares[first + n], median);
     for (std::size_t i = 0; i < parameters; ++i) {
-      const std::vector<double> own = algebra<X>::dot(jacobian(b, i), jacobian(b, i));
+      const std::vector<double> own = algebra<X>::dot(jacobian(k, i), jacobian(k, i));
       for (std::size_t n = 0; n < own.size(); ++n)
         if (!std::isfinite(own[n])) weights[n] = 0;
     }
-    add_batch(equations, &jacobian(b, 0), 1, target, weights);
+    add_batch(equations, jacobian.columns(k), target, weights);
   }
   return equations;
 }
@@ -65,38 +66,40 @@ inline DampedStep damped_step(const Table& table, const std::vector<TableParamet
 /// corrected (Broyden). Steps that lower the loss are accepted.
 /// @param runs    those of `table`, before and after
 /// @param fitted  the number of samples that are fitted to, the first ones
+/// @param batches of whose samples the Jacobian is; the loss is that of all fitted ones
 /// @param tries   steps to try
-/// @return whether a step was accepted
+/// @return the share of the loss that was removed; 0 where no step was accepted
 template <State X>
-bool fit_ends(Table& table, const TableRunner<X>& runner, std::vector<TableRun<X>>& runs, std::size_t fitted, int tries,
-              double& damping) {
+double fit_ends(Table& table, const TableRunner<X>& runner, std::vector<TableRun<X>>& runs, std::size_t fitted,
+                const std::vector<std::size_t>& batches, int tries, double& damping) {
   const std::vector<TableParameter> parameters = table_parameters(table, runner.analytic_first_step());
-  EndJacobian<X> jacobian(table, runner, runs, parameters, fitted);
+  EndJacobian<X> jacobian(table, runner, runs, parameters, batches);
   std::vector<double> squares = runner.squared_distances(runs, 0, fitted);
-  bool accepted = false;
+  double kept = 1;  // of the loss
   damping = (std::min)(damping, initial_damping);
   for (; tries > 0; --tries) {
     const double median = median_of(squares);
     const NormalEquations equations = end_equations(runner, runs, jacobian, parameters.size(), squares, fitted, median);
     DampedStep step = damped_step(table, parameters, equations, damping);
-    if (!all_finite(step.amounts)) return accepted;
+    if (!all_finite(step.amounts)) break;
 
     std::vector<TableRun<X>> moved_runs = runner.run_all(step.table);
     std::vector<double> diagonal(parameters.size());
     for (std::size_t i = 0; i < parameters.size(); ++i) diagonal[i] = equations.matrix(i, i);
     jacobian.update(runner, runs, moved_runs, step.amounts, diagonal);
     std::vector<double> moved_squares = runner.squared_distances(moved_runs, 0, fitted);
-    if (cauchy_loss(moved_squares, median) < cauchy_loss(squares, median)) {
+    const double before = cauchy_loss(squares, median), after = cauchy_loss(moved_squares, median);
+    if (after < before) {
       table = std::move(step.table);
       runs = std::move(moved_runs);
       squares = std::move(moved_squares);
-      accepted = true;
+      kept *= after / before;
       damping = (std::max)(damping / damping_factor, least_damping);
     } else {
       damping *= damping_factor;
     }
   }
-  return accepted;
+  return 1 - kept;
 }
 
 }  // namespace fewstep::detail

@@ -15,9 +15,11 @@
 namespace fewstep {
 
 /// State of a calibration between two stages; also what CalibrationOptions::resume takes.
-/// A distance is the norm of the difference between the end features of the table and of the teacher for one held-out
-/// sample; samples with non-finite ends have none. RMS can be dominated by a few trajectories that land in another
-/// image, so a robust (Cauchy) loss selects the best table; non-finite samples count in it as beyond all others.
+/// A distance is the root mean square, over the numbers of a sample, of the difference between the end features of the
+/// table and of the teacher for one held-out sample; samples with non-finite ends have none. RMS can be dominated by a
+/// few trajectories that land in another image, so a robust (Cauchy) loss selects the best table: the sum of log(1 +
+/// distance^2 / (9 median^2)), with the smaller median of the two tables that are compared. Non-finite samples count in
+/// it as beyond all others.
 struct CalibrationProgress {
   int stage = 0;            ///< completed stages: 0: none; 1: the steps are fitted; from 2 on stage - 1 iterations
   Table table = {};         ///< the present table
@@ -26,9 +28,10 @@ struct CalibrationProgress {
   double steps_rms = 0;     ///< RMS distance after the first stage
   double best_rms = 0;      ///< RMS distance of `best`
   double damping = 1e-2;    ///< Levenberg's damping of the iterations
-  double start_median = 0;  ///< median distance of the starting table, which sets the scale of the loss
+  double start_median = 0;  ///< median distance of the starting table
   double best_median = 0;   ///< median distance of `best`
-  double best_loss = 0;     ///< held-out loss of `best`: the sum of log(1 + distance^2 / (9 start_median^2))
+  int best_stage = 0;       ///< the stage that made `best`; 0: the start
+  std::size_t jacobian_batches = 0;     ///< of the next iteration; 0: not known yet
   std::vector<std::string> notes = {};  ///< warnings, a sentence each
 };
 

@@ -15,6 +15,13 @@ std::size_t sample_count(const X& batch) {
   return algebra<X>::dot(batch, batch).size();
 }
 
+/// How many numbers a sample has; 1 for a state whose algebra does not tell, so that distances are those of samples.
+template <State X>
+double numbers_of_sample(const X& batch) {
+  if constexpr (requires { algebra<X>::numbers(batch); }) return static_cast<double>(algebra<X>::numbers(batch));
+  else return 1;
+}
+
 /// Sum over samples of weight (x . y). Samples with weight 0 are ignored, even where they are not finite.
 template <State X>
 double weighted_dot(const X& x, const X& y, const std::vector<double>& weights) {
@@ -26,16 +33,14 @@ double weighted_dot(const X& x, const X& y, const std::vector<double>& weights) 
 }
 
 /// Adds the sums of one batch to normal equations.
-/// @param columns  that of unknown i is columns[i * apart]
-/// @param apart    1, or -1 for columns in reverse order
+/// @param columns  one per unknown
 /// @param weights  one per sample
 template <State X>
-void add_batch(NormalEquations& equations, const X* columns, std::ptrdiff_t apart, const X& target,
+void add_batch(NormalEquations& equations, const std::vector<const X*>& columns, const X& target,
                const std::vector<double>& weights) {
-  const auto column = [&](std::size_t i) -> const X& { return columns[static_cast<std::ptrdiff_t>(i) * apart]; };
   for (std::size_t i = 0; i < equations.right.size(); ++i) {
-    equations.right[i] += weighted_dot(column(i), target, weights);
-    for (std::size_t j = 0; j <= i; ++j) equations.matrix(i, j) += weighted_dot(column(i), column(j), weights);
+    equations.right[i] += weighted_dot(*columns[i], target, weights);
+    for (std::size_t j = 0; j <= i; ++j) equations.matrix(i, j) += weighted_dot(*columns[i], *columns[j], weights);
   }
 }
 

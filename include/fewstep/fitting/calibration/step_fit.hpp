@@ -46,30 +46,61 @@ inline std::vector<double> best_step_weights(const StepProblem& problem, double 
   return best;
 }
 
+/// A slope that a row can use: that of weight `term` of a branch.
+struct SlopeTerm {
+  std::size_t branch, term;
+};
+
+/// The slopes of a row by age, those of the newest evaluations of all branches first.
+/// @param history  the most slopes per branch
+inline std::vector<SlopeTerm> slope_terms(const Table& table, std::size_t row, std::size_t history) {
+  std::vector<std::size_t> outputs(table.branches());
+  for (std::size_t b = 0; b < outputs.size(); ++b)
+    for (std::size_t i = 0; i <= row; ++i) outputs[b] += table.rows[i].evaluates(b);
+  std::vector<SlopeTerm> terms;
+  for (std::size_t k = 0; k < (std::min)(row + 1, history); ++k)
+    for (std::size_t b = 0; b < outputs.size(); ++b)
+      if (k < outputs[b]) terms.push_back({b, k});
+  return terms;
+}
+
+/// 1 for each sample whose target and slopes at the left end of a row are finite, else 0. Older slopes need no check,
+/// since a non-finite one makes all later states, and with them the target, non-finite.
+template <State X>
+std::vector<double> finite_samples(const TableRow& row, std::size_t index, const TableRun<X>& run, const X& target) {
+  std::vector<double> finite = algebra<X>::dot(target, target);
+  for (double& square : finite) square = std::isfinite(square);
+  for (std::size_t b = 0; b < run.slopes.size(); ++b) {
+    if (!row.evaluates(b)) continue;
+    const std::vector<double> squares = algebra<X>::dot(run.slopes[b][index], run.slopes[b][index]);
+    for (std::size_t n = 0; n < finite.size(); ++n)
+      if (!std::isfinite(squares[n])) finite[n] = 0;
+  }
+  return finite;
+}
+
 /// Evaluates the slopes at the left end of a row and sums the row's problem over all batches. A sample counts in all
-/// sums or in none: it is ignored where its newest slope or its target is not finite. Older slopes need no check, since
-/// a non-finite one makes all later states, and with them the target, non-finite.
+/// sums or in none.
 /// @param fitted  samples from this index on are held out
-/// @param terms   the number of slopes
+/// @param terms   the slopes
 template <State X>
 StepProblem step_problem(const Table& table, std::size_t row, const TableRunner<X>& runner,
-                         std::vector<TableRun<X>>& runs, std::size_t fitted, std::size_t terms) {
-  StepProblem problem{NormalEquations(terms), NormalEquations(terms)};
+                         std::vector<TableRun<X>>& runs, std::size_t fitted, const std::vector<SlopeTerm>& terms) {
+  StepProblem problem{NormalEquations(terms.size()), NormalEquations(terms.size())};
   const double h = table.levels[row + 1] - table.levels[row];
   for (std::size_t b = 0; b < runs.size(); ++b) {
     TableRun<X>& run = runs[b];
-    runner.slope(table, row, run.states[row], run.slopes[row]);
+    runner.evaluate(table, row, run);
     X target = difference(runner.teacher_state(b, row), run.states[row]);
     scale(target, 1 / h, target);
 
-    const std::vector<double> slope_squares = algebra<X>::dot(run.slopes[row], run.slopes[row]),
-                              target_squares = algebra<X>::dot(target, target);
-    std::vector<double> in_fitted(target_squares.size()), in_held_out(target_squares.size());
-    for (std::size_t n = 0; n < target_squares.size(); ++n)
-      if (std::isfinite(slope_squares[n]) && std::isfinite(target_squares[n]))
-        (runner.first_sample(b) + n < fitted ? in_fitted : in_held_out)[n] = 1;
-    add_batch(problem.fitted, &run.slopes[row], -1, target, in_fitted);
-    add_batch(problem.held_out, &run.slopes[row], -1, target, in_held_out);
+    std::vector<double> in_fitted = finite_samples(table.rows[row], row, run, target), in_held_out = in_fitted;
+    for (std::size_t n = 0; n < in_fitted.size(); ++n)
+      (runner.first_sample(b) + n < fitted ? in_held_out : in_fitted)[n] = 0;
+    std::vector<const X*> columns;
+    for (const SlopeTerm& t : terms) columns.push_back(&run.slopes[t.branch][table.source_row(row, t.branch, t.term)]);
+    add_batch(problem.fitted, columns, target, in_fitted);
+    add_batch(problem.held_out, columns, target, in_held_out);
   }
   return problem;
 }
@@ -78,7 +109,7 @@ StepProblem step_problem(const Table& table, std::size_t row, const TableRunner<
 /// next state. Afterwards `runs` are those of the new table.
 /// @param fitted   the number of samples that are fitted to, the first ones; the others are held out and select the
 ///                 number of slopes and the ridge of each row
-/// @param history  the most slopes that a row may use
+/// @param history  the most slopes per branch that a row may use
 /// @param ridge    added to the diagonal of the Gram matrix, whose mean diagonal element is 1; 100 and 10,000 times as
 ///                 much are tried too
 /// @return the number of rows without slopes to fit: they become Euler steps
@@ -87,15 +118,17 @@ std::size_t fit_steps(Table& table, const TableRunner<X>& runner, std::vector<Ta
                       std::size_t history, double ridge) {
   std::size_t without_slopes = 0;
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
-    const std::size_t terms = (std::min)(i + 1, history);
-    std::vector<double> weights = best_step_weights(step_problem(table, i, runner, runs, fitted, terms), ridge);
+    TableRow& row = table.rows[i];
+    const double h = table.levels[i + 1] - table.levels[i];
+    const std::vector<SlopeTerm> terms = slope_terms(table, i, history);
+    const std::vector<double> weights = best_step_weights(step_problem(table, i, runner, runs, fitted, terms), ridge);
+    row.carry = 1;
+    for (std::size_t b = 0; b < row.branches(); ++b) row.weights_of(b).clear();
+    for (std::size_t t = 0; t < weights.size(); ++t) row.weights_of(terms[t].branch).push_back(h * weights[t]);
     if (weights.empty()) {
       ++without_slopes;
-      weights.push_back(1);
+      row.weights_of(terms[0].branch).push_back(h);
     }
-    for (double& w : weights) w *= table.levels[i + 1] - table.levels[i];
-    table.rows[i].carry = 1;
-    table.rows[i].weights = std::move(weights);
     for (TableRun<X>& run : runs) runner.step(table, i, run);
   }
   return without_slopes;

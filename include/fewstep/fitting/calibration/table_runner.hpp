@@ -1,6 +1,7 @@
 // Runs of slope tables from the starts of a teacher's trajectories, and the distances between their ends.
 #pragma once
 
+#include "../../branches.hpp"
 #include "../../model.hpp"
 #include "../../solvers/table.hpp"
 #include "../teacher.hpp"
@@ -10,6 +11,8 @@
 #include <cmath>
 #include <cstddef>
 #include <functional>
+#include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -22,8 +25,9 @@ using EndFeatures = std::function<X(const X&)>;
 /// The slopes (x - D)/sigma of a denoiser. Its type is erased, so that the rest is compiled once per state type.
 template <State X>
 struct SlopeModel {
-  /// out <- the slope at x, where the network is called with `network_sigma` and the slope divides by `sigma`.
-  virtual void slope(const X& x, double network_sigma, double sigma, X& out) = 0;
+  /// The slopes at x, where the network is called with `network_sigma` and slopes divide by `sigma`.
+  /// @param out  one: the denoiser's own slope; several: those of its branches, null where one is not evaluated
+  virtual void slopes(const X& x, double network_sigma, double sigma, std::span<X* const> out) = 0;
   /// out <- the slope of the analytic first step at x.
   virtual void analytic(const X& x, double sigma, X& out) = 0;
 
@@ -31,22 +35,32 @@ struct SlopeModel {
   ~SlopeModel() = default;
 };
 
-/// @tparam D  the denoiser, kept by reference
+/// @tparam D  the denoiser; a reference type: kept by reference
 template <State X, class D>
 struct DenoiserSlopes final : SlopeModel<X> {
-  Model<X, D> model;
+  D denoise;
+  Model<X, std::remove_reference_t<D>> model;
 
-  explicit DenoiserSlopes(D& denoise) : model(denoise, Target::slope) {}
-  void slope(const X& x, double network_sigma, double sigma, X& out) override {
-    model(x, Level<X>(network_sigma), Level<X>(sigma), out);
+  explicit DenoiserSlopes(D&& d) : denoise(std::forward<D>(d)), model(denoise, Target::slope) {}
+  DenoiserSlopes(const DenoiserSlopes&) = delete;
+  DenoiserSlopes& operator=(const DenoiserSlopes&) = delete;
+  void slopes(const X& x, double network_sigma, double sigma, std::span<X* const> out) override {
+    const Level<X> network_level(network_sigma), level(sigma);
+    if (out.size() == 1) return model(x, network_level, level, *out[0]);
+    BranchCall<X> call{.x = x, .outputs = out};
+    model.branches(network_level, level, call);
   }
   void analytic(const X& x, double sigma, X& out) override { model.analytic(x, Level<X>(sigma), out); }
 };
 
-/// A table's run over one batch, in the form of a teacher's. All states and slopes are kept, so that a changed number
-/// costs only the evaluations after it.
+/// A table's run over one batch. All states and slopes are kept, so that a changed number costs only the evaluations
+/// after it.
 template <State X>
-using TableRun = TeacherTrajectory<X>;
+struct TableRun {
+  std::size_t batch = 0;
+  std::vector<X> states;               ///< at the table's levels
+  std::vector<std::vector<X>> slopes;  ///< [branch][row]; unused where the row does not evaluate the branch
+};
 
 /// Runs slope tables over the batches of a teacher's trajectories and compares the ends.
 template <State X>
@@ -54,13 +68,13 @@ class TableRunner {
  public:
   using Runs = std::vector<TableRun<X>>;  ///< one per batch
 
-  /// @param model     kept by reference
+  /// @param models    one for all batches, or one per batch; kept by reference
   /// @param teacher   for each batch a state for each level of the tables; kept by reference
   /// @param analytic  whether the first slope is that of the analytic first step
   /// @throws std::invalid_argument for end features of another number of samples.
-  TableRunner(SlopeModel<X>& model, const std::vector<TeacherTrajectory<X>>& teacher, bool analytic,
+  TableRunner(std::vector<SlopeModel<X>*> models, const std::vector<TeacherTrajectory<X>>& teacher, bool analytic,
               EndFeatures<X> end_features)
-      : model_(&model),
+      : models_(std::move(models)),
         teacher_(&teacher),
         analytic_(analytic),
         end_features_(std::move(end_features)),
@@ -72,6 +86,7 @@ class TableRunner {
               {samples, ", as of the state"});
       first_sample_[b + 1] = first_sample_[b] + samples;
     }
+    numbers_ = numbers_of_sample(teacher_features_[0]);
   }
 
   /// The state of the teacher at the right end of a row.
@@ -79,44 +94,56 @@ class TableRunner {
   /// The index of a batch's first sample among all.
   std::size_t first_sample(std::size_t batch) const { return first_sample_[batch]; }
   bool analytic_first_step() const { return analytic_; }
+  /// Numbers of a sample's end features.
+  double numbers() const { return numbers_; }
 
-  /// out <- the slope at the left end of a row
-  void slope(const Table& table, std::size_t row, const X& x, X& out) const {
+  /// Evaluates the slopes at the left end of a row.
+  void evaluate(const Table& table, std::size_t row, TableRun<X>& run) const {
     const double sigma = table.levels[row];
-    if (row == 0 && analytic_) model_->analytic(x, sigma, out);
-    else model_->slope(x, sigma * table.rows[row].sigma_scale, sigma, out);
+    SlopeModel<X>& model = *models_[models_.size() == 1 ? 0 : run.batch];
+    if (row == 0 && analytic_) return model.analytic(run.states[0], sigma, run.slopes[0][0]);
+    std::vector<X*> out(run.slopes.size());
+    for (std::size_t b = 0; b < out.size(); ++b)
+      if (table.rows[row].evaluates(b)) out[b] = &run.slopes[b][row];
+    model.slopes(run.states[row], sigma * table.rows[row].sigma_scale, sigma, out);
   }
 
   /// Computes the state at the right end of a row from the state and slopes at its left end.
   static void step(const Table& table, std::size_t row, TableRun<X>& run) {
     X& y = run.states[row + 1];
     copy(y, run.states[row]);
-    const std::vector<double>& weights = table.rows[row].weights;
-    for (std::size_t k = 0; k < weights.size(); ++k) add_scaled(y, weights[k], run.slopes[row - k]);
+    for (std::size_t b = 0; b < run.slopes.size(); ++b) {
+      const std::vector<double>& weights = table.rows[row].weights_of(b);
+      for (std::size_t k = 0; k < weights.size(); ++k)
+        add_scaled(y, weights[k], run.slopes[b][table.source_row(row, b, k)]);
+    }
   }
 
   /// Completes a run from the state at the left end of `row`.
-  /// @param keep_slope  whether the slope there is kept; else it is evaluated
-  void finish(const Table& table, TableRun<X>& run, std::size_t row, bool keep_slope = false) const {
+  /// @param keep_slopes  whether the slopes there are kept; else they are evaluated
+  void finish(const Table& table, TableRun<X>& run, std::size_t row, bool keep_slopes = false) const {
     for (std::size_t i = row; i < table.rows.size(); ++i) {
-      if (i > row || !keep_slope) slope(table, i, run.states[i], run.slopes[i]);
+      if (i > row || !keep_slopes) evaluate(table, i, run);
       step(table, i, run);
     }
   }
 
   /// An empty run: only the state at its start is set.
-  TableRun<X> start(std::size_t batch) const {
+  TableRun<X> start(std::size_t batch, std::size_t branches) const {
     TableRun<X> run;
+    run.batch = batch;
     const std::vector<X>& teacher = (*teacher_)[batch].states;
     for (const X& x : teacher) run.states.push_back(algebra<X>::like(x));
-    for (std::size_t i = 0; i + 1 < teacher.size(); ++i) run.slopes.push_back(algebra<X>::like(teacher[i]));
+    run.slopes.resize(branches);
+    for (std::vector<X>& slopes : run.slopes)
+      for (std::size_t i = 0; i + 1 < teacher.size(); ++i) slopes.push_back(algebra<X>::like(teacher[i]));
     copy(run.states[0], teacher[0]);
     return run;
   }
   Runs run_all(const Table& table) const {
     Runs runs(teacher_->size());
     for (std::size_t b = 0; b < runs.size(); ++b) {
-      runs[b] = start(b);
+      runs[b] = start(b, table.branches());
       finish(table, runs[b], 0);
     }
     return runs;
@@ -144,10 +171,11 @@ class TableRunner {
   }
 
  private:
-  SlopeModel<X>* model_;
+  std::vector<SlopeModel<X>*> models_;
   const std::vector<TeacherTrajectory<X>>* teacher_;
   bool analytic_;
   EndFeatures<X> end_features_;
+  double numbers_ = 1;
   std::vector<X> teacher_features_;        // of the teacher's ends
   std::vector<std::size_t> first_sample_;  // of each batch, and the number of all samples
 };
