@@ -3,6 +3,7 @@
 
 #include <fewstep/array/values.hpp>
 #include <fewstep/io/npy.hpp>
+#include <fewstep/io/table_file.hpp>
 #include <fewstep/randn.hpp>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fs = std::filesystem;
@@ -66,6 +68,29 @@ TEST_CASE("an ONNX file gets a table of five evaluations by one command, and sam
   const double by_table = rms(scratch.numbers("table.npy"), exact), plain = rms(scratch.numbers("plain.npy"), exact);
   CHECK(by_table < 0.75 * plain);
   CHECK(by_table < 0.1);
+}
+
+TEST_CASE("autotune: a solver file from an ONNX file by one command, the same again, and after an interruption") {
+  const Scratch scratch;
+  const std::string command = moons + "--calls 1500 --batch 20 --out ";
+  const std::string found = scratch.good("autotune", command + "solver.json --plot search.png");
+  CHECK_THAT(found, Catch::Contains("usable noise levels: up to"));
+  CHECK_THAT(found, Catch::Contains("best classic solver"));
+  CHECK_THAT(found, Catch::Contains("read_table_sampler(\"solver.json\")"));
+  CHECK_FALSE(fs::exists(scratch.dir / "solver.json.part"));
+  scratch.good("autotune", command + "again.json");
+  const auto rows = [&](const std::string& name) {
+    const io::TableFile file = io::read_table(scratch.dir / name);
+    return std::pair(file.table.levels, file.table.rows.back().weights);
+  };
+  CHECK(rows("solver.json") == rows("again.json"));
+  const std::string drawn = scratch.good("sample", moons + "--seeds 500-563 --table solver.json --npy tuned.npy");
+  CHECK_THAT(drawn, Catch::Contains("NFE                  5\n"));
+  scratch.good("sample", moons + "--seeds 500-563 --solver heun --steps 200 --npy exact.npy");
+  CHECK(rms(scratch.numbers("tuned.npy"), scratch.numbers("exact.npy")) < 0.1);
+  CHECK_THAT(scratch.refused("autotune", moons + "--calls 1500 --sigma-min 2 --sigma-max 1 --out a.json"),
+             Catch::Contains("sigma_max is 1; allowed: above sigma_min"));
+  CHECK_FALSE(fs::exists(scratch.dir / "a.json"));
 }
 
 TEST_CASE("samples start from the noise of torch.randn, whatever the build and the batch") {

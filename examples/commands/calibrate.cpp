@@ -14,6 +14,7 @@
 #include "support/table_store.hpp"
 
 #include <fewstep/denoisers/analytic_first_step.hpp>
+#include <fewstep/fitting/branched.hpp>
 #include <fewstep/fitting/calibrate.hpp>
 #include <fewstep/schedule_registry.hpp>
 
@@ -52,6 +53,7 @@ struct Settings {
   ScheduleSettings schedule_settings{.steps = 6};
   CalibrationOptions options;
   EndComparison ends;
+  bool branches = false;
   int teacher_steps = 6;
   std::int64_t images = 320, batch = 40, seed = 0;
 };
@@ -69,6 +71,8 @@ void add_start_options(CommandLine& line, Settings& s) {
       .comma_separated()
       .excludes({"--steps", "--schedule", "--rho"});
   line.flag("--without-afs{false}", s.options.analytic_first_step, "evaluate the network for the first slope too");
+  line.flag("--branches", s.branches,
+            "weigh the conditional and the unconditional outputs apart, with --guidance: more numbers, the same NFE");
   line.option("--gaussian-start", s.gaussian_start,
               "file of gaussian_start in the folder of --out: the analytic first step starts from its Gaussians");
   line.option("--start", s.start, "table (.json) to start from in place of a solver, with its levels and first step")
@@ -138,6 +142,13 @@ class Meter {
   double drawn_ = 0;
 };
 
+/// The table with a branch each for the conditional and the unconditional network.
+Table with_branches(const Settings& s, Table table) {
+  require(s.condition.guidance != 1, "branches", "given", "with --guidance other than 1");
+  if (table.branches() > 1) return table;
+  return branched(std::move(table), s.condition.guidance, s.options.analytic_first_step);
+}
+
 /// Returns the table of --start, or that of the solver. Takes the analytic first step of --start, and its Gaussian
 /// start unless --gaussian-start is given.
 Table starting_table(Settings& s, const Subject& subject) {
@@ -182,9 +193,6 @@ struct Problem {
   std::vector<Samples> noise;  // batches
   std::string command;
   const Meter* meter;
-
-  /// Distances are shown per number of an image.
-  double scale() const { return std::sqrt(static_cast<double>(numbers_of(noise[0]) / count_of(noise[0]))); }
 };
 
 std::int64_t count_of_all(const std::vector<Samples>& batches) {
@@ -246,18 +254,15 @@ void report(const CalibrationProgress& p, const Problem& problem) {
                             : p.stage == 1 ? "fitting the steps"
                                            : "iteration " + std::to_string(p.stage - 1);
   std::fprintf(stderr, "%6.0f s  NFE %.0f per trajectory  held-out RMS distance %.4f, median %.4f after %s\n",
-               problem.meter->seconds(), problem.meter->nfe(), p.best_rms / problem.scale(),
-               p.best_median / problem.scale(), after.c_str());
+               problem.meter->seconds(), problem.meter->nfe(), p.best_rms, p.best_median, after.c_str());
 }
 
 /// Writes the table and prints its distances.
 void write_result(const Settings& s, const Problem& problem, const Calibration& made, double teacher_error) {
-  const double scale = problem.scale();
   char rms[200], median[100];
-  std::snprintf(rms, sizeof rms, "%.4f at first, %.4f with steps fitted, %.4f in the end", made.start_rms / scale,
-                made.steps_rms / scale, made.best_rms / scale);
-  std::snprintf(median, sizeof median, "%.4f at first, %.4f in the end", made.start_median / scale,
-                made.best_median / scale);
+  std::snprintf(rms, sizeof rms, "%.4f at first, %.4f with steps fitted, %.4f in the end", made.start_rms,
+                made.steps_rms, made.best_rms);
+  std::snprintf(median, sizeof median, "%.4f at first, %.4f in the end", made.start_median, made.best_median);
   write_stored_table(s.out, {made.table, s.options.analytic_first_step, s.gaussian_start.filename().string()},
                      {{"command", problem.command}, {"held_out_rms", rms}, {"held_out_median", median}});
   std::printf("held-out RMS distance to the teacher%s: %s\nmedian: %s\nNFE %.0f per trajectory, %.0f s\nwrote %s\n",
@@ -265,7 +270,7 @@ void write_result(const Settings& s, const Problem& problem, const Calibration& 
               problem.meter->seconds(), s.out.c_str());
   for (const std::string& note : made.notes) std::printf("note: %s\n", note.c_str());
   constexpr double tolerable = 1. / 3;  // relative to the fitted table's distance
-  if (teacher_error > tolerable * made.best_median / scale)
+  if (teacher_error > tolerable * made.best_median)
     std::printf("note: the teacher's own median error is about %.4f; more --teacher-steps may improve the fit\n",
                 teacher_error);
 }
@@ -282,8 +287,7 @@ void fit(Settings s, const Problem& problem, const D& denoise) {
   const auto coarse = teacher_trajectories(s, problem, denoise, {problem.noise[0]}, coarse_steps);
   s.ends.set_axes(teacher[0].states.back());
   const double error =
-      teacher_error(s.ends(teacher[0].states.back()), s.teacher_steps, s.ends(coarse[0].states.back()), coarse_steps) /
-      problem.scale();
+      teacher_error(s.ends(teacher[0].states.back()), s.teacher_steps, s.ends(coarse[0].states.back()), coarse_steps);
   std::fprintf(stderr, "the teacher's own median error is about %.4f\n", error);
   s.options.report = [&](const CalibrationProgress& p) {
     report(p, problem);
@@ -332,8 +336,10 @@ void run(Settings s, const std::string& command) {
         meter.count(count_of(x));
         evaluate();
       });
-  Problem problem{&subject, starting_table(s, subject),
-                  batches_of(subject.noise(training_numbers(s.seed, 0, s.images)), s.batch), command, &meter};
+  Table start = starting_table(s, subject);
+  if (s.branches) start = with_branches(s, std::move(start));
+  Problem problem{&subject, std::move(start), batches_of(subject.noise(training_numbers(s.seed, 0, s.images)), s.batch),
+                  command, &meter};
   check_start(s, problem.start);
   if (s.gaussian_start.empty()) return fit(s, problem, denoise);
   require(subject.config(), "gaussian-start", s.gaussian_start.string(), "none for a described network");

@@ -63,7 +63,7 @@ ConditionalDenoiser::ConditionalDenoiser(Network network, torch::Tensor labels, 
       return true;
     };
   } else {
-    denoise_ = guided(with_labels(labels_), with_labels(torch::zeros_like(labels_)), {.scale = guidance_});
+    set_guided(guided(with_labels(labels_), with_labels(torch::zeros_like(labels_)), {.scale = guidance_}));
   }
 }
 

@@ -8,8 +8,12 @@
 #include "network.hpp"
 #endif
 
+#include <fewstep/branches.hpp>
+
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,19 +26,35 @@ class ConditionalDenoiser {
   using Denoise =
       std::function<bool(const Samples& x, const Level<Samples>& sigma, Samples& out, Features<Samples>& features)>;
   /// @param denoise   out <- D(x, sigma); whether there are features
-  /// @param guidance  classifier-free guidance scale that it has; other than 1, each call takes two evaluations
-  ConditionalDenoiser(Denoise denoise, double guidance) : guidance_(guidance), denoise_(std::move(denoise)) {}
+  ConditionalDenoiser(Denoise denoise) : denoise_(std::move(denoise)) {}
+  /// @param guided  a denoiser with classifier-free guidance
+  /// @param guidance  its scale, other than 1; each call takes two evaluations
+  template <class Guided>
+  ConditionalDenoiser(Guided guided, double guidance) : guidance_(guidance) {
+    set_guided(std::move(guided));
+  }
 
   bool operator()(const Samples& x, const Level<Samples>& sigma, Samples& out, Features<Samples>& features) const {
     return denoise_(x, sigma, out, features);
   }
   int evaluations_per_call() const { return guidance_ == 1 ? 1 : 2; }
   double guidance() const { return guidance_; }
-  /// This denoiser by another function.
+  /// This denoiser by another function, without branches.
   ConditionalDenoiser with(Denoise denoise) const {
     ConditionalDenoiser changed = *this;
     changed.denoise_ = std::move(denoise);
+    changed.evaluate_ = {};
     return changed;
+  }
+
+  /// With guidance: the conditional and the unconditional denoiser.
+  std::size_t branches() const { return evaluate_ ? 2 : 1; }
+  std::vector<double> combination() const {
+    return evaluate_ ? std::vector<double>{guidance_, 1 - guidance_} : std::vector<double>{1};
+  }
+  void evaluate_branches(const Level<Samples>& sigma, BranchCall<Samples>& call) const {
+    call.require_branches(branches(), guidance_);
+    evaluate_(sigma, call);
   }
 
 #ifdef FEWSTEP_TORCH
@@ -49,8 +69,22 @@ class ConditionalDenoiser {
 #endif
 
  private:
-  double guidance_;
+  using Evaluate = std::function<void(const Level<Samples>& sigma, BranchCall<Samples>& call)>;
+
+  template <class Guided>
+  void set_guided(Guided guided) {
+    const auto shared = std::make_shared<const Guided>(std::move(guided));
+    denoise_ = [shared](const Samples& x, const Level<Samples>& sigma, Samples& out, Features<Samples>& features) {
+      return (*shared)(x, sigma, out, features);
+    };
+    evaluate_ = [shared](const Level<Samples>& sigma, BranchCall<Samples>& call) {
+      shared->evaluate_branches(sigma, call);
+    };
+  }
+
+  double guidance_ = 1;
   Denoise denoise_;
+  Evaluate evaluate_ = {};  // branches, with guidance
 };
 
 /// The classes of a command's samples, and their guidance.

@@ -150,7 +150,7 @@ ConditionalDenoiser Subject::denoiser(const Condition& condition, std::int64_t f
     if (wrap) return wrap(std::move(network));
     return precondition(std::move(network), exported_->file().rule);
   };
-  if (condition.guidance == 1) return {made(io::Conditions::given), 1};
+  if (condition.guidance == 1) return made(io::Conditions::given);
   return {guided(made(io::Conditions::given), made(io::Conditions::unconditional), {.scale = condition.guidance}),
           condition.guidance};
 }

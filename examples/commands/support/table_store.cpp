@@ -30,43 +30,62 @@ void write_stored_table(const std::filesystem::path& path, const StoredTable& st
   io::write_table(path, {stored.table, stored.analytic_first_step, made, stored.gaussian_start});
 }
 
+nlohmann::ordered_json to_json(const CalibrationProgress& p, bool afs) {
+  return {{"stage", p.stage},
+          {"start_rms", p.start_rms},
+          {"steps_rms", p.steps_rms},
+          {"best_rms", p.best_rms},
+          {"damping", p.damping},
+          {"start_median", p.start_median},
+          {"best_median", p.best_median},
+          {"best_stage", p.best_stage},
+          {"jacobian_batches", p.jacobian_batches},
+          {"notes", p.notes},
+          {"table", io::to_json({p.table, afs})},
+          {"best", io::to_json({p.best, afs})}};
+}
+
+CalibrationProgress progress_from_json(const nlohmann::json& j) {
+  return {.stage = j.at("stage"),
+          .table = io::table_from_json(j.at("table")).table,
+          .best = io::table_from_json(j.at("best")).table,
+          .start_rms = j.at("start_rms"),
+          .steps_rms = j.at("steps_rms"),
+          .best_rms = j.at("best_rms"),
+          .damping = j.at("damping"),
+          .start_median = j.at("start_median"),
+          .best_median = j.at("best_median"),
+          .best_stage = j.value("best_stage", 0),
+          .jacobian_batches = j.value("jacobian_batches", std::size_t{0}),
+          .notes = j.at("notes")};
+}
+
+std::optional<nlohmann::json> read_state(const std::filesystem::path& path, const std::string& command) {
+  if (!std::filesystem::exists(path)) return {};
+  try {
+    std::ifstream in(path);
+    nlohmann::json j = nlohmann::json::parse(in);
+    if (j.at("command") != as_stored(command))
+      throw std::runtime_error("belongs to another command, or to other files: " + j.at("command").get<std::string>());
+    return j;
+  } catch (const std::exception& error) {
+    throw std::runtime_error(path.string() + ": " + error.what() + "; remove it to start over");
+  }
+}
+
 void write_calibration_state(const std::filesystem::path& path, const std::string& command, bool afs,
                              const CalibrationProgress& p) {
-  io::write_json(path, nlohmann::ordered_json{{"command", command},
-                                              {"stage", p.stage},
-                                              {"start_rms", p.start_rms},
-                                              {"steps_rms", p.steps_rms},
-                                              {"best_rms", p.best_rms},
-                                              {"damping", p.damping},
-                                              {"start_median", p.start_median},
-                                              {"best_median", p.best_median},
-                                              {"best_loss", p.best_loss},
-                                              {"notes", p.notes},
-                                              {"table", io::to_json({p.table, afs})},
-                                              {"best", io::to_json({p.best, afs})}});
+  nlohmann::ordered_json json{{"command", command}};
+  json.update(to_json(p, afs));
+  io::write_json(path, json);
 }
 
 std::optional<CalibrationProgress> read_calibration_state(const std::filesystem::path& path,
                                                           const std::string& command) {
-  if (!std::filesystem::exists(path)) return {};
+  const std::optional<nlohmann::json> json = read_state(path, command);
+  if (!json) return {};
   try {
-    std::ifstream in(path);
-    const nlohmann::json j = nlohmann::json::parse(in);
-    if (j.at("command") != as_stored(command))
-      throw std::runtime_error("belongs to another command, or to other files: " + j.at("command").get<std::string>());
-    // Files of earlier versions have other keys.
-    const auto at = [&j](const char* key, const char* old_key) { return j.at(j.contains(key) ? key : old_key); };
-    return CalibrationProgress{.stage = j.at("stage"),
-                               .table = io::table_from_json(j.at("table")).table,
-                               .best = io::table_from_json(j.at("best")).table,
-                               .start_rms = at("start_rms", "before"),
-                               .steps_rms = at("steps_rms", "steps_fitted"),
-                               .best_rms = at("best_rms", "after"),
-                               .damping = j.at("damping"),
-                               .start_median = at("start_median", "usual"),
-                               .best_median = at("best_median", "median"),
-                               .best_loss = at("best_loss", "least"),
-                               .notes = j.at("notes")};
+    return progress_from_json(*json);
   } catch (const std::exception& error) {
     throw std::runtime_error(path.string() + ": " + error.what() + "; remove it to start over");
   }

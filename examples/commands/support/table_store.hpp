@@ -5,6 +5,8 @@
 
 #include <fewstep/solvers/table.hpp>
 
+#include <nlohmann/json.hpp>
+
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -26,6 +28,14 @@ StoredTable read_stored_table(const std::filesystem::path& path);
 /// @throws std::runtime_error as io::write_table().
 void write_stored_table(const std::filesystem::path& path, const StoredTable& table,
                         const std::map<std::string, std::string>& made);
+
+/// The state of an unfinished calibration as JSON, and back.
+nlohmann::ordered_json to_json(const CalibrationProgress& progress, bool analytic_first_step);
+CalibrationProgress progress_from_json(const nlohmann::json& json);
+/// Reads the state that a command left in a file.
+/// @return nothing if there is no file
+/// @throws std::runtime_error for a malformed file, and for one of another command.
+std::optional<nlohmann::json> read_state(const std::filesystem::path& path, const std::string& command);
 
 /// Writes the state of an unfinished calibration.
 /// @param command  everything that decides the calibration
