@@ -10,7 +10,7 @@
 
 namespace fewstep::examples {
 
-/// A picture in memory: rows of pixels with interleaved channels (1: grey, 3: RGB).
+/// A picture in memory: rows of pixels with interleaved channels (1: grey, 3: RGB, 4: RGB and opacity).
 struct Image {
   int width = 0, height = 0, channels = 1;
   std::vector<std::uint8_t> pixels;
