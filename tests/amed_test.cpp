@@ -1,7 +1,7 @@
 // The time predictor on both backends: its file, laws of solvers with it, gradients, training, and train_amed.
+#include "../examples/commands/support/image_denoiser.hpp"
 #include "../examples/commands/support/noise_numbers.hpp"
 #include "../examples/commands/support/predictor_file.hpp"
-#include "../examples/commands/support/unet.hpp"
 #include "support/command.hpp"
 #include "support/laws.hpp"
 #include "support/tensors.hpp"
@@ -367,7 +367,7 @@ TEST_CASE("training reduces the student's distance to its teacher") {
 
 TEST_CASE("a prediction takes less than a hundredth of an evaluation of the shipped network, at batch 64") {
   const c10::InferenceMode no_gradients;
-  const auto unet = examples::load_unet(models / "fashion_mnist.safetensors");
+  const auto unet = examples::load_denoiser(models / "fashion_mnist.safetensors");
   const TensorAmedPredictor predict(io::read_amed(models / "amed_5.safetensors").network);
   const auto seconds = [](const auto& work) {
     const auto begin = std::chrono::steady_clock::now();
@@ -391,17 +391,17 @@ TEST_CASE("a prediction takes less than a hundredth of an evaluation of the ship
 TEST_CASE("a predictor for another number of features is rejected") {
   for (const auto& entry : fs::directory_iterator(networks)) {
     if (entry.path().extension() != ".safetensors") continue;
-    const auto unet = examples::load_unet(entry.path());
-    const examples::UnetConfig& c = unet->config();
+    const auto unet = examples::load_denoiser(entry.path());
+    const examples::ImageConfig& c = unet->config();
     const Tensor x = torch::zeros({1, c.img_channels, c.img_resolution, c.img_resolution});
-    CHECK(examples::feature_size(c) == unet->forward(x, torch::tensor(1.)).feature.flatten(1).size(1));
+    CHECK(c.feature_size() == unet->forward(x, torch::tensor(1.)).feature.flatten(1).size(1));
   }
   const TemporaryFile file;
   io::AmedFile written;
   written.network = initial_amed_network(100, 0, 0, 1);
   written.data_shape = {1, 32, 32};
   io::write_amed(file.path, written);
-  const auto unet = examples::load_unet(networks / "ddpmpp_uncond.safetensors");
+  const auto unet = examples::load_denoiser(networks / "ddpmpp_uncond.safetensors");
   CHECK(message_of([&] { examples::read_predictor(file.path, examples::shape_of(unet->config())); }) ==
         "predictor is " + file.path.string() + " for 100 features; allowed: predictors for this model's 64");
 }
@@ -541,7 +541,7 @@ TEST_CASE("train_amed: after a signal the same command continues, with the weigh
 TEST_CASE(
     "train_amed: validation does not change the weights, and the file has the settings and the measured distance") {
   const Scratch scratch("amed_validation");
-  const auto unet = examples::load_unet(networks / "ddpmpp_uncond.safetensors");
+  const auto unet = examples::load_denoiser(networks / "ddpmpp_uncond.safetensors");
   const std::string common = "--model '" + (networks / "ddpmpp_uncond.safetensors").string() +
                              "' --solver unipc --order 2 --form noise --variant bh1 "
                              "--lower-order-final false --sigma-min 0.01 --sigma-max 40 --steps 2 --loss end-to-end "

@@ -3,12 +3,12 @@
 #include "../examples/commands/support/difficulty.hpp"
 #include "../examples/commands/support/end_comparison.hpp"
 #include "../examples/commands/support/fashion_mnist.hpp"
+#include "../examples/commands/support/image_denoiser.hpp"
 #include "../examples/commands/support/metrics.hpp"
 #include "../examples/commands/support/network.hpp"
 #include "../examples/commands/support/noise_numbers.hpp"
 #include "../examples/commands/support/predictor_file.hpp"
 #include "../examples/commands/support/tensor_cache.hpp"
-#include "../examples/commands/support/unet.hpp"
 #include "support/command.hpp"
 
 #include <fewstep/eigen.hpp>
@@ -93,7 +93,7 @@ TensorGaussianStart fitted_start(const Scratch& scratch, const std::string& file
   const auto made = scratch.run("gaussian_start", "--model '" + labelled + "' " + arguments + " --out " + file);
   INFO(made.text);
   REQUIRE(made.code == 0);
-  return *load_gaussian_start(scratch.dir / file, shape_of(load_unet(labelled)->config()), torch::kCPU);
+  return *load_gaussian_start(scratch.dir / file, shape_of(load_denoiser(labelled)->config()), torch::kCPU);
 }
 
 const std::string round_start = "--images 5 --rank 0 --seed 2",
@@ -559,8 +559,8 @@ TEST_CASE("calibrate: the table can be sampled, a stopped fit resumed, and a fit
   double at_first = 0, fitted_steps = 0, in_the_end = 0;
   REQUIRE(std::sscanf(steps.at("made").at("held_out_rms").get<std::string>().c_str(),
                       "%lf at first, %lf with steps fitted, %lf", &at_first, &fitted_steps, &in_the_end) == 3);
-  const double numbers = std::sqrt(static_cast<double>(load_unet(network)->config().img_channels)) *
-                         static_cast<double>(load_unet(network)->config().img_resolution);
+  const double numbers = std::sqrt(static_cast<double>(load_denoiser(network)->config().img_channels)) *
+                         static_cast<double>(load_denoiser(network)->config().img_resolution);
   const auto described = [&](const std::string& files) {
     return made.at("made").at("command").get<std::string>() + ", of " + files + " - -";
   };
@@ -609,8 +609,8 @@ TEST_CASE("calibrate: the table can be sampled, a stopped fit resumed, and a fit
 
 TEST_CASE("train_amed --table: an untrained predictor leaves the table as it is") {
   const Scratch scratch("amed_over_table");
-  const auto unet = load_unet(network);
-  const UnetConfig& c = unet->config();
+  const auto unet = load_denoiser(network);
+  const ImageConfig& c = unet->config();
   const auto pixels = static_cast<std::size_t>(c.img_channels * c.img_resolution * c.img_resolution);
   io::TableFile even{tabulate(Ipndm{.order = 3}, karras({.steps = 4})), true};
   even.table.rows[3].sigma_scale = 1.1;
@@ -674,8 +674,8 @@ TEST_CASE("calibrate_callable, which does not link LibTorch, fits the same table
                                  "\"$FEWSTEP_EXAMPLES_BIN/libnetwork_c.so\" '" + network + "' blind.json 3 12 1 2 1");
   INFO(blind.text);
   REQUIRE(blind.code == 0);
-  const auto unet = load_unet(network);
-  const UnetConfig& c = unet->config();
+  const auto unet = load_denoiser(network);
+  const ImageConfig& c = unet->config();
   Eigen::ArrayXXf z = fewstep::noise<float>(seed_range(0, 12), c.img_channels * c.img_resolution * c.img_resolution);
   const torch::NoGradGuard no_grad;
   const Tensor same_noise = torch::from_blob(z.data(), {12, c.img_channels, c.img_resolution, c.img_resolution});
@@ -737,8 +737,8 @@ TEST_CASE("gaussian_start fits Gaussians to the network's outputs at high noise"
   const Scratch scratch("gaussian_start");
   const torch::NoGradGuard no_grad;
   const TensorGaussianStart start = fitted_start(scratch, "start.safetensors", round_start);
-  const auto unet = load_unet(labelled);
-  const UnetConfig& c = unet->config();
+  const auto unet = load_denoiser(labelled);
+  const ImageConfig& c = unet->config();
   const Tensor noise = 80 * noise_of(training_numbers(2, 0, 6), c, torch::kCPU).narrow(0, 0, 5),
                level = torch::full({5}, 80., torch::kFloat64);
   REQUIRE(start.means.size(0) == c.label_dim + 1);
@@ -794,8 +794,8 @@ TEST_CASE("a table fitted with a Gaussian start names its file and is sampled wi
   const Scratch scratch("gaussian_start_table");
   const torch::NoGradGuard no_grad;
   const TensorGaussianStart start = fitted_start(scratch, "start.safetensors", round_start);
-  const auto unet = load_unet(labelled);
-  const UnetConfig& c = unet->config();
+  const auto unet = load_denoiser(labelled);
+  const ImageConfig& c = unet->config();
   const auto fitted =
       scratch.run("calibrate", small_fit + "--iterations 1 --gaussian-start start.safetensors --out table.json");
   INFO(fitted.text);
@@ -866,7 +866,7 @@ TEST_CASE("commands reject Gaussian starts that do not fit, and malformed ones")
     change(name, to);
     std::string error;
     try {
-      load_gaussian_start(scratch.dir / "broken.safetensors", shape_of(load_unet(labelled)->config()), torch::kCPU);
+      load_gaussian_start(scratch.dir / "broken.safetensors", shape_of(load_denoiser(labelled)->config()), torch::kCPU);
     } catch (const std::exception& e) {
       error = e.what();
     }

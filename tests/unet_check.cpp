@@ -1,6 +1,6 @@
 // unet_check DIR: every network in DIR (NAME.safetensors with a NAME.json of recorded inputs and outputs) must load
 // completely and reproduce the recorded outputs to 1e-4 times their largest value.
-#include "../examples/commands/support/unet.hpp"
+#include "../examples/commands/support/image_denoiser.hpp"
 
 #include <torch/torch.h>
 #include <nlohmann/json.hpp>
@@ -16,7 +16,7 @@
 
 namespace {
 
-using fewstep::examples::load_unet;
+using fewstep::examples::load_denoiser;
 using nlohmann::json;
 namespace fs = std::filesystem;
 
@@ -47,7 +47,7 @@ bool check(const fs::path& record_path, const fs::path& weights_path) {
   const std::string name = record_path.stem().string();
   try {
     const json record = json::parse(std::ifstream(record_path));
-    const auto network = load_unet(weights_path);
+    const auto network = load_denoiser(weights_path);
     const torch::Tensor sigma = torch::tensor(record.at("sigma").get<std::vector<double>>(), torch::kFloat64);
     const json labels = record.value("labels", json());
     const auto output =

@@ -105,7 +105,7 @@ SamplesPredictor recording(const std::vector<SamplesPredictor>& predictors, std:
 
 /// The outputs of predictors for all samples, in runs with the first predictor: [N, numbers] per file.
 std::vector<Tensor> predictor_outputs(const std::vector<fs::path>& files, const SampleStore& store) {
-  const UnetConfig& config = *store.subject().config();
+  const ImageConfig& config = *store.subject().config();
   std::string text = "answers by predictors";
   std::vector<std::vector<Tensor>> outputs(files.size()), all(files.size());
   std::vector<SamplesPredictor> predictors;

@@ -51,7 +51,7 @@ void add_options(CommandLine& line, Settings& s) {
 }
 
 /// The label of entry k of a Gaussian start, [1, classes]: class k, or zeros for the unconditional entry.
-Tensor label_of(std::int64_t k, const UnetConfig& config) {
+Tensor label_of(std::int64_t k, const ImageConfig& config) {
   if (config.label_dim == 0) return {};
   if (k == config.label_dim) return torch::zeros({1, config.label_dim});
   return class_rows(torch::full({1}, k), config.label_dim);
@@ -60,7 +60,7 @@ Tensor label_of(std::int64_t k, const UnetConfig& config) {
 /// The network's outputs for noisy inputs, entry by entry.
 class Outputs {
  public:
-  Outputs(std::shared_ptr<const EdmDenoiser> network, Tensor inputs, double sigma)
+  Outputs(std::shared_ptr<const ImageDenoiser> network, Tensor inputs, double sigma)
       : network_(std::move(network)),
         inputs_(std::move(inputs)),
         sigma_(sigma),
@@ -83,7 +83,7 @@ class Outputs {
   }
 
  private:
-  std::shared_ptr<const EdmDenoiser> network_;
+  std::shared_ptr<const ImageDenoiser> network_;
   Tensor inputs_;
   double sigma_;
   Progress progress_;
@@ -138,7 +138,7 @@ class Fit {
 /// @param inputs   [N, C, H, W]
 /// @param outputs  for each entry [N, C, H, W]
 void print_distances(const TensorGaussianStart& start, const Tensor& inputs, const std::vector<Tensor>& outputs,
-                     double sigma, const UnetConfig& config) {
+                     double sigma, const ImageConfig& config) {
   double to_zero = 0, to_mean = 0, to_start = 0;
   for (std::size_t k = 0; k < outputs.size(); ++k) {
     const auto entry = static_cast<std::int64_t>(k);
@@ -162,7 +162,7 @@ void run(const Settings& s) {
   check_output("out", s.out, ".safetensors", s.network.model);
   const torch::NoGradGuard no_grad;
   const auto network = load_network(s.network);
-  const UnetConfig& config = network->config();
+  const ImageConfig& config = network->config();
   require(s.rank < s.images && s.rank <= config.img_channels * config.img_resolution * config.img_resolution, "rank",
           s.rank, "fewer than --images, and at most the numbers of an image");
   const std::int64_t held_out = (s.images + 7) / 8, all = s.images + held_out;

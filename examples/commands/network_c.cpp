@@ -1,8 +1,8 @@
 // The trained network as a shared library with a C interface.
 #include "support/network_c.h"
 
+#include "support/image_denoiser.hpp"
 #include "support/process.hpp"
-#include "support/unet.hpp"
 
 #include <torch/utils.h>
 
@@ -15,13 +15,13 @@
 using namespace fewstep::examples;
 
 struct network {
-  std::shared_ptr<EdmDenoiser> denoiser;
+  std::shared_ptr<ImageDenoiser> denoiser;
 };
 
 network* network_open(const char* path, char* error, int error_size) {
   try {
     keep_freed_memory();
-    return new network{load_unet(path)};
+    return new network{load_denoiser(path)};
   } catch (const std::exception& e) {
     std::snprintf(error, static_cast<std::size_t>(error_size), "%s", first_line(e).c_str());
     return nullptr;
@@ -29,7 +29,7 @@ network* network_open(const char* path, char* error, int error_size) {
 }
 
 int network_numbers(const network* n) {
-  const UnetConfig& c = n->denoiser->config();
+  const ImageConfig& c = n->denoiser->config();
   return static_cast<int>(c.img_channels * c.img_resolution * c.img_resolution);
 }
 
@@ -38,7 +38,7 @@ int network_classes(const network* n) { return static_cast<int>(n->denoiser->con
 int network_denoise(network* n, const float* x, float sigma, const int* classes, float* out, int samples) {
   try {
     const torch::NoGradGuard no_grad;
-    const UnetConfig& c = n->denoiser->config();
+    const ImageConfig& c = n->denoiser->config();
     const torch::Tensor batch =
         torch::from_blob(const_cast<float*>(x), {samples, c.img_channels, c.img_resolution, c.img_resolution});
     torch::Tensor labels;

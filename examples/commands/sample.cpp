@@ -115,7 +115,7 @@ Condition condition_of(const Settings& s, const Subject& subject) {
     require(!s.label, "class", s.label.value_or(0), "none for a described network: its description names conditions");
     return {.guidance = s.guidance};
   }
-  const UnetConfig& config = *subject.config();
+  const ImageConfig& config = *subject.config();
   require(s.guidance == 1 || s.label, "guidance", s.guidance, "1 without --class");
   if (!s.label) return {.unlabelled = true};
   require(config.label_dim > 0, "class", *s.label, "none: this network was trained without classes");

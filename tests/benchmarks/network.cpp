@@ -1,7 +1,7 @@
 #include "measure.hpp"
 #include "sections.hpp"
 
-#include "../../examples/commands/support/unet.hpp"
+#include "../../examples/commands/support/image_denoiser.hpp"
 
 #include <fewstep/fewstep.hpp>
 #include <fewstep/torch.hpp>
@@ -19,16 +19,16 @@ namespace fewstep::benchmarks {
 
 namespace {
 
-using examples::EdmDenoiser;
+using examples::ImageDenoiser;
 using torch::Tensor;
 
 constexpr std::int64_t batch = 16;
 
-std::shared_ptr<EdmDenoiser> shipped_network() {
-  return examples::load_unet(FEWSTEP_SOURCE_DIR "/examples/models/fashion_mnist.safetensors");
+std::shared_ptr<ImageDenoiser> shipped_network() {
+  return examples::load_denoiser(FEWSTEP_SOURCE_DIR "/examples/models/fashion_mnist.safetensors");
 }
 
-Tensor noise_for(const EdmDenoiser& network, torch::ScalarType type) {
+Tensor noise_for(const ImageDenoiser& network, torch::ScalarType type) {
   const auto& config = network.config();
   torch::manual_seed(1);
   return torch::randn({batch, config.img_channels, config.img_resolution, config.img_resolution}, type);

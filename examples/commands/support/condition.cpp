@@ -21,7 +21,7 @@ void Condition::add_classes(CommandLine& line) {
   line.option("--classes", classes, "classes that take turns, such as 5,7,9; all if not given").comma_separated();
 }
 
-void Condition::check(const UnetConfig& c) const {
+void Condition::check(const ImageConfig& c) const {
   require(guidance == 1 || (c.label_dim > 0 && !unlabelled), "guidance", guidance, "1 for unconditional samples");
   require(classes.empty() || !unlabelled, "classes", "given", "without --unlabelled");
   for (const std::int64_t one : classes)
@@ -39,7 +39,7 @@ std::string Condition::text() const {
   return text.str();
 }
 
-std::int64_t Condition::class_count(const UnetConfig& c) const {
+std::int64_t Condition::class_count(const ImageConfig& c) const {
   if (unlabelled || c.label_dim == 0) return 1;
   return classes.empty() ? c.label_dim : std::ssize(classes);
 }
@@ -57,7 +57,7 @@ ConditionalDenoiser::ConditionalDenoiser(Network network, torch::Tensor labels, 
   if (guidance_ == 1) {
     denoise_ = [network = with_labels(labels_)](const torch::Tensor& x, const Level<torch::Tensor>& sigma,
                                                 torch::Tensor& out, torch::Tensor& features) {
-      EdmDenoiser::Output output = network(x, algebra<torch::Tensor>::native(sigma, x));
+      ImageDenoiser::Output output = network(x, algebra<torch::Tensor>::native(sigma, x));
       features = std::move(output.feature);
       out = std::move(output.denoised);
       return true;
@@ -67,7 +67,7 @@ ConditionalDenoiser::ConditionalDenoiser(Network network, torch::Tensor labels, 
   }
 }
 
-torch::Tensor Condition::labels(const UnetConfig& c, std::int64_t first, std::int64_t count) const {
+torch::Tensor Condition::labels(const ImageConfig& c, std::int64_t first, std::int64_t count) const {
   if (c.label_dim == 0) return {};
   if (unlabelled) return torch::zeros({count, c.label_dim});
   const torch::Tensor used = classes.empty() ? torch::arange(c.label_dim) : torch::tensor(classes);

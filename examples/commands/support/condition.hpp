@@ -2,8 +2,8 @@
 #pragma once
 
 #include "command_line.hpp"
+#include "image_config.hpp"
 #include "samples.hpp"
-#include "unet_config.hpp"
 #ifdef FEWSTEP_TORCH
 #include "network.hpp"
 #endif
@@ -99,17 +99,17 @@ struct Condition {
   void add_classes(CommandLine& line);
 
   /// @throws std::invalid_argument if the network has no classes, or not these, or lacks guidance.
-  void check(const UnetConfig& config) const;
+  void check(const ImageConfig& config) const;
 
   /// For descriptions of results; empty for conditional samples of all classes without guidance.
   std::string text() const;
 
   /// The number of classes that take turns; 1 for unconditional samples.
-  std::int64_t class_count(const UnetConfig& config) const;
+  std::int64_t class_count(const ImageConfig& config) const;
 
 #ifdef FEWSTEP_TORCH
   /// Labels of the samples first, first + 1, ...: [count, classes]; undefined for a network without classes.
-  torch::Tensor labels(const UnetConfig& config, std::int64_t first, std::int64_t count) const;
+  torch::Tensor labels(const ImageConfig& config, std::int64_t first, std::int64_t count) const;
 #endif
 };
 

@@ -28,13 +28,13 @@ torch::Device parse_device(const std::string& name) {
   return {torch::kCUDA, static_cast<torch::DeviceIndex>(index)};
 }
 
-torch::Tensor noise_of(const std::vector<std::uint64_t>& numbers, const UnetConfig& c, torch::Device device) {
+torch::Tensor noise_of(const std::vector<std::uint64_t>& numbers, const ImageConfig& c, torch::Device device) {
   return tensor_noise(numbers, {c.img_channels, c.img_resolution, c.img_resolution}, torch::TensorOptions(device));
 }
 
-std::shared_ptr<EdmDenoiser> load_network(const NetworkOptions& o) {
+std::shared_ptr<ImageDenoiser> load_network(const NetworkOptions& o) {
   const torch::Device place = parse_device(o.device);
-  auto network = load_unet(o.model);
+  auto network = load_denoiser(o.model);
   network->to(place);
   if (o.dtype == "float64") network->to(torch::kFloat64);
   // Half precision is for the network only: the last steps change the state by less than such a type can represent.
@@ -43,11 +43,11 @@ std::shared_ptr<EdmDenoiser> load_network(const NetworkOptions& o) {
   return network;
 }
 
-Network observed(std::shared_ptr<const EdmDenoiser> network, AroundEvaluation around) {
+Network observed(std::shared_ptr<const ImageDenoiser> network, AroundEvaluation around) {
   return [network = std::move(network), around = std::move(around)](const torch::Tensor& x, const torch::Tensor& sigma,
                                                                     const torch::Tensor& labels) {
     if (!around) return network->forward(x, sigma, labels);
-    EdmDenoiser::Output output;
+    ImageDenoiser::Output output;
     around(x, [&] { output = network->forward(x, sigma, labels); });
     return output;
   };

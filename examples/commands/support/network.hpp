@@ -2,8 +2,8 @@
 #pragma once
 
 #include "evaluations.hpp"
+#include "image_denoiser.hpp"
 #include "network_options.hpp"
-#include "unet.hpp"
 
 #include <torch/types.h>
 
@@ -20,16 +20,16 @@ namespace fewstep::examples {
 torch::Device parse_device(const std::string& name);
 
 /// Returns unit noise [numbers, C, H, W] for a network's images; each depends on its number only.
-torch::Tensor noise_of(const std::vector<std::uint64_t>& numbers, const UnetConfig& config, torch::Device device);
+torch::Tensor noise_of(const std::vector<std::uint64_t>& numbers, const ImageConfig& config, torch::Device device);
 
 /// Loads the network of a file of weights, on its device and in its type.
-/// @throws std::runtime_error as load_unet(); std::invalid_argument as parse_device().
-std::shared_ptr<EdmDenoiser> load_network(const NetworkOptions& options);
+/// @throws std::runtime_error as load_denoiser(); std::invalid_argument as parse_device().
+std::shared_ptr<ImageDenoiser> load_network(const NetworkOptions& options);
 
 /// A network as a function (x [B, C, H, W], sigma [] or [B], labels [B, classes] or undefined).
-using Network = std::function<EdmDenoiser::Output(const torch::Tensor&, const torch::Tensor&, const torch::Tensor&)>;
+using Network = std::function<ImageDenoiser::Output(const torch::Tensor&, const torch::Tensor&, const torch::Tensor&)>;
 
 /// @param around  empty: the evaluation alone
-Network observed(std::shared_ptr<const EdmDenoiser> network, AroundEvaluation around);
+Network observed(std::shared_ptr<const ImageDenoiser> network, AroundEvaluation around);
 
 }  // namespace fewstep::examples

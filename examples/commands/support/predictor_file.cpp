@@ -21,15 +21,10 @@ std::string shape_text(const std::vector<std::int64_t>& extents) {
 
 }  // namespace
 
-std::int64_t feature_size(const UnetConfig& config) {
-  const std::int64_t side = config.img_resolution >> (config.channel_mult.size() - 1);
-  return side * side;
-}
-
 std::int64_t predictor_features(std::int64_t features) { return (std::max)(features, std::int64_t{1}); }
 
-NetworkShape shape_of(const UnetConfig& c) {
-  return {{c.img_channels, c.img_resolution, c.img_resolution}, feature_size(c), c.label_dim};
+NetworkShape shape_of(const ImageConfig& c) {
+  return {{c.img_channels, c.img_resolution, c.img_resolution}, c.feature_size(), c.label_dim};
 }
 
 io::AmedFile read_predictor(const std::filesystem::path& path, const NetworkShape& shape) {

@@ -19,9 +19,7 @@ struct AmedFile;
 
 namespace fewstep::examples {
 
-/// The size of a network's feature (EdmDenoiser::Output): the number of pixels at its coarsest resolution.
-std::int64_t feature_size(const UnetConfig& config);
-NetworkShape shape_of(const UnetConfig& config);
+NetworkShape shape_of(const ImageConfig& config);
 /// The features that a predictor has: one that it does not use for a network without features.
 std::int64_t predictor_features(std::int64_t features_of_network);
 

@@ -46,18 +46,18 @@ void check_described(const NetworkOptions& options) {
 #ifdef FEWSTEP_TORCH
 
 void Subject::load_weights() {
-  unet_ = load_network(options_);
-  const UnetConfig& config = unet_->config();
+  network_ = load_network(options_);
+  const ImageConfig& config = network_->config();
   config_ = &config;
   sample_shape_ = {config.img_channels, config.img_resolution, config.img_resolution};
-  feature_size_ = examples::feature_size(config);
+  feature_size_ = config.feature_size();
 }
 
 torch::Device Subject::device() const { return parse_device(place_.device); }
 
 ConditionalDenoiser Subject::labelled(const torch::Tensor& labels, double guidance,
                                       const AroundEvaluation& around) const {
-  return {examples::observed(unet_, around), labels, guidance};
+  return {examples::observed(network_, around), labels, guidance};
 }
 
 #else

@@ -1,11 +1,11 @@
-// The network that a command runs, of either kind: weights of train_denoiser, or a description of an exported model.
+// The network that a command runs, of either kind: weights of any architecture, or a description of an exported model.
 #pragma once
 
 #include "condition.hpp"
 #include "evaluations.hpp"
 #include "exported_model.hpp"
+#include "image_config.hpp"
 #include "network_options.hpp"
-#include "unet_config.hpp"
 
 #include <fewstep/registry.hpp>
 #include <fewstep/schedule_registry.hpp>
@@ -20,17 +20,17 @@
 
 namespace fewstep::examples {
 
-class EdmDenoiser;
+class ImageDenoiser;
 
 class Subject {
  public:
   using Denoise = ConditionalDenoiser::Denoise;
 
-  /// @throws std::runtime_error as load_unet() and ExportedModel; std::invalid_argument as parse_device().
+  /// @throws std::runtime_error as load_denoiser() and ExportedModel; std::invalid_argument as parse_device().
   explicit Subject(const NetworkOptions& options);
 
   /// The architecture of a file of weights; null for a described network.
-  const UnetConfig* config() const { return config_; }
+  const ImageConfig* config() const { return config_; }
   /// The description; null for a file of weights.
   const io::ModelFile* description() const { return exported_ ? &exported_->file() : nullptr; }
 
@@ -87,8 +87,8 @@ class Subject {
 
   NetworkOptions options_;
   Place place_;
-  std::shared_ptr<const EdmDenoiser> unet_;
-  const UnetConfig* config_ = nullptr;  // of unet_
+  std::shared_ptr<const ImageDenoiser> network_;
+  const ImageConfig* config_ = nullptr;  // of network_
   std::optional<ExportedModel> exported_;
   Shape sample_shape_;
   mutable std::optional<std::int64_t> feature_size_;
