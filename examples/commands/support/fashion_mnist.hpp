@@ -1,7 +1,7 @@
 // Fashion-MNIST (Xiao et al. 2017, arXiv 1708.07747) from its IDX files, plain or gzipped.
 #pragma once
 
-#include <torch/types.h>
+#include "labelled_images.hpp"
 
 #include <array>
 #include <filesystem>
@@ -14,11 +14,7 @@ inline constexpr const char* fashion_mnist_folder =
 inline constexpr std::array<const char*, 10> fashion_mnist_labels{"t-shirt", "trousers", "pullover", "dress", "coat",
                                                                   "sandal",  "shirt",    "sneaker",  "bag",   "boot"};
 
-struct LabelledImages {
-  torch::Tensor images;  // [N, 1, 32, 32], float32 in [-1, 1]: 28x28 pixels inside a frame of -1
-  torch::Tensor labels;  // [N], int64, 0..9
-};
-
+/// Returns images [N, 1, 32, 32], 28x28 pixels inside a frame of -1, and labels 0..9.
 /// @param split  "train" (60,000 images) or "t10k" (10,000)
 /// @throws std::runtime_error naming the file that is missing or malformed.
 LabelledImages load_fashion_mnist(const std::filesystem::path& folder, const std::string& split);
