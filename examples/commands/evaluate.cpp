@@ -70,14 +70,22 @@ void add_options(CommandLine& line, Settings& s) {
 }
 
 void check(const Settings& s, const Subject& subject) {
-  const std::int64_t class_count = subject.config() ? subject.config()->label_dim : 0;
-  const bool classes = class_count == static_cast<std::int64_t>(fashion_mnist_labels.size());
+  const bool classes = subject.config() && subject.config()->label_dim > 0;
   require(!s.by_class || (classes && !s.store.condition.unlabelled), "by-class", "given",
-          "with conditional samples of 10 classes");
+          "with conditional samples of a file of weights");
   const bool grey = subject.sample_shape() == std::vector<std::int64_t>{1, 32, 32};
   require(grey || s.classifier.empty(), "model", s.store.network.model.string(),
           "networks of 32x32 grey images, as the classifier needs");
   subject.check_pictures("worst", s.worst);
+}
+
+/// The names of the classes that take turns.
+std::vector<std::string> labels_in_turn(const Subject& subject, const Condition& condition) {
+  std::vector<std::string> labels;
+  for (std::int64_t i = 0; i < subject.turns(condition); ++i)
+    labels.push_back(
+        subject.config()->label(condition.classes.empty() ? i : condition.classes[static_cast<std::size_t>(i)]));
+  return labels;
 }
 
 /// Measures the reference, then for each NFE the solvers and the predictors with this NFE.
@@ -135,7 +143,7 @@ void run(const Settings& s) {
   print_table(rows, s.store.images, s.store.seeds);
   print_differences(rows);
   print_ratios(rows);
-  if (s.by_class) print_classes(rows);
+  if (s.by_class) print_classes(rows, labels_in_turn(store.subject(), s.store.condition));
   write_csv(s.out.string() + ".csv", rows, s.store.images, s.store.seeds);
   write_differences(s.out.string() + "_differences.csv", rows);
   write_plot(s.out.string() + ".png", rows);

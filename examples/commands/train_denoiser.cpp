@@ -109,6 +109,7 @@ std::shared_ptr<ImageDenoiser> new_network(const Settings& s, const TrainingData
     config.img_resolution = data.train.images.size(2);
     config.label_dim = std::ssize(data.labels);
     config.label_dropout = label_dropout;
+    config.labels = data.labels;
     return config;
   };
   std::shared_ptr<ImageDenoiser> network;
@@ -334,9 +335,6 @@ class Trainer {
   void publish(const std::string& command, double loss, double unlabelled) {
     TensorFile file{{}, ema_->metadata()};
     for (const auto& [name, tensor] : ema_->state()) file.tensors[name] = tensor.to(torch::kFloat16);
-    std::string labels;
-    for (const std::string& label : data_.labels) labels += (labels.empty() ? "" : ",") + label;
-    file.metadata["labels"] = labels;
     file.metadata["training_command"] = command;
     file.metadata["training_images"] = std::to_string(seen_);
     file.metadata["test_loss"] = std::to_string(loss);

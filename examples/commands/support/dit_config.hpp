@@ -34,8 +34,9 @@ void validate(const DitConfig& config);
 /// Returns the number of weights of a valid network without biases.
 double least_weights(const DitConfig& config);
 
-/// Reads the metadata entries `arch` (a JSON object), img_resolution, img_channels, label_dim and process. Other
-/// entries are ignored. An unknown entry within `arch` is an error, since it may change what the network computes.
+/// Reads the metadata entries `arch` (a JSON object), img_resolution, img_channels, label_dim, labels and process.
+/// Other entries are ignored. An unknown entry within `arch` is an error, since it may change what the network
+/// computes.
 /// @throws std::runtime_error naming the entry that is missing, malformed or not supported.
 DitConfig parse_dit_config(const std::map<std::string, std::string>& entries);
 

@@ -1,7 +1,10 @@
 // What commands need to know about the network of a weights file: its images, its classes, its feature.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace fewstep::examples {
 
@@ -9,10 +12,15 @@ namespace fewstep::examples {
 struct ImageConfig {
   std::int64_t img_resolution = 32;
   std::int64_t img_channels = 3;
-  std::int64_t label_dim = 0;  // number of classes, 0: unconditional
-  double label_dropout = 0;    // used in training mode only
+  std::int64_t label_dim = 0;            // number of classes, 0: unconditional
+  double label_dropout = 0;              // used in training mode only
+  std::vector<std::string> labels = {};  // names of the classes; may be empty
 
   virtual ~ImageConfig() = default;
+  /// The name of a class, or its number.
+  std::string label(std::int64_t k) const {
+    return labels.empty() ? std::to_string(k) : labels[static_cast<std::size_t>(k)];
+  }
   /// The size of the network's feature (ImageDenoiser::Output), which AMED's predictor reads.
   virtual std::int64_t feature_size() const = 0;
 

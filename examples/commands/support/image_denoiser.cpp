@@ -40,9 +40,11 @@ std::shared_ptr<ImageDenoiser> network_for(const Config& config, const TensorFil
 }
 
 std::shared_ptr<ImageDenoiser> described_network(const TensorFile& file) {
-  const nlohmann::json arch = metadata::parsed_arch(file.metadata);
-  if (arch.value("model_type", nlohmann::json()) == dit_model_type)
-    return network_for<FlowDenoiser>(parse_dit_config(file.metadata), file);
+  std::string type = UnetConfig().model_type;
+  metadata::read(metadata::parsed_arch(file.metadata), "model_type", type);
+  if (type == dit_model_type) return network_for<FlowDenoiser>(parse_dit_config(file.metadata), file);
+  metadata::require(type == "SongUNet" || type == "DhariwalUNet", "model_type", type,
+                    std::string("SongUNet, DhariwalUNet, ") + dit_model_type);
   return network_for<EdmDenoiser>(parse_unet_config(file.metadata), file);
 }
 

@@ -12,7 +12,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <iterator>
 #include <map>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -95,13 +97,22 @@ inline void require_known(const nlohmann::json& arch, std::initializer_list<std:
       throw std::runtime_error("metadata: arch has the unknown entry " + key);
 }
 
-/// Reads img_resolution, img_channels and label_dim.
+/// The parts of a text between commas.
+inline std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts;
+  std::istringstream all(text);
+  for (std::string part; std::getline(all, part, ',');) parts.push_back(part);
+  return parts;
+}
+
+/// Reads img_resolution, img_channels, label_dim and labels, which may be missing.
 inline void read_images(const std::map<std::string, std::string>& entries, ImageConfig& config) {
   nlohmann::json top = nlohmann::json::object();
   for (const char* key : {"img_resolution", "img_channels", "label_dim"}) top[key] = parsed(entries, key);
   read(top, "img_resolution", config.img_resolution);
   read(top, "img_channels", config.img_channels);
   read(top, "label_dim", config.label_dim);
+  if (entries.contains("labels")) config.labels = split(entries.at("labels"));
 }
 
 /// Limits far beyond all published networks.
@@ -113,14 +124,20 @@ inline void validate_images(const ImageConfig& c) {
   require_range("img_channels * img_resolution^2", c.img_channels * c.img_resolution * c.img_resolution, 1,
                 most_numbers);
   require_range("label_dim", c.label_dim, 0, most_classes);
+  require(c.labels.empty() || std::ssize(c.labels) == c.label_dim, "the number of labels",
+          std::to_string(c.labels.size()), std::to_string(c.label_dim) + ", as label_dim");
   require(c.label_dropout >= 0 && c.label_dropout <= 1, "label_dropout", std::to_string(c.label_dropout), "[0, 1]");
 }
 
 /// The inverse of read_images().
 inline std::map<std::string, std::string> image_entries(const ImageConfig& c) {
-  return {{"img_resolution", std::to_string(c.img_resolution)},
-          {"img_channels", std::to_string(c.img_channels)},
-          {"label_dim", std::to_string(c.label_dim)}};
+  std::map<std::string, std::string> entries{{"img_resolution", std::to_string(c.img_resolution)},
+                                             {"img_channels", std::to_string(c.img_channels)},
+                                             {"label_dim", std::to_string(c.label_dim)}};
+  std::string labels;
+  for (const std::string& label : c.labels) labels += (labels.empty() ? "" : ",") + label;
+  if (!labels.empty()) entries["labels"] = labels;
+  return entries;
 }
 
 }  // namespace fewstep::examples::metadata

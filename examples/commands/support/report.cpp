@@ -1,6 +1,5 @@
 #include "report.hpp"
 
-#include "fashion_mnist.hpp"
 #include "plot.hpp"
 
 #include <fewstep/io/atomic_write.hpp>
@@ -9,6 +8,7 @@
 #include <cctype>
 #include <cstddef>
 #include <cstdio>
+#include <iterator>
 #include <map>
 #include <ostream>
 #include <sstream>
@@ -148,11 +148,13 @@ void print_ratios(const std::vector<Row>& rows) {
     print("Frechet to reference above the reference's own", [&](const Row& r) { return r.frechet_reference - floor; });
 }
 
-void print_classes(const std::vector<Row>& rows) {
-  const auto classes = static_cast<std::int64_t>(fashion_mnist_labels.size());
+void print_classes(const std::vector<Row>& rows, const std::vector<std::string>& labels) {
+  const std::int64_t classes = std::ssize(labels);
   std::printf("\nRMS distance to the reference by class\n\n| NFE | solver ");
-  for (const char* label : fashion_mnist_labels) std::printf("| %s ", label);
-  std::printf("|\n|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+  for (const std::string& label : labels) std::printf("| %s ", label.c_str());
+  std::printf("|\n|---|---|");
+  for (std::int64_t c = 0; c < classes; ++c) std::printf("---|");
+  std::printf("\n");
   const torch::Tensor class_of = torch::arange(rows.front().distance.size(1)) % classes;
   for (const Row& r : rows) {
     if (&r == &rows.front()) continue;

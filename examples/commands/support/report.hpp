@@ -43,8 +43,9 @@ void print_differences(const std::vector<Row>& rows);
 /// Distances of fitted samplers relative to those of the best classic solver. Frechet distances are taken in excess of
 /// the reference's own.
 void print_ratios(const std::vector<Row>& rows);
-/// RMS distances by class, for samples whose classes take turns.
-void print_classes(const std::vector<Row>& rows);
+/// RMS distances by class.
+/// @param labels  names of the classes, which take turns
+void print_classes(const std::vector<Row>& rows, const std::vector<std::string>& labels);
 void write_csv(const std::filesystem::path& path, const std::vector<Row>& rows, std::int64_t images,
                std::int64_t seeds);
 void write_differences(const std::filesystem::path& path, const std::vector<Row>& rows);

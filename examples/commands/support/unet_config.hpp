@@ -44,8 +44,9 @@ void validate(const UnetConfig& config);
 /// 3x3 convolutions and of the layers for noise level, labels and augmentation.
 double least_weights(const UnetConfig& config);
 
-/// Reads the metadata entries `arch` (a JSON object), img_resolution, img_channels, label_dim and sigma_data. Other
-/// entries are ignored. An unknown entry within `arch` is an error, since it may change what the network computes.
+/// Reads the metadata entries `arch` (a JSON object), img_resolution, img_channels, label_dim, labels and sigma_data.
+/// Other entries are ignored. An unknown entry within `arch` is an error, since it may change what the network
+/// computes.
 /// @throws std::runtime_error naming the entry that is missing, malformed or not supported.
 UnetConfig parse_unet_config(const std::map<std::string, std::string>& entries);
 
