@@ -10,6 +10,7 @@
 #include "../examples/commands/support/predictor_file.hpp"
 #include "../examples/commands/support/tensor_cache.hpp"
 #include "support/command.hpp"
+#include "support/idx_images.hpp"
 
 #include <fewstep/eigen.hpp>
 #include <fewstep/fitting/calibrate.hpp>
@@ -40,6 +41,7 @@ namespace fewstep::evaluate_test {
 
 using namespace fewstep::examples;
 using test::Scratch;
+using test::write_images;
 using torch::Tensor;
 namespace fs = std::filesystem;
 
@@ -51,20 +53,6 @@ const std::string labelled =
     (fs::path(FEWSTEP_SOURCE_DIR) / "tests/golden/edm_networks/ddpmpp_cond.safetensors").string();
 const std::string classifier =
     (fs::path(FEWSTEP_SOURCE_DIR) / "examples/models/fashion_mnist_classifier.safetensors").string();
-
-/// Writes images with arbitrary pixels in the format of Fashion-MNIST.
-void write_images(const fs::path& folder, const std::string& split, unsigned char count) {
-  fs::create_directories(folder);
-  std::ofstream images(folder / (split + "-images-idx3-ubyte"), std::ios::binary),
-      labels(folder / (split + "-labels-idx1-ubyte"), std::ios::binary);
-  const auto put = [](std::ofstream& out, std::initializer_list<int> bytes) {
-    for (const int b : bytes) out.put(static_cast<char>(b));
-  };
-  put(images, {0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, 28, 0, 0, 0, 28});
-  put(labels, {0, 0, 8, 1, 0, 0, 0, count});
-  for (int i = 0; i < count * 28 * 28; ++i) images.put(static_cast<char>(i * 7919 % 251));
-  for (int i = 0; i < count; ++i) labels.put(static_cast<char>(i % 10));
-}
 
 /// The last `count` numbers of a file of floats.
 Tensor last_floats(const std::string& bytes, std::size_t count) {

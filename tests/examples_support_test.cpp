@@ -1,7 +1,10 @@
 // The small tools of the examples: other code reads what they write, and they reject wrong input in one line.
+#include "../examples/commands/support/bitmap_font.hpp"
+#include "../examples/commands/support/emoji.hpp"
 #include "../examples/commands/support/image_grid.hpp"
 #include "../examples/commands/support/output.hpp"
 #include "../examples/commands/support/plot.hpp"
+#include "../examples/commands/support/png_reader.hpp"
 #include "../examples/commands/support/process.hpp"
 #include "../examples/commands/support/progress.hpp"
 #include "../examples/commands/support/seeds.hpp"
@@ -36,6 +39,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace fewstep::examples;
@@ -302,4 +306,150 @@ TEST_CASE("progress: the line has the rate and the time left") {
   CHECK(progress_line("x", 5, 5, "steps", 5, 3725.0, "") ==
         "x [========================] 100%  0.00 steps/s  in 1:02:05");
   CHECK(progress_line("x", 0, 5, "steps", 0, 0.0, "") == "x [                        ]   0%");
+}
+
+namespace {
+
+std::string big_endian(std::size_t value, int bytes) {
+  std::string text;
+  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) text += static_cast<char>(value >> shift & 255);
+  return text;
+}
+std::string u16(std::size_t value) { return big_endian(value, 2); }
+std::string u32(std::size_t value) { return big_endian(value, 4); }
+
+/// A font whose glyphs 5, 6, ... are these PNG files, for the code points from `first` on.
+std::string bitmap_font(const std::vector<std::string>& pngs, std::size_t first, int index_format = 1,
+                        int image_format = 17) {
+  const std::string metrics(image_format == 17 ? 5 : 8, '\0');
+  std::string images, offsets;
+  const auto width = index_format == 1 ? 4 : 2;
+  for (const std::string& png : pngs) {
+    offsets += big_endian(images.size(), width);
+    images += metrics + u32(png.size()) + png;
+  }
+  offsets += big_endian(images.size(), width);
+  const std::size_t count = pngs.size();
+  const std::string cbdt = u32(0x30000) + images;
+  const std::string index =
+      u16(static_cast<std::size_t>(index_format)) + u16(static_cast<std::size_t>(image_format)) + u32(4) + offsets;
+  const std::string cblc = u32(0x30000) + u32(1) + u32(56) + u32(8 + index.size()) + u32(1) + std::string(36, '\0') +
+                           u16(5) + u16(5 + count - 1) + u32(8) + index;
+  const std::string cmap = u16(0) + u16(1) + u16(3) + u16(10) + u32(12) + u16(12) + u16(0) + u32(28) + u32(0) + u32(1) +
+                           u32(first) + u32(first + count - 1) + u32(5);
+  std::string font = u32(0x10000) + u16(3) + std::string(6, '\0'), body;
+  for (const auto& [name, table] : {std::pair{"CBDT", cbdt}, std::pair{"CBLC", cblc}, std::pair{"cmap", cmap}}) {
+    font += name + u32(0) + u32(12 + 3 * 16 + body.size()) + u32(table.size());
+    body += table;
+  }
+  return font + body;
+}
+
+void write_bytes(const fs::path& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
+
+}  // namespace
+
+TEST_CASE("emoji: pictures of a font, averaged over blocks on white, by the groups of Unicode's list") {
+  const Scratch scratch;
+  // 64 pixels high, so that 2x2 become one, and 8 columns wider, which are cut off.
+  Image picture(72, 64, 4, 0);
+  for (int y = 0; y < 2; ++y)
+    for (int x = 4; x < 6; ++x) {
+      picture.at(x, y, 0) = static_cast<std::uint8_t>(x == 4 ? 255 : 51);  // red, in the mean 0.6
+      picture.at(x, y, 3) = 255;
+    }
+  picture.at(67, 63, 3) = 102;  // black of opacity 0.4, in one of the last four
+  write_png(scratch.dir / "a.png", picture);
+  const std::string png = bytes_of(scratch.dir / "a.png");
+  const fs::path font = scratch.dir / "font.ttf", list = scratch.dir / "list.txt";
+  write_bytes(
+      list,
+      "# group: Smileys & Emotion\n1F600 ; fully-qualified # a face\n1F601 1F3FB ; fully-qualified # a sequence\n"
+      "# group: Flags\n1F602 ; fully-qualified # left out\n# group: Symbols\n\n"
+      "1F603 FE0F ; fully-qualified # in colour\n1F603 ; unqualified # the same\n1F6FF ; fully-qualified # none\n");
+  for (const int index : {1, 3})
+    for (const int image : {17, 18}) {
+      write_bytes(font, bitmap_font({png, png, png, png}, 0x1F600, index, image));
+      const std::vector<Emoji> all = load_emoji(font, list);
+      REQUIRE(all.size() == 2);
+      CHECK(all[0].code_point == 0x1F600);
+      CHECK(all[0].label == 0);
+      CHECK(all[1].code_point == 0x1F603);
+      CHECK(all[1].label == emoji_symbols);
+      const std::vector<float>& pixels = all[1].pixels;
+      REQUIRE(pixels.size() == 3 * 32 * 32);
+      CHECK(pixels[0] == Approx(0.2));
+      CHECK(pixels[32 * 32] == -1);
+      CHECK(pixels[1] == 1);
+      CHECK(pixels[32 * 32 - 1] == Approx(0.8));
+    }
+}
+
+TEST_CASE("emoji: malformed fonts, pictures and lists are rejected by name") {
+  const Scratch scratch;
+  const fs::path font = scratch.dir / "font.ttf", list = scratch.dir / "list.txt";
+  write_bytes(list, "# group: Objects\n1F600 ; fully-qualified # a thing\n");
+  const auto refused = [&](const std::string& bytes) {
+    write_bytes(font, bytes);
+    return refusal<std::runtime_error>([&] { load_emoji(font, list); }).substr(font.string().size() + 2);
+  };
+  const auto png_of = [&](int width, int height) {
+    write_png(scratch.dir / "a.png", Image(width, height, 4));
+    return bytes_of(scratch.dir / "a.png");
+  };
+  const std::string good = bitmap_font({png_of(32, 32)}, 0x1F600);
+  CHECK(refused(bitmap_font({png_of(40, 48)}, 0x1F600)) ==
+        "a picture of 40x48 pixels; allowed: a shorter side of 32, 64, 96, ...");
+  CHECK(refused(bitmap_font({"no picture"}, 0x1F600)).starts_with("not a PNG file: "));
+  CHECK(refused(bitmap_font({png_of(32, 32)}, 0x1F700)) == "no emoji");
+  CHECK(refused(bitmap_font({png_of(32, 32)}, 0x1F600, 2)) == "an index of bitmaps has format 2; allowed: 1, 3");
+  CHECK(refused(bitmap_font({png_of(32, 32)}, 0x1F600, 1, 19)) == "a bitmap has format 19; allowed: 17, 18");
+  CHECK(refused(std::string(good).replace(good.find("CBDT"), 4, "COLR")) == "not a font with the table CBDT");
+  CHECK(refused("") == "not a complete font");
+  for (std::size_t size = 0; size < good.size(); ++size) {  // a truncated file, wherever it ends
+    write_bytes(font, good.substr(0, size));
+    CHECK_THROWS_AS(BitmapFont(font), std::runtime_error);
+  }
+  for (std::size_t at = 0; at < good.size(); ++at)  // one wrong byte: an error or another font, but no crash
+    for (const char byte : {'\0', '\x7f', '\xff'}) {
+      std::string wrong = good;
+      wrong[at] = byte;
+      write_bytes(font, wrong);
+      try {
+        for (const std::uint32_t code : {0u, 0x1F600u}) static_cast<void>(BitmapFont(font).png(code));
+      } catch (const std::runtime_error&) {
+      }
+    }
+
+  write_bytes(font, good);
+  const auto list_refused = [&](const std::string& text) {
+    write_bytes(list, text);
+    return refusal<std::runtime_error>([&] { load_emoji(font, list); }).substr(list.string().size() + 2);
+  };
+  CHECK(list_refused("# group: Flags\n1F600 ; fully-qualified\n") == "no emoji of one code point");
+  CHECK(list_refused("# group: Objects\n1F6xx ; fully-qualified\n") ==
+        "a code point is 1F6xx; allowed: hexadecimal numbers");
+  CHECK(refusal<std::runtime_error>([&] { load_emoji(scratch.dir / "none.ttf", list); }) ==
+        (scratch.dir / "none.ttf").string() + ": no such file (Debian: apt-get install fonts-noto-color-emoji)");
+}
+
+TEST_CASE("emoji: Debian's font has pictures of all of Unicode's groups") {
+  if (!fs::exists(emoji_font) || !fs::exists(emoji_list)) {
+    WARN("skipped: fonts-noto-color-emoji and unicode-data are not installed");
+    return;
+  }
+  const std::vector<Emoji> all = load_emoji(emoji_font, emoji_list);
+  CHECK(all.size() > 1'300);
+  const auto one = [&](std::uint32_t code_point) {
+    return *std::find_if(all.begin(), all.end(), [&](const Emoji& e) { return e.code_point == code_point; });
+  };
+  const auto middle = [](const Emoji& e, int channel) {
+    return e.pixels[static_cast<std::size_t>(channel * 32 * 32 + 16 * 32 + 16)];
+  };
+  const Emoji heart = one(0x2764), grapes = one(0x1F347);
+  CHECK(emoji_labels.at(static_cast<std::size_t>(heart.label)) == std::string("smileys"));
+  CHECK(emoji_labels.at(static_cast<std::size_t>(grapes.label)) == std::string("food"));
+  CHECK(middle(heart, 0) > 0.5);  // red
+  CHECK(middle(heart, 1) < 0);
+  CHECK(heart.pixels[0] == 1);  // white
 }

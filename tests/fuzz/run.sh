@@ -11,7 +11,7 @@ cd "$fewstep_source"
 seconds=${1:-60}
 shift || true
 targets=("$@")
-((${#targets[@]})) || targets=(table predictor gaussian_start safetensors npy model unet_config idx diffusers solvers)
+((${#targets[@]})) || targets=(table predictor gaussian_start safetensors npy model unet_config dit_config idx diffusers solvers)
 need_packages clang libclang-rt-dev
 build=$fewstep_source/build/fuzz
 mkdir -p "$build"
@@ -26,6 +26,7 @@ seeds() {  # TARGET: folder of its seeds
     safetensors) cp examples/models/amed_5.safetensors tests/golden/edm_networks/*.safetensors "$folder" ;;
     npy) printf '\x93NUMPY\x01\x00\x3c\x00%-59s\nabcdefgh' "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }" >"$folder/pair.npy" ;;
     model) echo '{"format":"fewstep model 1","network":"m.onnx","sample_shape":[2],"process":{"kind":"flow"}}' >"$folder/flow" ;;
+    dit_config) echo '{"arch":"{\"model_type\":\"DiT\",\"depth\":2}","img_resolution":32,"img_channels":3,"label_dim":2,"labels":"a,b","process":"flow"}' >"$folder/flow" ;;
     unet_config) cp tests/golden/edm_networks/*.json "$folder" ;;
     *) ;;
   esac
@@ -36,7 +37,7 @@ seeds() {  # TARGET: folder of its seeds
 # Every word in quotation marks that the readers know, as libFuzzer's dictionary.
 dictionary() {
   grep -ohE '"[A-Za-z0-9_+.-]{2,40}"' include/fewstep/io/*.hpp include/fewstep/io/*/*.hpp include/fewstep/*registry.hpp \
-    include/fewstep/names.hpp examples/commands/support/unet_config.cpp | sort -u
+    include/fewstep/names.hpp examples/commands/support/{unet_config.cpp,dit_config.cpp,metadata_reader.hpp} | sort -u
 }
 
 build_target() {
