@@ -47,7 +47,7 @@ if $sanitize; then
   configure_sanitized "$build/thread" thread
   tests='^thread_test$' build_and_run "$build/thread" thread_test  # the others have one thread
 else
-  need_packages catch2 libboost-dev pkgconf
+  need_packages catch2 libboost-dev pkgconf fonts-noto-color-emoji unicode-data
   need_torch "${cmake_arguments[@]}"
   configure "$build" -DFEWSTEP_TESTS=ON -DFEWSTEP_EXAMPLES=ON "${cmake_arguments[@]}"
   build_and_run "$build" all all_verify_interface_header_sets

@@ -146,6 +146,9 @@ def conditions_of(model, options):
 def load_edm(source, chosen_class, folder, stem):
     """Returns the network, its example inputs, and its entries of the description."""
     tensors, metadata = edm_network.read_safetensors(source)
+    kind = json.loads(metadata.get("arch", "{}")).get("model_type", "SongUNet")
+    if kind not in ("SongUNet", "DhariwalUNet"):
+        raise Refused(f"the network's model_type is {kind}; allowed: SongUNet, DhariwalUNet")
     network = edm_network.Unet(tensors, metadata)
     shape = [network.channels, network.resolution, network.resolution]
     entries = {"sample_shape": shape, "predicts": "edm", "process": {"kind": "edm", "sigma_data": network.sigma_data},

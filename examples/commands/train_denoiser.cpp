@@ -28,8 +28,8 @@
 #include <cstdio>
 #include <filesystem>
 #include <iterator>
-#include <limits>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -52,7 +52,7 @@ struct Settings {
   std::string dataset = "fashion-mnist", data, architecture = "unet", out = "fashion_mnist.safetensors", evaluate;
   std::int64_t images = 400'000, batch = 48, seed = 0, test_images = 2'000;
   double lr = 1.5e-3, warmup = 8'000, ema = 20'000, checkpoint_seconds = 120, test_seconds = 600;
-  double publish_seconds = std::numeric_limits<double>::max();
+  std::optional<double> publish_seconds;
   UnetConfig unet = shipped_unet();
   DitConfig dit;
   bool constant_lr = false, bf16 = false;
@@ -82,7 +82,7 @@ void add_options(CommandLine& line, Settings& s) {
   line.option("--test-interval", s.test_seconds, "seconds between losses on the test split").positive();
   line.option("--test-images", s.test_images, "images for that loss; a smaller test split is used completely")
       .range(250, 10'000);
-  line.option("--publish-interval", s.publish_seconds, "seconds between weights in OUT; otherwise only at the end")
+  line.option("--publish-interval", s.publish_seconds, "seconds between weights in OUT; if not given, only at the end")
       .positive();
   line.option("--seed", s.seed, "seed of weights, order and noise");
   line.flag("--bf16", s.bf16, "compute in bfloat16, with float32 weights; faster on processors that support it");
@@ -253,7 +253,7 @@ class Trainer {
               split_loss(*ema_, data_.test, s_.test_images, true, 1));
         tested = Clock::now();
       }
-      if (elapsed(published) > s_.publish_seconds) {
+      if (s_.publish_seconds && elapsed(published) > *s_.publish_seconds) {
         const auto [with_labels, without] = test_losses();
         publish(command, with_labels, without);
         published = Clock::now();
@@ -354,7 +354,10 @@ class Trainer {
 /// Prints the loss of weights on the test split.
 void print_loss(const Settings& s) {
   const auto net = load_denoiser(s.evaluate);
-  const LabelledImages test = load_data(s).test;
+  const TrainingData data = load_data(s);
+  const LabelledImages& test = data.test;
+  fewstep::require(std::ssize(data.labels) == net->config().label_dim, "dataset", s.dataset,
+                   {"data sets of ", net->config().label_dim, " classes, as this network has"});
   for (const bool labels : {true, false})
     std::printf("test loss %s labels: %.4f\n", labels ? "with" : "without",
                 split_loss(*net, test, test.images.size(0), labels, 2));
