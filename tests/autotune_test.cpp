@@ -53,10 +53,10 @@ TEST_CASE("check_levels: levels are usable where the denoised noise does not gro
     return detail::usable_max(levels, all);
   };
   const auto centred = [](double s) { return s / (1 + s * s); };
-  CHECK(usable(centred) == levels[0]);                                                    // N(0, 1)
-  CHECK(usable([](double s) { return 5 * s / std::sqrt(1 + s * s); }) == levels[0]);      // a mean of 5
-  CHECK(usable([](double s) { return s / (1 + s * s) + 1e-6 * s; }) == levels[0]);        // never beyond the data
-  const double capped = usable([](double s) { return s / (1 + s * s) + 0.01 * s; });      // beyond 0.5 from 50 on
+  CHECK(usable(centred) == levels[0]);                                                // N(0, 1)
+  CHECK(usable([](double s) { return 5 * s / std::sqrt(1 + s * s); }) == levels[0]);  // a mean of 5
+  CHECK(usable([](double s) { return s / (1 + s * s) + 1e-6 * s; }) == levels[0]);    // never beyond the data
+  const double capped = usable([](double s) { return s / (1 + s * s) + 0.01 * s; });  // beyond 0.5 from 50 on
   CHECK(capped > 20);
   CHECK(capped < 60);
   CHECK(usable([](double s) { return 1e-3 * s; }) == levels[0]);  // no flat piece: D is about x
@@ -87,7 +87,8 @@ TEST_CASE("racers: every solver for few steps on every schedule, each with the e
   CHECK(texts.size() == all.size());
   for_each_solver([&](const auto& entry) {
     const std::string name(entry.name);
-    if (!entry.few_step || name == "heun" || name == "dpm2" || name == "dpm_singlestep") return;  // of 2 or 3 evaluations
+    if (!entry.few_step || name == "heun" || name == "dpm2" || name == "dpm_singlestep")
+      return;  // of 2 or 3 evaluations
     CHECK(std::any_of(texts.begin(), texts.end(), [&](const std::string& text) { return text.starts_with(name); }));
   });
   CHECK(texts.count("unipc 2, flow_uniform, 5 steps") == 1);
@@ -232,9 +233,7 @@ TEST_CASE("autotune: a guided denoiser's branches are weighed apart, at no more 
 }
 
 TEST_CASE("autotune: options out of range are refused by name") {
-  const auto refusal = [](AutotuneOptions options) {
-    return message_of([&] { tuned(mixture, options); });
-  };
+  const auto refusal = [](AutotuneOptions options) { return message_of([&] { tuned(mixture, options); }); };
   CHECK(refusal({.evaluations = 1}) == "evaluations is 1; allowed: 2 to 100");
   CHECK(refusal({.calls = 10}) == "calls is 10; allowed: 1000 or more");
   CHECK(refusal({.sigma_min = 0}) == "sigma_min is 0; allowed: positive numbers");

@@ -66,7 +66,8 @@ TEST_CASE("tabulate: every solver but PNDM equals its table") {
         const AnySolver<double>& solver = configuration.solver;
         INFO(label << ", " << name << ", " << steps << " steps, to " << to_string(end));
         const Schedule schedule = make(steps, end);
-        if (label.starts_with("pndm") && !(schedule.steps() == 1 && end == End::zero)) {  // its midpoints depend on each other
+        if (label.starts_with("pndm") &&
+            !(schedule.steps() == 1 && end == End::zero)) {  // its midpoints depend on each other
           CHECK_THAT(message_of([&] { tabulate(solver, schedule); }),
                      Catch::Contains("allowed: 0, as a table's midpoints"));
           continue;

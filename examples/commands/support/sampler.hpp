@@ -49,7 +49,8 @@ struct Sampler {
   Options options = {};
   std::shared_ptr<const TensorGaussianStart> gaussian_start = {};  // of the analytic first step; null: N(0, 1)
 
-  /// @param per_call  evaluations of the network in each call of the denoiser: 2 with guidance; 1: calls of the denoiser,
+  /// @param per_call  evaluations of the network in each call of the denoiser: 2 with guidance; 1: calls of the
+  /// denoiser,
   ///                  or for a table that leaves out branches, as many as cost the same
   int nfe(int per_call = 1) const {
     const int branches = per_call == 1 ? static_cast<int>(solver.branches()) : 1;

@@ -184,8 +184,8 @@ class Autotuner {
     CalibrationOptions options = fit_options(start.analytic_first_step);
     options.iterations = (std::numeric_limits<int>::max)();
     options.resume = state_.refinement;
-    const std::size_t reserved =
-        plan_.unseen * (2 * teacher_steps_per_row * (static_cast<std::size_t>(options_.evaluations) + 3));
+    const int rows = options_.evaluations + 1;
+    const std::size_t reserved = plan_.unseen * static_cast<std::size_t>(2 * (teacher_steps_per_row + 1) * rows);
     bool going = true;
     state_.refinement = bench_.calibrate(start.table, options, plan_.batches(), [&](Calibrator<X>& calibrator) {
       const CalibrationProgress& p = calibrator.progress();
