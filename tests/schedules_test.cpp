@@ -134,6 +134,13 @@ TEST_CASE("linear_quadratic and bong_tangent") {
   CHECK(message_of([] { linear_quadratic({.steps = 4, .linear_steps = 4}); }) == "linear_steps is 4; allowed: 1 to 3");
 }
 
+TEST_CASE("flow_uniform is uniform in the flow's time") {
+  const Schedule levels = flow_uniform({.steps = 5, .sigma_min = 0.25, .sigma_max = 4});  // times 0.8 to 0.2
+  for (std::size_t i = 0; i <= 5; ++i)
+    CHECK(levels[i] / (1 + levels[i]) == Approx(0.8 - 0.12 * static_cast<double>(i)).epsilon(1e-12));
+  CHECK(flow_uniform({.steps = 3, .end = End::zero}).levels().back() == 0);
+}
+
 TEST_CASE("kl_optimal and polyexponential follow their formulas") {
   for (int i = 1; i < 4; ++i) {
     const double u = i / 4.;

@@ -82,6 +82,9 @@ inline constexpr ScheduleEntry schedule_list[]{
     detail::range_schedule(
         "log_uniform", {"logsnr", "exponential"}, "arXiv 2206.00927", false,
         [](const ScheduleRange& s) { return log_uniform({s.steps, s.sigma_min, s.sigma_max, s.end}); }),
+    detail::range_schedule(
+        "flow_uniform", {}, "arXiv 2209.03003", false,
+        [](const ScheduleRange& s) { return flow_uniform({s.steps, s.sigma_min, s.sigma_max, s.end}); }),
     detail::range_schedule("time_uniform", {}, "arXiv 2011.13456", true,
                            [](const ScheduleRange& s) {
                              return time_uniform({s.steps, s.rho.value_or(1), s.sigma_min, s.sigma_max, 1e-3, s.end});

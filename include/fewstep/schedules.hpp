@@ -7,6 +7,7 @@
 #include "schedules/discrete.hpp"
 #include "schedules/flow.hpp"
 #include "schedules/flow_table.hpp"
+#include "schedules/flow_uniform.hpp"
 #include "schedules/karras.hpp"
 #include "schedules/kl_optimal.hpp"
 #include "schedules/linear_quadratic.hpp"

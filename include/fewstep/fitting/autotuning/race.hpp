@@ -23,22 +23,6 @@ struct ScheduleFamily {
   Schedule (*make)(int steps, double sigma_min, double sigma_max);
 };
 
-namespace detail {
-
-/// Levels whose flow times sigma/(1 + sigma) are evenly spaced.
-inline Schedule flow_uniform(int steps, double sigma_min, double sigma_max) {
-  std::vector<double> levels{sigma_max};
-  const double first = sigma_max / (1 + sigma_max), last = sigma_min / (1 + sigma_min);
-  for (int i = 1; i < steps; ++i) {
-    const double t = first + (last - first) * i / steps;
-    levels.push_back(t / (1 - t));
-  }
-  levels.push_back(sigma_min);
-  return Schedule(std::move(levels));
-}
-
-}  // namespace detail
-
 /// The spacings that autotune() tries.
 inline constexpr std::array<ScheduleFamily, 6> raced_schedules{
     ScheduleFamily{"karras 7",
@@ -53,7 +37,9 @@ inline constexpr std::array<ScheduleFamily, 6> raced_schedules{
      [](int n, double low, double high) { return time_uniform({.steps = n, .sigma_min = low, .sigma_max = high}); }},
     {"kl_optimal",
      [](int n, double low, double high) { return kl_optimal({.steps = n, .sigma_min = low, .sigma_max = high}); }},
-    {"flow_uniform", detail::flow_uniform}};
+    {"flow_uniform", [](int n, double low, double high) {
+       return flow_uniform({.steps = n, .sigma_min = low, .sigma_max = high});
+     }}};
 
 /// A classic solver on a schedule, as a table.
 struct Racer {
