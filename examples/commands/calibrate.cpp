@@ -286,8 +286,9 @@ void fit(Settings s, const Problem& problem, const D& denoise) {
   const int coarse_steps = s.teacher_steps / 2;
   const auto coarse = teacher_trajectories(s, problem, denoise, {problem.noise[0]}, coarse_steps);
   s.ends.set_axes(teacher[0].states.back());
-  const double error =
-      teacher_error(s.ends(teacher[0].states.back()), s.teacher_steps, s.ends(coarse[0].states.back()), coarse_steps);
+  const auto numbers = static_cast<double>(numbers_of(problem.noise[0]) / count_of(problem.noise[0]));
+  const double error = teacher_error(s.ends(teacher[0].states.back()), s.teacher_steps, s.ends(coarse[0].states.back()),
+                                     coarse_steps, numbers);
   std::fprintf(stderr, "the teacher's own median error is about %.4f\n", error);
   s.options.report = [&](const CalibrationProgress& p) {
     report(p, problem);

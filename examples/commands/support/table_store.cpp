@@ -46,15 +46,17 @@ nlohmann::ordered_json to_json(const CalibrationProgress& p, bool afs) {
 }
 
 CalibrationProgress progress_from_json(const nlohmann::json& j) {
+  // Files of earlier versions have other keys.
+  const auto at = [&j](const char* key, const char* old_key) { return j.at(j.contains(key) ? key : old_key); };
   return {.stage = j.at("stage"),
           .table = io::table_from_json(j.at("table")).table,
           .best = io::table_from_json(j.at("best")).table,
-          .start_rms = j.at("start_rms"),
-          .steps_rms = j.at("steps_rms"),
-          .best_rms = j.at("best_rms"),
+          .start_rms = at("start_rms", "before"),
+          .steps_rms = at("steps_rms", "steps_fitted"),
+          .best_rms = at("best_rms", "after"),
           .damping = j.at("damping"),
-          .start_median = j.at("start_median"),
-          .best_median = j.at("best_median"),
+          .start_median = at("start_median", "usual"),
+          .best_median = at("best_median", "median"),
           .best_stage = j.value("best_stage", 0),
           .jacobian_batches = j.value("jacobian_batches", std::size_t{0}),
           .notes = j.at("notes")};

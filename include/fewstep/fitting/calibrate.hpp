@@ -22,11 +22,12 @@ namespace fewstep {
 /// (steps/coarse_steps)^2 - 1 times the error of the fine ones.
 /// @param fine, coarse          end features of the same noise
 /// @param steps, coarse_steps   steps of the teacher that they took, in the same units; steps > coarse_steps
+/// @param numbers               of a sample
 template <State X>
-double teacher_error(const X& fine, int steps, const X& coarse, int coarse_steps) {
+double teacher_error(const X& fine, int steps, const X& coarse, int coarse_steps, double numbers) {
   const X change = detail::difference(fine, coarse);
   const double ratio = static_cast<double>(steps) / coarse_steps;
-  const double square = detail::median_of(algebra<X>::dot(change, change)) / detail::numbers_of_sample(change);
+  const double square = detail::median_of(algebra<X>::dot(change, change)) / numbers;
   return std::sqrt(square) / (ratio * ratio - 1);
 }
 
@@ -90,7 +91,7 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<X>& noi
   const X coarse = trajectory(0, coarse_steps).states.back();
   Calibration made = calibrate<X>(denoise, start, teacher, options, end_features);
   made.teacher_error = teacher_error<X>(end_features(teacher[0].states.back()), options.teacher_steps,
-                                        end_features(coarse), coarse_steps);
+                                        end_features(coarse), coarse_steps, detail::numbers_of_sample(noise[0]));
   return made;
 }
 

@@ -37,9 +37,8 @@ inline constexpr std::array<ScheduleFamily, 6> raced_schedules{
      [](int n, double low, double high) { return time_uniform({.steps = n, .sigma_min = low, .sigma_max = high}); }},
     {"kl_optimal",
      [](int n, double low, double high) { return kl_optimal({.steps = n, .sigma_min = low, .sigma_max = high}); }},
-    {"flow_uniform", [](int n, double low, double high) {
-       return flow_uniform({.steps = n, .sigma_min = low, .sigma_max = high});
-     }}};
+    {"flow_uniform",
+     [](int n, double low, double high) { return flow_uniform({.steps = n, .sigma_min = low, .sigma_max = high}); }}};
 
 /// A classic solver on a schedule, as a table.
 struct Racer {

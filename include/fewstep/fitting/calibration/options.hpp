@@ -15,8 +15,9 @@
 namespace fewstep {
 
 /// State of a calibration between two stages; also what CalibrationOptions::resume takes.
-/// A distance is the root mean square, over the numbers of a sample, of the difference between the end features of the
-/// table and of the teacher for one held-out sample; samples with non-finite ends have none. RMS can be dominated by a
+/// A distance is the norm of the difference between the end features of the table and of the teacher for one held-out
+/// sample, divided by the root of the numbers of a sample: for the state itself, the RMS per number. Samples with
+/// non-finite ends have none. RMS can be dominated by a
 /// few trajectories that land in another image, so a robust (Cauchy) loss selects the best table: the sum of log(1 +
 /// distance^2 / (9 median^2)), with the smaller median of the two tables that are compared. Non-finite samples count in
 /// it as beyond all others.

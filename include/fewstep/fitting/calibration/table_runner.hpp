@@ -86,7 +86,7 @@ class TableRunner {
               {samples, ", as of the state"});
       first_sample_[b + 1] = first_sample_[b] + samples;
     }
-    numbers_ = numbers_of_sample(teacher_features_[0]);
+    numbers_ = numbers_of_sample(teacher[0].states[0]);
   }
 
   /// The state of the teacher at the right end of a row.
@@ -94,7 +94,7 @@ class TableRunner {
   /// The index of a batch's first sample among all.
   std::size_t first_sample(std::size_t batch) const { return first_sample_[batch]; }
   bool analytic_first_step() const { return analytic_; }
-  /// Numbers of a sample's end features.
+  /// Numbers of a sample, the unit of distances whatever end features are compared.
   double numbers() const { return numbers_; }
 
   /// Evaluates the slopes at the left end of a row.
