@@ -199,12 +199,12 @@ TEST_CASE("calibration: a table that ends at 0") {
   REQUIRE(start.rows.size() == 6);
   const Calibration made = calibrate(mixture, start, Batches{cloud(0, 150), cloud(150, 150)}, {.iterations = 2});
   CHECK(made.table.levels.back() == 0);
-  CHECK(made.best_rms < 0.5 * made.start_rms);
+  CHECK(made.best_rms < 0.8 * made.start_rms);
   const Array z = cloud(5'000, 100), exact = sample(Heun{}, mixture, karras({.steps = 300}), z).x;
   const auto distance = [&](const Table& t) {
     return rms(sample(t, mixture, t.schedule(), z, {.analytic_first_step = true}).x - exact);
   };
-  CHECK(distance(made.table) < 0.6 * distance(start));
+  CHECK(distance(made.table) < 0.8 * distance(start));
 }
 
 TEST_CASE("calibration: non-finite samples are ignored") {
