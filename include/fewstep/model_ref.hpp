@@ -24,7 +24,7 @@ class ModelRef {
           (*static_cast<M*>(m))(x, network_sigma, sigma, out);
         }),
         branches_([](void* m, const Level<X>& network_sigma, const Level<X>& sigma, BranchCall<X>& call) {
-          if constexpr (requires(M& model) { model.branches(network_sigma, sigma, call); })
+          if constexpr (requires(M& whole) { whole.branches(network_sigma, sigma, call); })
             static_cast<M*>(m)->branches(network_sigma, sigma, call);
           else refuse("the branches of the model", 1, call.outputs.size());
         }),
