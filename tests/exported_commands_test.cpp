@@ -1,7 +1,9 @@
 // `sample` and `calibrate` on an ONNX file, with and without LibTorch.
+#include "../examples/policy/network.hpp"
 #include "support/command.hpp"
 
 #include <fewstep/array/values.hpp>
+#include <fewstep/buffer.hpp>
 #include <fewstep/io/npy.hpp>
 #include <fewstep/io/table_file.hpp>
 #include <fewstep/randn.hpp>
@@ -145,4 +147,39 @@ TEST_CASE("what cannot be run is refused in one line") {
   for (const std::string arguments : {"--device cuda", "--dtype float64", "--predictor p.safetensors"})
     CHECK_THAT(scratch.refused("sample", moons + arguments + " --npy none.npy"), Catch::Contains(without));
 #endif
+}
+
+TEST_CASE("the policy's ONNX file draws the plans of its network in plain C++, with the conditions in turn") {
+  const Scratch scratch;
+  const fs::path models = FEWSTEP_SOURCE_DIR "/examples/models";
+  const examples::PolicyNetwork network(models / "policy.safetensors");
+  const Array given = io::read_npy(models / "policy_condition.npy"),
+              none = io::read_npy(models / "policy_no_condition.npy");
+  const std::vector<float> rows = values_of<float>(given), zeros = values_of<float>(none);
+  REQUIRE(zeros == std::vector<float>(examples::condition_numbers));
+  const std::string arguments =
+      "--model '" + (models / "policy.json").string() + "' --solver dpmpp --order 2 --steps 5 ";
+  scratch.good("sample", arguments + "--seeds 0-5 --batch 4 --npy plain.npy");
+  scratch.good("sample", arguments + "--seeds 0-5 --batch 4 --guidance 1.5 --npy guided.npy");
+  const auto bound = [&](const float* condition) {
+    return edm_preconditioned(
+        [&network, condition](const Buffer<float>& x, double label, Buffer<float>& out) {
+          network(x.data(), static_cast<float>(label), condition, out.data());
+        },
+        examples::PolicyNetwork::sigma_data);
+  };
+  const Schedule levels = karras({.steps = 5, .sigma_min = 0.02, .sigma_max = 10});
+  std::vector<float> plain, guidance;
+  for (std::size_t i = 0; i < 6; ++i) {
+    std::vector<float> numbers(examples::plan_numbers);
+    fill_randn<float>(numbers, i);
+    const Buffer<float> noise(numbers);
+    const auto denoise = bound(&rows[i % 4 * examples::condition_numbers]);
+    const auto one = sample(Dpmpp{}, denoise, levels, noise).x;
+    plain.insert(plain.end(), one.begin(), one.end());
+    const auto other = sample(Dpmpp{}, guided(denoise, bound(zeros.data()), {.scale = 1.5}), levels, noise).x;
+    guidance.insert(guidance.end(), other.begin(), other.end());
+  }
+  CHECK(rms(scratch.numbers("plain.npy"), plain) < 1e-5);
+  CHECK(rms(scratch.numbers("guided.npy"), guidance) < 1e-5);
 }

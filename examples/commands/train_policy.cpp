@@ -31,18 +31,19 @@ using namespace fewstep;
 using namespace fewstep::examples;
 using torch::Tensor;
 
-constexpr double p_mean = -0.5, p_std = 1.4;                 // of ln(sigma)
-constexpr double longest_memory = 0.998;                     // of the averaged weights, per update
-constexpr int warmup = 200, log_interval = 1'000;            // updates
-constexpr std::uint64_t test_seed = 20'231;                  // of the demonstrations for measuring
-constexpr double lowest_level = 0.02, highest_level = 10;    // of the runs that are measured
+constexpr double p_mean = -0.5, p_std = 1.4;               // of ln(sigma)
+constexpr double longest_memory = 0.998;                   // of the averaged weights, per update
+constexpr int warmup = 200, log_interval = 1'000;          // updates
+constexpr std::uint64_t test_seed = 20'231;                // of the demonstrations for measuring
+constexpr double lowest_level = 0.02, highest_level = 10;  // of the runs that are measured
+constexpr int reference_steps = 100;
 constexpr double sd = PolicyNetwork::sigma_data;
 
 struct Settings {
   std::filesystem::path out = "policy.safetensors";
   std::string evaluate;
   int updates = 25'000, batch = 128, plans = 2'000;
-  double lr = 5e-3, dropout = 0.1;
+  double lr = 5e-3, dropout = 0.1, guidance = 1;
   std::uint64_t seed = 0;
 };
 
@@ -53,6 +54,7 @@ void add_options(CommandLine& line, Settings& s) {
   line.option("--lr", s.lr, "Adam's peak learning rate").positive();
   line.option("--dropout", s.dropout, "share of demonstrations without their condition").range(0., 1.);
   line.option("--plans", s.plans, "plans that are drawn and measured at the end").range(1, 100'000);
+  line.option("--guidance", s.guidance, "guidance scale of these plans");
   line.option("--seed", s.seed, "seed of weights, demonstrations and noise");
   line.option("--evaluate", s.evaluate, "only measure these weights");
 }
@@ -71,13 +73,6 @@ std::pair<Tensor, Tensor> demonstrations(int count, Draw draw) {
     plans.insert(plans.end(), one.plan.begin(), one.plan.end());
   }
   return {rows_of(conditions, count), rows_of(plans, count)};
-}
-
-auto denoiser(const PolicyWeights& weights, const Tensor& conditions) {
-  const auto network = [&weights, conditions](const Tensor& x, const Tensor& label) {
-    return policy_forward(weights, x, label, conditions);
-  };
-  return edm_preconditioned(network, sd);
 }
 
 class Trainer {
@@ -162,33 +157,48 @@ Outcome outcome(const Tensor& conditions, const Tensor& plans) {
   return sum;
 }
 
-/// Draws plans for new starts and goals with DPM-Solver++. @return lines of a table; adds the success at 100 evaluations
-std::vector<std::string> measure(const PolicyWeights& stored, int count, double& success) {
+/// Draws plans by DPM-Solver++.
+/// @param conditions  [N, 14]
+/// @param noise       [N, 112]
+Result<Tensor> drawn(const PolicyWeights& weights, const Tensor& conditions, const Tensor& noise, int steps,
+                     double guidance) {
+  throw_if_interrupted();
+  const auto denoiser = [&](const Tensor& given) {
+    const auto network = [&weights, given](const Tensor& x, const Tensor& label) {
+      return policy_forward(weights, x, label, given);
+    };
+    return edm_preconditioned(network, sd);
+  };
+  const Schedule levels =
+      karras({.steps = steps, .sigma_min = lowest_level, .sigma_max = highest_level, .end = End::zero});
+  if (guidance == 1) return sample(Dpmpp{}, denoiser(conditions), levels, noise);
+  return sample(Dpmpp{}, guided(denoiser(conditions), denoiser(torch::zeros_like(conditions)), {.scale = guidance}),
+                levels, noise);
+}
+
+/// Measures plans for new starts and goals.
+/// @param success  becomes the share of successful plans with 100 steps
+/// @return lines of a table
+std::vector<std::string> measure(const PolicyWeights& stored, const Settings& s, double& success) {
   const torch::NoGradGuard no_grad;
   PolicyWeights weights;
   for (const auto& [name, tensor] : stored) weights[name] = tensor.to(torch::kFloat32);
   Demonstrator demonstrator(test_seed);
-  const Tensor conditions = demonstrations(count, [&] { return demonstrator.from_start(); }).first;
-  const Tensor noise = tensor_noise(seed_range(0, static_cast<std::uint64_t>(count)), {plan_numbers});
-  const auto drawn = [&](int steps) {
-    throw_if_interrupted();
-    const Schedule levels =
-        karras({.steps = steps, .sigma_min = lowest_level, .sigma_max = highest_level, .end = End::zero});
-    return sample(Dpmpp{}, denoiser(weights, conditions), levels, noise).x.contiguous();
-  };
-  const Tensor reference = drawn(100);
-  std::vector<std::string> lines{"NFE  success  clear of the post  at the goal  RMS distance to 100 NFE"};
+  const Tensor conditions = demonstrations(s.plans, [&] { return demonstrator.from_start(); }).first;
+  const Tensor noise = tensor_noise(seed_range(0, static_cast<std::uint64_t>(s.plans)), {plan_numbers});
+  const auto reference = drawn(weights, conditions, noise, reference_steps, s.guidance);
+  std::vector<std::string> lines{"steps  NFE  success  clear of the post  at the goal  RMS distance to 100 steps"};
   char line[128];
-  for (const int steps : {1, 2, 3, 5, 10, 100}) {
-    const Tensor plans = steps == 100 ? reference : drawn(steps);
-    const Outcome o = outcome(conditions, plans);
-    std::snprintf(line, sizeof line, "%3d  %7.3f  %17.3f  %11.3f  %23.4f", steps, o.success, o.clear, o.at_goal,
-                  (plans - reference).square().mean().sqrt().item<double>());
+  for (const int steps : {1, 2, 3, 5, 10, reference_steps}) {
+    const auto plans = steps == reference_steps ? reference : drawn(weights, conditions, noise, steps, s.guidance);
+    const Outcome o = outcome(conditions, plans.x);
+    std::snprintf(line, sizeof line, "%5d  %3d  %7.3f  %17.3f  %11.3f  %25.4f", steps, plans.total_evaluations,
+                  o.success, o.clear, o.at_goal, (plans.x - reference.x).square().mean().sqrt().item<double>());
     lines.emplace_back(line);
     success = o.success;
   }
-  std::snprintf(line, sizeof line, "%.3f of the plans at 100 NFE pass the post on the left",
-                outcome(conditions, reference).left);
+  std::snprintf(line, sizeof line, "%.3f of the plans with 100 steps pass the post on the left",
+                outcome(conditions, reference.x).left);
   lines.emplace_back(line);
   return lines;
 }
@@ -196,7 +206,7 @@ std::vector<std::string> measure(const PolicyWeights& stored, int count, double&
 void run(const Settings& s, const std::string& command) {
   double success = 0;
   if (!s.evaluate.empty()) {
-    for (const std::string& line : measure(load_tensors(s.evaluate).tensors, s.plans, success)) std::puts(line.c_str());
+    for (const std::string& line : measure(load_tensors(s.evaluate).tensors, s, success)) std::puts(line.c_str());
     return;
   }
   const std::string log_path = s.out.string() + ".log";
@@ -205,7 +215,7 @@ void run(const Settings& s, const std::string& command) {
   torch::manual_seed(s.seed);
   std::vector<std::string> lines{"# " + command};
   TensorFile file{Trainer(s).run(lines), {{"training_command", command}}};
-  for (const std::string& line : measure(file.tensors, s.plans, success)) {
+  for (const std::string& line : measure(file.tensors, s, success)) {
     std::puts(line.c_str());
     lines.push_back(line);
   }

@@ -11,8 +11,10 @@
 #include <cstddef>
 #include <filesystem>
 #include <numbers>
+#include <numeric>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fewstep::examples {
@@ -65,9 +67,10 @@ class PolicyNetwork {
     std::vector<float> weight, bias;  // weight: [outputs, inputs]
 
     std::vector<float> operator()(const std::vector<float>& x) const {
-      std::vector<float> y = bias;
-      for (std::size_t i = 0; i < y.size(); ++i)
-        for (std::size_t k = 0; k < x.size(); ++k) y[i] += weight[i * x.size() + k] * x[k];
+      std::vector<float> y(bias.size());
+      const float* row = weight.data();
+      for (std::size_t i = 0; i < y.size(); ++i, row += x.size())
+        y[i] = std::inner_product(x.begin(), x.end(), row, bias[i]);
       return y;
     }
   };

@@ -9,8 +9,8 @@
 
 namespace fewstep::examples {
 
-/// A pose: x, y, height, three angles, the gripper's opening, each scaled to about [-1, 1]. The post stands at the origin
-/// of x and y. A plan: the next 16 poses. A condition: the pose now and the goal.
+/// A pose: x, y, height, three angles, the gripper's opening, each scaled to about [-1, 1]. The post stands at the
+/// origin of x and y. A plan: the next 16 poses. A condition: the pose now and the goal.
 inline constexpr std::size_t pose_numbers = 7, plan_poses = 16, plan_numbers = plan_poses * pose_numbers,
                              condition_numbers = 2 * pose_numbers;
 inline constexpr double post_radius = 0.2, goal_tolerance = 0.1;
