@@ -37,6 +37,7 @@ commands = {  # arguments, and what they write
                    "--validation 20 --checkpoint-interval 0.2 --out out.safetensors", ["out.safetensors"]),
     "train_denoiser": ("--data {data} --images 384 --batch 48 --channels 8 --multiples 1 --blocks 1 --attention 8 "
                        "--test-images 250 --checkpoint-interval 0.2 --threads 1 --out out.safetensors", ["out.safetensors"]),
+    "train_policy": ("--updates 2000 --batch 32 --plans 50 --threads 1 --out out.safetensors", ["out.safetensors"]),
     "evaluate": (f"--model {network} --cache cache --images 32 --selection-images 32 --seeds 1 --resamples 20 --nfe 2,3 "
                  f"--solvers euler,ipndm --reference-steps 12 --classifier {classifier} --out out", ["out.csv"]),
 }

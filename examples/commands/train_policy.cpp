@@ -206,6 +206,7 @@ std::vector<std::string> measure(const PolicyWeights& stored, const Settings& s,
 void run(const Settings& s, const std::string& command) {
   double success = 0;
   if (!s.evaluate.empty()) {
+    const PolicyNetwork checked(s.evaluate);  // for its errors, which name what is wrong with the file
     for (const std::string& line : measure(load_tensors(s.evaluate).tensors, s, success)) std::puts(line.c_str());
     return;
   }

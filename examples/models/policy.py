@@ -44,7 +44,8 @@ def formula(weights, x, label, condition):
         return h / (1 + numpy.exp(-h))
 
     angles = label[:, None] * math.pi / 2 * numpy.arange(1, WAVES + 1)
-    h = silu(layer("input", numpy.concatenate([x.reshape(len(x), -1), condition, numpy.sin(angles), numpy.cos(angles)], 1)))
+    numbers = x.reshape(len(x), -1)
+    h = silu(layer("input", numpy.concatenate([numbers, condition, numpy.sin(angles), numpy.cos(angles)], 1)))
     for name in LAYERS[1:3]:
         h = h + silu(layer(name, h))
     return layer("output", h).reshape(x.shape)
@@ -52,8 +53,9 @@ def formula(weights, x, label, condition):
 
 def network(weights):
     """(x [B, 16, 7], label [B], condition [B, 14]) -> output [B, 16, 7], with weights in half precision."""
-    constants = {"flat": numpy.array([0, -1]), "column": numpy.array([-1, 1]), "plan": numpy.array([-1, POSES, NUMBERS]),
-                 "rates": (math.pi / 2 * numpy.arange(1, WAVES + 1, dtype=numpy.float64)).astype(numpy.float32), **weights}
+    constants = {"flat": numpy.array([0, -1]), "column": numpy.array([-1, 1]),
+                 "plan": numpy.array([-1, POSES, NUMBERS]),
+                 "rates": (math.pi / 2 * numpy.arange(1, WAVES + 1)).astype(numpy.float32), **weights}
     nodes = [helper.make_node("Cast", [name], ["float " + name], to=TensorProto.FLOAT) for name in weights]
 
     def add(kind, inputs, output, **settings):
@@ -67,7 +69,8 @@ def network(weights):
         return add("Mul", [h, add("Sigmoid", [h], h + " gate")], h + " silu")
 
     angles = add("Mul", [add("Reshape", ["label", "column"], "level"), "rates"], "angles")
-    parts = [add("Reshape", ["x", "flat"], "numbers"), "condition", add("Sin", [angles], "sines"), add("Cos", [angles], "cosines")]
+    parts = [add("Reshape", ["x", "flat"], "numbers"), "condition", add("Sin", [angles], "sines"),
+             add("Cos", [angles], "cosines")]
     h = silu(layer("input", add("Concat", parts, "all", axis=1)))
     for name in LAYERS[1:3]:
         h = add("Add", [h, silu(layer(name, h))], name + " sum")
@@ -76,8 +79,9 @@ def network(weights):
     def port(name, *shape):
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
 
-    graph = helper.make_graph(nodes, "policy", [port("x", POSES, NUMBERS), port("label"), port("condition", 2 * NUMBERS)],
-                              [port("F", POSES, NUMBERS)], [onnx.numpy_helper.from_array(v, k) for k, v in constants.items()])
+    inputs = [port("x", POSES, NUMBERS), port("label"), port("condition", 2 * NUMBERS)]
+    graph = helper.make_graph(nodes, "policy", inputs, [port("F", POSES, NUMBERS)],
+                              [onnx.numpy_helper.from_array(v, k) for k, v in constants.items()])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
     return model

@@ -4,6 +4,7 @@
 #include "task.hpp"
 
 #include <fewstep/array/values.hpp>
+#include <fewstep/io/file_error.hpp>
 #include <fewstep/io/safetensors.hpp>
 
 #include <algorithm>
@@ -32,17 +33,11 @@ class PolicyNetwork {
   /// @throws std::runtime_error for a file that holds no such network.
   explicit PolicyNetwork(const std::filesystem::path& path) {
     const io::Safetensors file = io::read_safetensors(path);
-    std::size_t width = inputs;
-    for (const std::string name : {"input", "hidden_1", "hidden_2", "output"}) {
-      Layer layer{values_of<float>(file.tensor(name + ".weight")), values_of<float>(file.tensor(name + ".bias"))};
-      if (layer.weight.size() != width * layer.bias.size())
-        throw std::runtime_error(path.string() + ": tensor " + name + ".weight has another shape");
-      width = layer.bias.size();
-      layers_.push_back(std::move(layer));
+    try {
+      read(file);
+    } catch (const std::runtime_error& error) {
+      throw io::file_error(path, error.what());
     }
-    if (width != plan_numbers || layers_[0].bias.size() != layers_[2].bias.size() ||
-        layers_[0].bias.size() != layers_[1].bias.size())
-      throw std::runtime_error(path.string() + ": not a network of train_policy");
   }
 
   /// @param x          [112]
@@ -74,6 +69,20 @@ class PolicyNetwork {
       return y;
     }
   };
+
+  void read(const io::Safetensors& file) {
+    std::size_t width = inputs;
+    for (const std::string name : {"input", "hidden_1", "hidden_2", "output"}) {
+      Layer layer{values_of<float>(file.tensor(name + ".weight")), values_of<float>(file.tensor(name + ".bias"))};
+      if (layer.weight.size() != width * layer.bias.size())
+        throw std::runtime_error("tensor " + name + ".weight has another shape");
+      width = layer.bias.size();
+      layers_.push_back(std::move(layer));
+    }
+    const auto outputs = [this](std::size_t i) { return layers_[i].bias.size(); };
+    if (outputs(0) != outputs(1) || outputs(0) != outputs(2) || width != plan_numbers)
+      throw std::runtime_error("not a network of train_policy");
+  }
 
   static std::vector<float> silu(std::vector<float> x) {
     for (float& v : x) v /= 1 + std::exp(-v);
