@@ -208,7 +208,9 @@ TEST_CASE(
   config.label_dropout = 1;
   const auto network = random_network(config);
   const auto [x, sigma, labels] = some_inputs();
-  const auto denoised = [&](const Tensor& rows) { return network->forward(x, sigma, rows).denoised; };
+  const auto denoised = [&, x = x, sigma = sigma](const Tensor& rows) {
+    return network->forward(x, sigma, rows).denoised;
+  };
   const Tensor free = denoised({});
   CHECK(distance(denoised(torch::zeros({3, 3})), free) == 0);
   CHECK(distance(denoised(labels), free) > 1e-3);
