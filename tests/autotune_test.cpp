@@ -214,8 +214,13 @@ TEST_CASE("autotune: the same result again, and after a stop at any stage") {
 
 TEST_CASE("autotune: a guided denoiser's branches are weighed apart, at no more evaluations of the network") {
   const MixtureDenoiser other({.weights = {0.4, 0.6}, .means = {{0.5, 1}, {-1, -0.5}}, .deviations = {0.4, 0.3}});
+  std::size_t called = 0;
   const Any second = [&](const Array& x, double sigma, Array& out) { other(x, Level<Array>(sigma), out); };
-  const auto denoise = guided(mixture, second, {.scale = 2});
+  const Any counted = [&](const Array& x, double sigma, Array& out) {
+    ++called;
+    mixture(x, sigma, out);
+  };
+  const auto denoise = guided(counted, second, {.scale = 2});
   AutotuneOptions options{.calls = 6'000};
   std::vector<AutotuneStart> starts;
   options.report = [&](const AutotuneState& s) {
@@ -223,6 +228,7 @@ TEST_CASE("autotune: a guided denoiser's branches are weighed apart, at no more 
     return true;
   };
   const Autotuned found = autotune<Array>(denoise, noise_of, options);
+  CHECK(static_cast<double>(called) <= 1.1 * 6'000);
   CHECK(found.table.branches() == 2);
   CHECK(found.table.guidance == 2);
   const auto run = sample(found.table, denoise, found.table.schedule(), cloud(900'000, 50), found.options());

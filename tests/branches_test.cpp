@@ -301,6 +301,14 @@ TEST_CASE("calibrate: branches with weights of their own fit better than their f
   }
 }
 
+TEST_CASE("calibrate: a table that was made for another guidance scale is refused") {
+  const Table of_another = branched(tabulate(Ipndm{.order = 2}, schedule), 4, false);
+  CHECK_THAT(message_of([&] {
+               calibrate(guided_mixture, of_another, std::vector<Array>{cloud(0, 20)}, {.analytic_first_step = false});
+             }),
+             Contains("the guidance scale is 2.5; allowed: 4, as the solver's"));
+}
+
 TEST_CASE("spend_evaluations leaves out what is least missed") {
   // The fit's score tells which evaluation is missed least: that of row 4, then of row 2.
   struct Fit {

@@ -226,9 +226,6 @@ int main(int argc, char** argv) {
   Settings s;
   CommandLine line("autotune", "Finds the best few-step solver for a network, without choices by hand.");
   add_options(line, s);
-  const auto kept = [&s] {
-    const fs::path part = part_of(s);
-    return fs::exists(part) ? "the same command continues from " + part.string() : "nothing was written";
-  };
+  const auto kept = [&s] { return kept_in(part_of(s)); };
   return line.run(argc, argv, [&] { run_keeping(kept, [&] { run(s, line.text()); }); });
 }

@@ -142,10 +142,13 @@ class Meter {
   double drawn_ = 0;
 };
 
-/// The table with a branch each for the conditional and the unconditional network.
+/// The table, with --branches one that has a branch each for the conditional and the unconditional network.
 Table with_branches(const Settings& s, Table table) {
-  require(s.condition.guidance != 1, "branches", "given", "with --guidance other than 1");
-  if (table.branches() > 1) return table;
+  require(!s.branches || s.condition.guidance != 1, "branches", "given", "with --guidance other than 1");
+  if (table.guidance)
+    require(*table.guidance == s.condition.guidance, "guidance", s.condition.guidance,
+            std::to_string(*table.guidance) + ", as the starting table's");
+  if (!s.branches || table.branches() > 1) return table;
   return branched(std::move(table), s.condition.guidance, s.options.analytic_first_step);
 }
 
@@ -337,8 +340,7 @@ void run(Settings s, const std::string& command) {
         meter.count(count_of(x));
         evaluate();
       });
-  Table start = starting_table(s, subject);
-  if (s.branches) start = with_branches(s, std::move(start));
+  Table start = with_branches(s, starting_table(s, subject));
   Problem problem{&subject, std::move(start), batches_of(subject.noise(training_numbers(s.seed, 0, s.images)), s.batch),
                   command, &meter};
   check_start(s, problem.start);
@@ -353,9 +355,6 @@ int main(int argc, char** argv) {
   Settings s;
   CommandLine line("calibrate", "Fits a solver table to a network.");
   add_options(line, s);
-  const auto kept = [&s] {
-    const fs::path part = part_of(s);
-    return fs::exists(part) ? "the same command continues from " + part.string() : "nothing was written";
-  };
+  const auto kept = [&s] { return kept_in(part_of(s)); };
   return line.run(argc, argv, [&] { run_keeping(kept, [&] { run(s, line.text()); }); });
 }

@@ -36,6 +36,11 @@ void throw_if_interrupted() {
   if (interrupted()) throw Interrupted();
 }
 
+std::string kept_in(const std::filesystem::path& state) {
+  if (!std::filesystem::exists(state)) return "nothing was written";
+  return "the same command continues from " + state.string();
+}
+
 void run_keeping(const std::function<std::string()>& kept, const std::function<void()>& work) {
   try {
     work();

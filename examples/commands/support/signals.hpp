@@ -1,6 +1,7 @@
 // SIGINT, SIGTERM and SIGHUP in long commands: the work ends where its state can be kept.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <stdexcept>
 #include <string>
@@ -22,6 +23,9 @@ struct Interrupted : std::runtime_error {
 
 /// @throws Interrupted after a signal. For use between two steps, and before each evaluation of a network.
 void throw_if_interrupted();
+
+/// Says, for Interrupted, whether the command left its state in a file.
+std::string kept_in(const std::filesystem::path& state);
 
 /// Calls `work`. @throws Interrupted with the text of `kept()` in place of another.
 void run_keeping(const std::function<std::string()>& kept, const std::function<void()>& work);

@@ -13,8 +13,8 @@
 
 namespace fewstep {
 
-/// A table in which a row does not evaluate a branch. In this row and later ones, the weight of the missing output goes
-/// to the branch's output before it, and where there is none, to the first branch's output of the same row.
+/// A table in which a row does not evaluate a branch. In this row and later ones, the branch's previous output takes
+/// over the weight of the missing one; where there is no previous output, another branch's output does.
 /// @throws std::invalid_argument where the row evaluates no other branch, or not this one.
 inline Table leave_out(Table table, std::size_t row, std::size_t branch) {
   require(table.rows.at(row).evaluations() > 1 && table.rows[row].evaluates(branch), "the branch to leave out", branch,
@@ -23,7 +23,7 @@ inline Table leave_out(Table table, std::size_t row, std::size_t branch) {
   for (std::size_t i = row; i < table.rows.size(); ++i) {
     std::vector<double>& weights = table.rows[i].weights_of(branch);
     std::size_t k = 0;
-    while (k < weights.size() && table.source_row(i, branch, k) != row) ++k;
+    while (k < weights.size() && detail::source_row(table.rows, i, branch, k) != row) ++k;
     if (k == weights.size()) continue;
     const double weight = weights[k];
     weights.erase(weights.begin() + static_cast<std::ptrdiff_t>(k));

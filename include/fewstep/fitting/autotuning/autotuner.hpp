@@ -112,14 +112,16 @@ class Autotuner {
     return finish(Stage::race);
   }
 
-  CalibrationOptions fit_options(bool analytic_first_step) const {
-    const double batches = static_cast<double>(plan_.batches());
-    return {.held_out = static_cast<double>(plan_.held_out) / batches, .analytic_first_step = analytic_first_step};
+  /// @param batches  all that there are, or fewer, of which half are held out
+  CalibrationOptions fit_options(bool analytic_first_step, std::size_t batches) const {
+    const double held_out = static_cast<double>(plan_.held_out) / static_cast<double>(batches);
+    return {.held_out = batches == plan_.batches() ? held_out : 0.5, .analytic_first_step = analytic_first_step};
   }
 
-  /// The table with its weights fitted by least squares.
-  AutotuneStart fit_weights(std::string text, std::string family, const Table& table, bool analytic_first_step) {
-    const CalibrationProgress p = bench_.calibrate(table, fit_options(analytic_first_step), plan_.batches(),
+  /// The table with its weights fitted by least squares to the first batches.
+  AutotuneStart fit_weights(std::string text, std::string family, const Table& table, bool analytic_first_step,
+                            std::size_t batches) {
+    const CalibrationProgress p = bench_.calibrate(table, fit_options(analytic_first_step, batches), batches,
                                                    [](Calibrator<X>& calibrator) { calibrator.advance(); });
     return {std::move(text), std::move(family), p.best, analytic_first_step, p.best_rms, p.best_median};
   }
@@ -149,39 +151,55 @@ class Autotuner {
   void add_starts(const Racer& racer) {
     const bool afs = racer.analytic_first_step;
     const Table whole = in_slopes(racer.table);
-    state_.starts.push_back(fit_weights(racer.text, racer.family, whole, afs));
+    state_.starts.push_back(fit_weights(racer.text, racer.family, whole, afs, plan_.batches()));
     if (combination_.size() > 1)
-      state_.starts.push_back(
-          fit_weights(racer.text + ", branches", racer.family, branched(whole, combination_, afs), afs));
+      state_.starts.push_back(fit_weights(racer.text + ", branches", racer.family, branched(whole, combination_, afs),
+                                          afs, plan_.batches()));
   }
 
-  /// Tables with more levels on the best schedule, at the same number of network evaluations.
+  /// Tables with one and two more levels on the best schedule, at the same number of network evaluations.
   bool spend() {
     const AutotuneStart best = state_.starts[0];
-    const auto family = std::find_if(raced_schedules.begin(), raced_schedules.end(),
-                                     [&](const ScheduleFamily& f) { return f.name == best.family; });
-    const std::size_t budget = combination_.size() * static_cast<std::size_t>(options_.evaluations);
-    for (int more = 1; more <= 2; ++more) {
-      const int rows = options_.evaluations + best.analytic_first_step + more;
-      const Schedule schedule = family->make(rows, options_.sigma_min, sigma_max());
-      const Table whole = branched(tabulate(Ipndm{.order = 2}, schedule), combination_, best.analytic_first_step);
-      const std::string text = std::string(family->name) + ", " + std::to_string(rows) + " steps" +
-                               (best.analytic_first_step ? ", AFS" : "") + ", branches left out";
-      const auto spent = spend_evaluations(whole, budget, best.analytic_first_step, [&](const Table& table) {
-        return fit_weights(text, best.family, table, best.analytic_first_step);
-      });
-      if (spent) state_.starts.push_back(*spent);
-      if (!report()) return false;
-    }
+    for (int more = 1; more <= 2; ++more)
+      if (spending_calls(more, best.analytic_first_step) * 5 < options_.calls && !spend(best, more)) return false;
     sort_starts();
     return true;
+  }
+  /// Calls that choosing the evaluations to leave out takes: each is chosen among all rows that evaluate all branches.
+  std::size_t spending_calls(int more, bool analytic_first_step) const {
+    const auto rows = static_cast<std::size_t>(options_.evaluations + more), branches = combination_.size();
+    std::size_t fits = 0;
+    for (std::size_t left_out = 0; left_out < branches * static_cast<std::size_t>(more); ++left_out)
+      fits += branches * (rows - (std::min)(rows, left_out));
+    const std::size_t of_fit = 3 * (rows + !analytic_first_step) * choice_batches;
+    return fits * of_fit;
+  }
+  bool spend(const AutotuneStart& best, int more) {
+    const bool afs = best.analytic_first_step;
+    const auto family = std::find_if(raced_schedules.begin(), raced_schedules.end(),
+                                     [&](const ScheduleFamily& f) { return f.name == best.family; });
+    const int rows = options_.evaluations + afs + more;
+    const Table whole =
+        branched(tabulate(Ipndm{.order = 2}, family->make(rows, options_.sigma_min, sigma_max())), combination_, afs);
+    const std::string text =
+        best.family + ", " + std::to_string(rows) + " steps" + (afs ? ", AFS" : "") + ", branches left out";
+    const std::size_t evaluations = combination_.size() * static_cast<std::size_t>(options_.evaluations);
+    bool going = true;
+    const auto spent = spend_evaluations(whole, evaluations, afs, [&](const Table& table) {
+      going = going && report();
+      AutotuneStart fitted;
+      if (going) fitted = fit_weights(text, best.family, table, afs, choice_batches);
+      return fitted;
+    });
+    if (going && spent) state_.starts.push_back(fit_weights(text, best.family, spent->table, afs, plan_.batches()));
+    return going && report();
   }
 
   /// Iterations from the best start until the calls are spent or nothing improves.
   bool refine() {
     if (state_.stage > Stage::refine) return true;
     const AutotuneStart& start = state_.starts[0];
-    CalibrationOptions options = fit_options(start.analytic_first_step);
+    CalibrationOptions options = fit_options(start.analytic_first_step, plan_.batches());
     options.iterations = (std::numeric_limits<int>::max)();
     options.resume = state_.refinement;
     const int rows = options_.evaluations + 1;
@@ -226,7 +244,7 @@ class Autotuner {
     made.text = "calibrated from " + state_.starts[0].text;
   }
 
-  static constexpr std::size_t leaders = 8, starts = 6;
+  static constexpr std::size_t leaders = 8, starts = 6, choice_batches = 2;
   static constexpr int patience = 2;
 
   D& denoise_;

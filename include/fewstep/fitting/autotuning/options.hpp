@@ -20,9 +20,9 @@
 namespace fewstep {
 
 /// The stages of autotune(), in their order.
-enum class AutotuneStage { check, teacher, race, start, refine, report, done };
-constexpr std::array<std::string_view, 7> names_of(AutotuneStage) {
-  return {"check", "teacher", "race", "start", "refine", "report", "done"};
+enum class AutotuneStage { check, teacher, race, start, refine, report };
+constexpr std::array<std::string_view, 6> names_of(AutotuneStage) {
+  return {"check", "teacher", "race", "start", "refine", "report"};
 }
 
 /// A table to fit from, with its first step.

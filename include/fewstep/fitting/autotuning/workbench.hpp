@@ -11,6 +11,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -24,9 +25,10 @@ struct CountedSlopes final : SlopeModel<X> {
   std::size_t* calls;
 
   CountedSlopes(SlopeModel<X>* m, std::size_t* c) : model(m), calls(c) {}
-  void slopes(const X& x, double network_sigma, double sigma, std::span<X* const> out) override {
+  void slopes(const X& x, double network_sigma, double sigma, std::span<X* const> out,
+              std::optional<double> guidance) override {
     ++*calls;
-    model->slopes(x, network_sigma, sigma, out);
+    model->slopes(x, network_sigma, sigma, out, guidance);
   }
   void analytic(const X& x, double sigma, X& out) override { model->analytic(x, sigma, out); }
 };

@@ -98,7 +98,8 @@ StepProblem step_problem(const Table& table, std::size_t row, const TableRunner<
     for (std::size_t n = 0; n < in_fitted.size(); ++n)
       (runner.first_sample(b) + n < fitted ? in_held_out : in_fitted)[n] = 0;
     std::vector<const X*> columns;
-    for (const SlopeTerm& t : terms) columns.push_back(&run.slopes[t.branch][table.source_row(row, t.branch, t.term)]);
+    for (const SlopeTerm& t : terms)
+      columns.push_back(&run.slopes[t.branch][source_row(table.rows, row, t.branch, t.term)]);
     add_batch(problem.fitted, columns, target, in_fitted);
     add_batch(problem.held_out, columns, target, in_held_out);
   }

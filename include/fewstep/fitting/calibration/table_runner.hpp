@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -26,8 +27,10 @@ using EndFeatures = std::function<X(const X&)>;
 template <State X>
 struct SlopeModel {
   /// The slopes at x, where the network is called with `network_sigma` and slopes divide by `sigma`.
-  /// @param out  one: the denoiser's own slope; several: those of its branches, null where one is not evaluated
-  virtual void slopes(const X& x, double network_sigma, double sigma, std::span<X* const> out) = 0;
+  /// @param out       one: the denoiser's own slope; several: those of its branches, null where one is not evaluated
+  /// @param guidance  that the table's branches are weighed for; none: any
+  virtual void slopes(const X& x, double network_sigma, double sigma, std::span<X* const> out,
+                      std::optional<double> guidance) = 0;
   /// out <- the slope of the analytic first step at x.
   virtual void analytic(const X& x, double sigma, X& out) = 0;
 
@@ -44,10 +47,11 @@ struct DenoiserSlopes final : SlopeModel<X> {
   explicit DenoiserSlopes(D&& d) : denoise(std::forward<D>(d)), model(denoise, Target::slope) {}
   DenoiserSlopes(const DenoiserSlopes&) = delete;
   DenoiserSlopes& operator=(const DenoiserSlopes&) = delete;
-  void slopes(const X& x, double network_sigma, double sigma, std::span<X* const> out) override {
+  void slopes(const X& x, double network_sigma, double sigma, std::span<X* const> out,
+              std::optional<double> guidance) override {
     const Level<X> network_level(network_sigma), level(sigma);
     if (out.size() == 1) return model(x, network_level, level, *out[0]);
-    BranchCall<X> call{.x = x, .outputs = out};
+    BranchCall<X> call{.x = x, .outputs = out, .guidance = guidance};
     model.branches(network_level, level, call);
   }
   void analytic(const X& x, double sigma, X& out) override { model.analytic(x, Level<X>(sigma), out); }
@@ -105,7 +109,7 @@ class TableRunner {
     std::vector<X*> out(run.slopes.size());
     for (std::size_t b = 0; b < out.size(); ++b)
       if (table.rows[row].evaluates(b)) out[b] = &run.slopes[b][row];
-    model.slopes(run.states[row], sigma * table.rows[row].sigma_scale, sigma, out);
+    model.slopes(run.states[row], sigma * table.rows[row].sigma_scale, sigma, out, table.guidance);
   }
 
   /// Computes the state at the right end of a row from the state and slopes at its left end.
@@ -115,7 +119,7 @@ class TableRunner {
     for (std::size_t b = 0; b < run.slopes.size(); ++b) {
       const std::vector<double>& weights = table.rows[row].weights_of(b);
       for (std::size_t k = 0; k < weights.size(); ++k)
-        add_scaled(y, weights[k], run.slopes[b][table.source_row(row, b, k)]);
+        add_scaled(y, weights[k], run.slopes[b][source_row(table.rows, row, b, k)]);
     }
   }
 

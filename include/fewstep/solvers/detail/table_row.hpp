@@ -72,11 +72,9 @@ struct TableRow {
   }
 
   /// Rejects a history that is too short for the row: without all outputs the weights do not add up to the step.
-  /// @param kept    outputs of the branch in the history
-  /// @param index   of the row in its table
-  /// @param branch  0: the first
+  /// @param kept  outputs of the branch in the history
   /// @throws std::invalid_argument naming the row.
-  void require_history(std::size_t kept, std::size_t index, std::size_t branch = 0) const {
+  void require_history(std::size_t kept, std::size_t index, std::size_t branch) const {
     const std::size_t wanted = weights_of(branch).size();
     if (wanted <= kept + evaluates(branch)) return;
     refuse(

@@ -3,6 +3,7 @@
 
 #include "../../algebra.hpp"
 #include "../../history.hpp"
+#include "table_outputs.hpp"
 #include "table_row.hpp"
 #include "unrolled.hpp"
 
@@ -27,6 +28,18 @@ struct TableMemory {
   std::vector<X> midpoint;  // start of the row, state and output; a table without midpoints has none
   std::vector<BranchMemory<X>> others;
   Level<X> stretch{1.};  // length of this step relative to the table's own, for tables of slopes
+
+  TableMemory(const std::vector<TableRow>& rows, const X& x) : past(x, kept_outputs(rows, 0)) {
+    for (std::size_t b = 1; b < rows[0].branches(); ++b)
+      others.push_back({{x, kept_outputs(rows, b)}, algebra<X>::like(x)});
+    if (most_midpoints(rows) > 0)
+      for (int i = 0; i < 3; ++i) midpoint.push_back(algebra<X>::like(x));
+  }
+  /// @throws std::invalid_argument for a history that is too short for the row.
+  void require_history(const TableRow& row, std::size_t index) const {
+    for (std::size_t b = 0; b < row.branches(); ++b)
+      row.require_history(b == 0 ? past.size() : others[b - 1].past.size(), index, b);
+  }
   void detach() {
     past.detach();
     for (BranchMemory<X>& branch : others) branch.past.detach();
