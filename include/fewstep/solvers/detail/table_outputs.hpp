@@ -10,8 +10,8 @@
 
 namespace fewstep::detail {
 
-/// The row that evaluates the output of weight k, newest first, of a branch in a row; that row itself for k = 0 where it
-/// evaluates the branch.
+/// The row that evaluates the output of weight k, newest first, of a branch in a row; that row itself for k = 0 where
+/// it evaluates the branch.
 inline std::size_t source_row(const std::vector<TableRow>& rows, std::size_t row, std::size_t branch, std::size_t k) {
   for (;; --row)
     if (rows[row].evaluates(branch) && k-- == 0) return row;
