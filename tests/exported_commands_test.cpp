@@ -95,6 +95,36 @@ TEST_CASE("autotune: a solver file from an ONNX file by one command, the same ag
   CHECK_FALSE(fs::exists(scratch.dir / "a.json"));
 }
 
+TEST_CASE("calibrate --guidance-scales: one table that samples at any scale of its range") {
+  const Scratch scratch;
+  const std::string policy = "--model '" FEWSTEP_SOURCE_DIR "/examples/models/policy.json' ";
+  const std::string command = policy +
+                              "--solver ipndm --order 2 --schedule log_uniform --steps 5 --guidance-scales 1.5,3,6 "
+                              "--batch 16 --iterations 2 --out ";
+  scratch.good("calibrate", command + "scales.json --images 192");
+  const io::TableFile file = io::read_table(scratch.dir / "scales.json");
+  CHECK(file.guidance_scales == std::vector<double>{1.5, 3, 6});
+  CHECK(file.table.branches() == 6);
+  for (const std::string scale : {"1.5", "2.2", "4.5"}) {
+    const std::string drawn = policy + "--seeds 500-531 --guidance " + scale;
+    CHECK_THAT(scratch.good("sample", drawn + " --table scales.json --npy fitted.npy"),
+               Catch::Contains("NFE                  8\n"));
+    scratch.good("sample",
+                 drawn + " --solver ipndm --order 2 --schedule log_uniform --steps 5 --afs --npy classic.npy");
+    scratch.good("sample", drawn + " --solver heun --steps 40 --npy exact.npy");
+    const std::vector<float> exact = scratch.numbers("exact.npy");
+    CHECK(rms(scratch.numbers("fitted.npy"), exact) < 0.8 * rms(scratch.numbers("classic.npy"), exact));
+  }
+  CHECK_THAT(scratch.refused("sample", policy + "--table scales.json --guidance 7 --npy none.npy"),
+             Catch::Contains("the guidance scale is 7; allowed: 1.5 to 6"));
+  CHECK_THAT(scratch.refused("calibrate", command + "none.npy.json --images 64"),
+             Catch::Contains("images is 64; allowed: 6 batches or more"));
+  CHECK_THAT(scratch.refused("calibrate", policy + "--start scales.json --guidance 2 --out none.json"),
+             Catch::Contains("tables of one guidance scale"));
+  CHECK_THAT(scratch.refused("calibrate", policy + "--guidance-scales 3,2 --out none.json"),
+             Catch::Contains("guidance scale 1 is 2; allowed: more than the one before it"));
+}
+
 TEST_CASE("samples start from the noise of torch.randn, whatever the build and the batch") {
   const Scratch scratch;
   scratch.good("sample", moons + "--steps 2 --seeds 3,8,5 --batch 2 --trajectory states.npy --npy a.npy");

@@ -36,7 +36,7 @@ headers = ["schedule.hpp", "model.hpp", "history.hpp", "adaptive.hpp", "solvers/
 arguments_of = {name: ["--abort"] for name in [
     "weights_test", "property_test", "compat_test", "table_test", "calibration_test", "schedules_test", "gits_test",
     "geometry_test", "core_test", "laws_test", "names_test", "denoisers_test", "diffusers_test",
-    "k_diffusion_test", "branches_test", "autotune_test"]}
+    "k_diffusion_test", "branches_test", "guidance_table_test", "autotune_test"]}
 arguments_of["golden_check"] = ["golden", "--groups", "A,B,C,E,F", "--require-all"]
 arguments_of["order_table"] = [library / "solvers/README.md"]
 programs = list(arguments_of)

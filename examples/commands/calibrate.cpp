@@ -14,8 +14,11 @@
 #include "support/table_store.hpp"
 
 #include <fewstep/denoisers/analytic_first_step.hpp>
+#include <fewstep/denoisers/scale_polynomials.hpp>
 #include <fewstep/fitting/branched.hpp>
 #include <fewstep/fitting/calibrate.hpp>
+#include <fewstep/fitting/over_scales.hpp>
+#include <fewstep/fitting/per_batch.hpp>
 #include <fewstep/schedule_registry.hpp>
 
 #ifdef FEWSTEP_TORCH
@@ -53,6 +56,7 @@ struct Settings {
   ScheduleSettings schedule_settings{.steps = 6};
   CalibrationOptions options;
   EndComparison ends;
+  std::vector<double> guidance_scales;
   bool branches = false;
   int teacher_steps = 6;
   std::int64_t images = 320, batch = 40, seed = 0;
@@ -75,6 +79,11 @@ void add_start_options(CommandLine& line, Settings& s) {
             "weigh the conditional and the unconditional outputs apart, with --guidance: more numbers, the same NFE");
   line.option("--gaussian-start", s.gaussian_start,
               "file of gaussian_start in the folder of --out: the analytic first step starts from its Gaussians");
+  line.option("--guidance-scales", s.guidance_scales,
+              "one table for a range of scales, such as 1.5,3,8: its weights are polynomials through these, and each "
+              "batch has a scale of its own")
+      .comma_separated()
+      .excludes({"--guidance", "--branches", "--gaussian-start"});
   line.option("--start", s.start, "table (.json) to start from in place of a solver, with its levels and first step")
       .excludes({"--solver", "--order", "--steps", "--schedule", "--rho", "--levels", "--without-afs"});
 }
@@ -152,11 +161,23 @@ Table with_branches(const Settings& s, Table table) {
   return branched(std::move(table), s.condition.guidance, s.options.analytic_first_step);
 }
 
+/// --guidance-scales as a table's nodes.
+/// @throws std::invalid_argument for scales out of range.
+GuidanceScales scales_of(const Settings& s) {
+  constexpr double least = 1, most = 1e3;
+  const GuidanceScales scales{s.guidance_scales};
+  scales.validate();
+  for (const double scale : scales.nodes)
+    require(scale >= least && scale <= most, "guidance-scales", scale, {least, " to ", most});
+  return scales;
+}
+
 /// Returns the table of --start, or that of the solver. Takes the analytic first step of --start, and its Gaussian
 /// start unless --gaussian-start is given.
 Table starting_table(Settings& s, const Subject& subject) {
   if (!s.start.empty()) {
     const StoredTable file = read_stored_table(s.start);
+    require(file.guidance_scales.empty(), "start", s.start.string(), "tables of one guidance scale");
     s.options.analytic_first_step = file.analytic_first_step;
     if (s.gaussian_start.empty() && !file.gaussian_start.empty())
       s.gaussian_start = s.start.parent_path() / file.gaussian_start;
@@ -209,8 +230,10 @@ std::string teacher_text(const Settings& s, const Problem& problem, const std::v
   std::ostringstream text;
   text.precision(17);
   text << "model " << problem.subject->text() << s.condition.text() << ", " << s.teacher << ", " << steps
-       << " steps in each, seed " << s.seed << ", " << count_of_all(noise) << " images in batches of " << s.batch
-       << ", levels";
+       << " steps in each, seed " << s.seed << ", " << count_of_all(noise) << " images in batches of " << s.batch;
+  if (!s.guidance_scales.empty()) text << ", guidance scales";
+  for (const double scale : s.guidance_scales) text << " " << scale;
+  text << ", levels";
   for (const double level : problem.start.schedule()) text << " " << level;
   return text.str();
 }
@@ -228,7 +251,8 @@ std::vector<TeacherTrajectory<Samples>> teacher_trajectories(const Settings& s, 
     Progress bar("teacher", static_cast<double>(count_of_all(noise)), "images");
     std::int64_t done = 0;
     for (const Samples& z : noise) {
-      const auto one = record_teacher(teacher, denoise, refined(schedule, steps), scaled(z, schedule[0]),
+      auto&& own = fewstep::detail::denoiser_of(denoise, made.size());
+      const auto one = record_teacher(teacher, own, refined(schedule, steps), scaled(z, schedule[0]),
                                       {.stride = static_cast<std::size_t>(steps)});
       std::vector<Array> after_start;
       for (std::size_t i = 1; i < one.states.size(); ++i) after_start.push_back(array_of(one.states[i], shape));
@@ -266,8 +290,9 @@ void write_result(const Settings& s, const Problem& problem, const Calibration& 
   std::snprintf(rms, sizeof rms, "%.4f at first, %.4f with steps fitted, %.4f in the end", made.start_rms,
                 made.steps_rms, made.best_rms);
   std::snprintf(median, sizeof median, "%.4f at first, %.4f in the end", made.start_median, made.best_median);
-  write_stored_table(s.out, {made.table, s.options.analytic_first_step, s.gaussian_start.filename().string()},
-                     {{"command", problem.command}, {"held_out_rms", rms}, {"held_out_median", median}});
+  write_stored_table(
+      s.out, {made.table, s.options.analytic_first_step, s.gaussian_start.filename().string(), s.guidance_scales},
+      {{"command", problem.command}, {"held_out_rms", rms}, {"held_out_median", median}});
   std::printf("held-out RMS distance to the teacher%s: %s\nmedian: %s\nNFE %.0f per trajectory, %.0f s\nwrote %s\n",
               s.classifiers.empty() ? "" : ", features included", rms, median, problem.meter->nfe(),
               problem.meter->seconds(), s.out.c_str());
@@ -325,25 +350,46 @@ void fit_from_gaussian(const Settings& s, const Problem& problem, const Conditio
 void fit_from_gaussian(const Settings&, const Problem&, const ConditionalDenoiser&) {}
 #endif
 
+/// Fits one table to a range of guidance scales.
+/// @param denoiser_at  (const Condition&) -> denoiser
+template <class F>
+void fit_scales(Settings s, const Problem& problem, const F& denoiser_at) {
+  const GuidanceScales scales = scales_of(s);
+  require(problem.noise.size() >= 2 * scales.nodes.size(), "images", s.images,
+          std::to_string(2 * scales.nodes.size()) + " batches or more, since each has a guidance scale of its own");
+  s.options.jacobian_batches = 2 * scales.nodes.size();
+  fit(s, problem, per_batch([&](std::size_t batch) {
+        Condition condition = s.condition;
+        condition.guidance = scale_of_batch(scales, batch);
+        return scale_polynomials(denoiser_at(condition), scales, condition.guidance);
+      }));
+}
+
 void run(Settings s, const std::string& command) {
   check_output("out", s.out, ".json");
   check_output("out", part_of(s), ".part");
   check_output_folder("cache", s.cache);
   const Subject subject(s.network);
+  if (!s.guidance_scales.empty()) s.condition.guidance = scales_of(s).nodes.back();
   subject.check(s.condition);
   check_batches(s, subject);
   s.ends.load(s.classifiers, subject.sample_shape(), subject.place());
   Meter meter(s.images);
-  const ConditionalDenoiser denoise =
-      subject.denoiser(s.condition, 0, s.batch, [&](const Samples& x, const std::function<void()>& evaluate) {
-        throw_if_interrupted();
-        meter.count(count_of(x));
-        evaluate();
-      });
-  Table start = with_branches(s, starting_table(s, subject));
+  const auto denoiser_at = [&](const Condition& condition) {
+    return subject.denoiser(condition, 0, s.batch, [&](const Samples& x, const std::function<void()>& evaluate) {
+      throw_if_interrupted();
+      meter.count(count_of(x));
+      evaluate();
+    });
+  };
+  Table start = starting_table(s, subject);
+  start = s.guidance_scales.empty() ? with_branches(s, std::move(start))
+                                    : over_scales(start, scales_of(s), s.options.analytic_first_step).table;
   Problem problem{&subject, std::move(start), batches_of(subject.noise(training_numbers(s.seed, 0, s.images)), s.batch),
                   command, &meter};
   check_start(s, problem.start);
+  if (!s.guidance_scales.empty()) return fit_scales(s, problem, denoiser_at);
+  const ConditionalDenoiser denoise = denoiser_at(s.condition);
   if (s.gaussian_start.empty()) return fit(s, problem, denoise);
   require(subject.config(), "gaussian-start", s.gaussian_start.string(), "none for a described network");
   fit_from_gaussian(s, problem, denoise);

@@ -55,7 +55,7 @@ std::vector<Candidate> candidates_of(const Settings& s, const Subject& subject) 
                              {"DPM-Solver++", {samples_solver("dpmpp", {.order = 3}), few}},
                              {"iPNDM", {samples_solver("ipndm", {.order = 3}), few}}};
   for (const auto& path : s.predictors) {
-    LoadedSampler loaded = load_sampler(path, subject);
+    LoadedSampler loaded = load_sampler(path, subject, 1);
     all.push_back({loaded.kind, loaded.sampler});
   }
   return all;

@@ -99,7 +99,7 @@ Drawing drawing_of(const Settings& s, const Subject& subject, CallTimes& predict
   }
   const fs::path& file = s.predictor.empty() ? s.table : s.predictor;
   const auto chosen = [&]() -> LoadedSampler {
-    if (!file.empty()) return load_sampler(file, subject, &predictions);
+    if (!file.empty()) return load_sampler(file, subject, s.guidance, &predictions);
     return {
         s.solver,
         {samples_solver(s.solver, s.solver_settings), subject.schedule(s.schedule, s.schedule_settings), s.options}};

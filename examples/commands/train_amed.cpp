@@ -166,6 +166,7 @@ void complete(Settings& s, const Subject& subject) {
   const io::TableFile fitted = io::read_table(s.table);
   require(fitted.gaussian_start.empty(), "table", s.table.string() + " with the start " + fitted.gaussian_start,
           "tables without a Gaussian start");
+  require(fitted.guidance_scales.empty(), "table", s.table.string(), "tables of one guidance scale");
   file.table = fitted.table;
   file.solver = "table";
   file.schedule = "custom";

@@ -34,13 +34,13 @@ struct BranchCall {
 
 /// A denoiser with several branches:
 ///   branches()                      their number
-///   combination()                   the weights w0, w1, ... of the branches in D = w0 D0 + w1 D1 + ...
+///   combination()                   optional: the weights w0, w1, ... of the branches in D = w0 D0 + w1 D1 + ..., from
+///                                   which autotune() starts
 ///   evaluate_branches(sigma, call)  call.outputs[b] <- D of branch b at (call.x, sigma), where wanted; sets the call's
 ///                                   results
 template <class D, class X>
 concept BranchedDenoiser = State<X> && requires(D& d, const Level<X>& sigma, BranchCall<X>& call) {
   { d.branches() } -> std::convertible_to<std::size_t>;
-  { d.combination() } -> std::convertible_to<std::vector<double>>;
   d.evaluate_branches(sigma, call);
 };
 

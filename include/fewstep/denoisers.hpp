@@ -12,5 +12,6 @@
 #include "denoisers/inpainted.hpp"
 #include "denoisers/predictions.hpp"
 #include "denoisers/projected_guidance.hpp"
+#include "denoisers/scale_polynomials.hpp"
 #include "denoisers/zero_star_guidance.hpp"
 #include "processes.hpp"

@@ -11,11 +11,13 @@ namespace fewstep::examples {
 
 namespace {
 
-LoadedSampler load_table(const std::filesystem::path& path, const Subject& subject) {
+LoadedSampler load_table(const std::filesystem::path& path, const Subject& subject, double guidance) {
   const io::TableFile file = io::read_table(path);
-  LoadedSampler loaded{"calibrated",
-                       {file.table, file.table.schedule(), {.analytic_first_step = file.analytic_first_step}}};
-  loaded.sequential_nfe = file.table.rounds(file.analytic_first_step);
+  const Table table = file.at(guidance);
+  require(table.branches() == 1 || guidance != 1, "guidance", guidance,
+          "other scales for " + path.string() + ", which weighs the two outputs apart");
+  LoadedSampler loaded{"calibrated", {table, table.schedule(), {.analytic_first_step = file.analytic_first_step}}};
+  if (table.branches() == 1) loaded.sequential_nfe = table.rounds(file.analytic_first_step);
   if (file.gaussian_start.empty()) return loaded;
   require(subject.config(), "table", path.string(), "tables without a Gaussian start for a described network");
 #ifdef FEWSTEP_TORCH
@@ -28,9 +30,9 @@ LoadedSampler load_table(const std::filesystem::path& path, const Subject& subje
 
 }  // namespace
 
-LoadedSampler load_sampler(const std::filesystem::path& path, const Subject& subject,
+LoadedSampler load_sampler(const std::filesystem::path& path, const Subject& subject, double guidance,
                            [[maybe_unused]] CallTimes* times) {
-  if (path.extension() == ".json") return load_table(path, subject);
+  if (path.extension() == ".json") return load_table(path, subject, guidance);
 #ifdef FEWSTEP_TORCH
   const NetworkShape shape{subject.sample_shape(), subject.feature_size(), 0};
   return load_predictor(path, shape, subject.device(), times);

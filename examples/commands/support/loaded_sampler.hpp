@@ -30,9 +30,11 @@ struct LoadedSampler {
 
 /// A table of calibrate (.json), with the Gaussian start that it names, or, with LibTorch, a predictor of train_amed
 /// (.safetensors).
-/// @param times  counts and times a predictor's predictions; may be null
+/// @param guidance  scale of the samples
+/// @param times     counts and times a predictor's predictions; may be null
 /// @throws std::runtime_error, std::invalid_argument as io::read_table() and read_predictor(), and for a file that does
 /// not fit the network.
-LoadedSampler load_sampler(const std::filesystem::path& path, const Subject& subject, CallTimes* times = nullptr);
+LoadedSampler load_sampler(const std::filesystem::path& path, const Subject& subject, double guidance,
+                           CallTimes* times = nullptr);
 
 }  // namespace fewstep::examples

@@ -87,7 +87,7 @@ torch::Tensor SampleStore::reference_images(std::int64_t set) {
 }
 
 Method SampleStore::load(const std::filesystem::path& path) const {
-  const LoadedSampler loaded = load_sampler(path, subject_);
+  const LoadedSampler loaded = load_sampler(path, subject_, options_.condition.guidance);
   const std::string kind = path.extension() == ".json" ? "table " : "predictor ";
   const std::filesystem::path& start = loaded.gaussian_start_file;
   return {path.stem().string(), true, kind + fingerprint(path) + (start.empty() ? "" : ", start " + fingerprint(start)),

@@ -22,12 +22,13 @@ std::string as_stored(const std::string& command) {
 
 StoredTable read_stored_table(const std::filesystem::path& path) {
   const io::TableFile file = io::read_table(path);
-  return {file.table, file.analytic_first_step, file.gaussian_start};
+  return {file.table, file.analytic_first_step, file.gaussian_start, file.guidance_scales};
 }
 
 void write_stored_table(const std::filesystem::path& path, const StoredTable& stored,
                         const std::map<std::string, std::string>& made) {
-  io::write_table(path, {stored.table, stored.analytic_first_step, made, stored.gaussian_start});
+  io::write_table(path,
+                  {stored.table, stored.analytic_first_step, made, stored.gaussian_start, stored.guidance_scales});
 }
 
 nlohmann::ordered_json to_json(const CalibrationProgress& p, bool afs) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace fewstep::examples {
 
@@ -18,7 +19,8 @@ namespace fewstep::examples {
 struct StoredTable {
   Table table;
   bool analytic_first_step = false;
-  std::string gaussian_start = {};  // file name, in the folder of the table; empty: none
+  std::string gaussian_start = {};           // file name, in the folder of the table; empty: none
+  std::vector<double> guidance_scales = {};  // of a table for a range (GuidanceTable); empty: one that runs
 };
 
 /// @throws std::runtime_error as io::read_table().

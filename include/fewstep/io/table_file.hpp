@@ -3,6 +3,7 @@
 
 #include "../enum_names.hpp"
 #include "../errors.hpp"
+#include "../solvers/guidance_table.hpp"
 #include "../solvers/table.hpp"
 #include "detail/json_values.hpp"
 #include "file_error.hpp"
@@ -13,6 +14,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,6 +31,27 @@ struct TableFile {
   /// The name of a file in the table's folder, with the GaussianStart of its analytic first step
   /// (io/gaussian_start_file.hpp); empty: N(0, 1), or no analytic first step.
   std::string gaussian_start = {};
+  /// Of a table for a range of guidance scales (GuidanceTable); empty: `table` is one that runs.
+  std::vector<double> guidance_scales = {};
+
+  /// The table that runs at a guidance scale.
+  /// @param guidance  of the denoiser; none: that of the table
+  /// @throws std::invalid_argument for another scale than the table's, and where none is given for a range.
+  Table at(std::optional<double> guidance) const {
+    if (guidance_scales.empty()) {
+      if (guidance && table.guidance)
+        require(*guidance == *table.guidance, "guidance", *guidance, {*table.guidance, ", as the table's"});
+      return table;
+    }
+    const GuidanceScales scales{guidance_scales};
+    if (!guidance) refuse("guidance", "not given", {scales.nodes.front(), " to ", scales.nodes.back()});
+    return GuidanceTable{scales, table}.at(*guidance);
+  }
+  /// @throws std::invalid_argument naming the number that is out of range.
+  void validate() const {
+    if (guidance_scales.empty()) table.validate();
+    else GuidanceTable{{guidance_scales}, table}.validate();
+  }
 };
 
 /// The format that is written. Version 1, which is read too, has `clock` in place of `sigma_scale`.
@@ -112,6 +135,7 @@ inline nlohmann::ordered_json to_json(const TableFile& file) {
       {"format", table_format}, {"made", file.made}, {"target", to_string(file.table.target)}, {"afs", afs}};
   if (file.table.branches() > 1) json["branches"] = file.table.branches();
   if (file.table.guidance) json["guidance"] = *file.table.guidance;
+  if (!file.guidance_scales.empty()) json["guidance"] = file.guidance_scales;
   json["levels"] = file.table.levels;
   json["rows"] = rows;
   return json;
@@ -138,20 +162,24 @@ inline TableFile table_from_json(const nlohmann::json& json) {
     branches = static_cast<std::size_t>(top.whole("branches", 1));
     require(branches >= 1 && branches <= detail::most_branches, "branches", branches, {"1 to ", detail::most_branches});
   }
-  if (top.has("guidance")) file.table.guidance = top.number("guidance");
+  if (top.has("guidance")) {
+    if (top.at("guidance").is_array()) file.guidance_scales = top.numbers("guidance");
+    else file.table.guidance = top.number("guidance");
+  }
   for (const auto& row : top.list("rows"))
     file.table.rows.push_back(detail::row_from_json(row, top.element("rows", file.table.rows.size()), scale, branches));
   if (top.has("made")) file.made = top.at("made").get<std::map<std::string, std::string>>();
-  file.table.validate();
+  file.validate();
   return file;
 }
 
 /// Writes a table file, atomically (atomic_write).
 ///
-/// @throws std::invalid_argument as Table::validate, or for a gaussian_start in another folder; std::runtime_error if
+/// @throws std::invalid_argument as TableFile::validate, or for a gaussian_start in another folder; std::runtime_error
+/// if
 ///         the file cannot be written.
 inline void write_table(const std::filesystem::path& path, const TableFile& file) {
-  file.table.validate();
+  file.validate();
   if (!file.gaussian_start.empty()) detail::require_file_name(file.gaussian_start);
   write_json(path, to_json(file));
 }

@@ -31,10 +31,13 @@ struct TableSampler {
 ///
 /// On tensors: TensorGaussianStart::from(*file.gaussian_start).denoiser(labels).
 ///
-/// @throws std::runtime_error as read_table and read_gaussian_start.
-inline TableSampler read_table_sampler(const std::filesystem::path& path) {
+/// @param guidance  the guidance scale of the denoiser; necessary for a file that is for a range of scales
+/// @throws std::runtime_error as read_table and read_gaussian_start; std::invalid_argument for a scale that is not the
+/// file's.
+inline TableSampler read_table_sampler(const std::filesystem::path& path, std::optional<double> guidance = {}) {
   const TableFile file = read_table(path);
-  TableSampler sampler{file.table, file.table.schedule(), {.analytic_first_step = file.analytic_first_step}, {}};
+  const Table table = file.at(guidance);
+  TableSampler sampler{table, table.schedule(), {.analytic_first_step = file.analytic_first_step}, {}};
   if (!file.gaussian_start.empty())
     sampler.gaussian_start = read_gaussian_start(path.parent_path() / file.gaussian_start);
   return sampler;

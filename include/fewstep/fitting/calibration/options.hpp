@@ -49,6 +49,8 @@ struct CalibrationOptions {
   /// Steps tried in each iteration, 1 or more. All use one Jacobian, corrected after each (Broyden 1965): a try costs
   /// one run, the Jacobian costs many.
   int tries = 8;
+  /// Batches of an iteration's Jacobian at least, 1 or more. With per_batch(): as many as show how batches differ.
+  std::size_t jacobian_batches = 1;
   /// The first slope is the analytic first step's and costs no evaluation: run the fitted table with the same option.
   bool analytic_first_step = true;
   /// Steps of the teacher, Heun's method, for each row of the table; 2 or more. Unused where a teacher is given.
@@ -91,6 +93,7 @@ inline void require_calibratable(const Table& start, std::size_t samples, const 
   require(options.held_out > 0 && options.held_out < 1, "held_out", options.held_out, "numbers between 0 and 1");
   require(options.ridge >= 0 && std::isfinite(options.ridge), "ridge", options.ridge, "0 and positive numbers");
   require(options.tries >= 1, "tries", options.tries, "1 or more");
+  require(options.jacobian_batches >= 1, "jacobian_batches", 0, "1 or more");
   require(samples >= 3, "the number of trajectories", samples, "3 or more, of which some are held out");
   const std::size_t fitted = samples - options.held_out_count(samples);
   require(fitted >= 2 && fitted < samples, "held_out", options.held_out,
