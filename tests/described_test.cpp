@@ -120,6 +120,17 @@ TEST_CASE("sample draws from a described network, with conditions, guidance, giv
   REQUIRE(fitted.code == 0);
   CHECK(fitted.text.find("wrote t.json") != std::string::npos);
   draw("--table t.json");
+  const auto trained = scratch.run("train_amed",
+                                   "--model flow.json --guidance 2 --solver ipndm --order 2 --steps 3 --afs "
+                                   "--trajectories 40 --batch 20 --validation 20 --out p.safetensors");
+  INFO(trained.text);
+  REQUIRE(trained.code == 0);
+  expect(draw("--predictor p.safetensors --guidance 2"), 2);
+  const auto other = scratch.run("train_amed",
+                                 "--model flow.json --guidance 1.5 --solver ipndm --order 2 --steps 3 --afs "
+                                 "--trajectories 60 --batch 20 --validation 20 --out p.safetensors");
+  CHECK(other.code == 1);
+  CHECK_THAT(other.text, Catch::Contains("other settings (model"));
   CHECK_THAT(scratch.run("calibrate", "--model flow.json --classes 1 --out u.json").text,
              Catch::Contains("classes is given; allowed: none for a described network"));
 
@@ -172,6 +183,8 @@ TEST_CASE("every command takes a described network") {
   const std::string trained = scratch.good(
       "train_amed", model + "--steps 2 --afs --trajectories 40 --batch 20 --validation 20 --out amed.safetensors");
   CHECK_THAT(trained, Catch::Contains("wrote amed.safetensors"));
+  CHECK_THAT(trained, Catch::Contains(" classic settings at the same NFE, "));
+  CHECK_THAT(trained, Catch::Contains("relative to it: RMS "));
   const std::string drawn = scratch.good("sample", model + "--predictor amed.safetensors --seeds 0-3 --npy a.npy");
   CHECK_THAT(drawn, Catch::Contains("NFE                  3\n"));
   CHECK_THAT(drawn, Catch::Contains("a prediction"));

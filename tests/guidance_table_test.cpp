@@ -53,7 +53,7 @@ double median_distance(const Table& table, double scale, bool afs) {
   const Values z = cloud(9'000, 200);
   const auto denoise = guided_at(scale);
   const Values difference = sample(table, denoise, table.schedule(), z, {.analytic_first_step = afs}).x -
-                           sample(Heun{}, denoise, karras({.steps = 40}), z).x;
+                            sample(Heun{}, denoise, karras({.steps = 40}), z).x;
   std::vector<double> squares;
   for (Eigen::Index n = 0; n < difference.cols(); ++n) squares.push_back(difference.col(n).square().mean());
   std::nth_element(squares.begin(), squares.begin() + 100, squares.end());
@@ -118,8 +118,8 @@ TEST_CASE("scale_polynomials: a run with all branches is that of the table at th
     for (const double scale : {1.5, 2.2, 7.}) {
       const GuidanceTable table = uneven(afs);
       const Options options{.analytic_first_step = afs};
-      const auto all = sample(table.table, scale_polynomials(guided_at(scale), scales, scale), schedule, cloud(0, 5),
-                              options);
+      const auto all =
+          sample(table.table, scale_polynomials(guided_at(scale), scales, scale), schedule, cloud(0, 5), options);
       const auto one = sample(table.at(scale), guided_at(scale), schedule, cloud(0, 5), options);
       CHECK(largest(all.x - one.x) < 1e-9);
       CHECK(all.evaluations == one.evaluations);
@@ -141,8 +141,8 @@ TEST_CASE("calibrate: one table for a range of guidance scales") {
       return scale_polynomials(guided_at(scale), scales, scale);
     });
     const GuidanceTable start = over_scales(classic(), scales, afs);
-    const Calibration made = calibrate(denoise, start.table, batches,
-                                       {.iterations = 2, .jacobian_batches = 6, .analytic_first_step = afs});
+    const Calibration made =
+        calibrate(denoise, start.table, batches, {.iterations = 2, .jacobian_batches = 6, .analytic_first_step = afs});
     const GuidanceTable fitted{scales, made.table};
     fitted.validate();
     for (const double unseen : {1.7, 2., 4.4, 7.}) {
@@ -165,8 +165,7 @@ TEST_CASE("a table for a range of guidance scales as a file") {
     CHECK(largest(sample(read.table, guided_at(2.5), read.schedule, cloud(0, 3), read.options).x -
                   sample(table.at(2.5), guided_at(2.5), schedule, cloud(0, 3), read.options).x) == 0);
   }
-  CHECK_THAT(message_of([&] { io::read_table_sampler(path); }),
-             Contains("guidance is not given; allowed: 1.5 to 8"));
+  CHECK_THAT(message_of([&] { io::read_table_sampler(path); }), Contains("guidance is not given; allowed: 1.5 to 8"));
   CHECK_THAT(message_of([&] { io::read_table_sampler(path, 9); }),
              Contains("the guidance scale is 9; allowed: 1.5 to 8"));
   io::write_table(path, {.table = branched(classic(), 3, false)});

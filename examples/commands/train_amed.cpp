@@ -5,6 +5,7 @@
 // uninterrupted run. A finished run continues if more trajectories are given.
 #include "support/archive.hpp"
 #include "support/cache.hpp"
+#include "support/classic_race.hpp"
 #include "support/command_line.hpp"
 #include "support/noise_numbers.hpp"
 #include "support/output.hpp"
@@ -16,6 +17,7 @@
 #include "support/subject.hpp"
 #include "support/training_batches.hpp"
 
+#include <fewstep/fitting/autotuning/comparison.hpp>
 #include <fewstep/io/amed_file.hpp>
 #include <fewstep/solvers/corrected_table.hpp>
 #include <fewstep/torch/amed_predictor.hpp>
@@ -48,6 +50,7 @@ namespace fs = std::filesystem;
 
 struct Settings {
   NetworkOptions network;
+  double guidance = 1;
   fs::path table, out, cache;
   io::AmedFile file;
   std::string target, variant;  // of file.solver_settings; empty: the solver's default
@@ -145,6 +148,8 @@ void add_options(CommandLine& line, Settings& s) {
   s.network.add_model(line);
   line.option("--out", s.out, "predictor to write (.safetensors); OUT.log and OUT.checkpoint are written too")
       .required();
+  line.option("--guidance", s.guidance, "classifier-free guidance scale; other than 1, each step takes twice the NFE")
+      .range(-1e3, 1e3);
   s.network.add_device(line);
   add_student_options(line, s);
   add_teacher_options(line, s);
@@ -298,10 +303,10 @@ class Trainer {
   /// @throws std::runtime_error for a checkpoint of other settings.
   Trainer(const Settings& settings, const Subject& subject)
       : s_(settings),
-        network_text_(subject.text()),
+        network_text_(subject.text() + Condition{.guidance = s_.guidance}.text()),
         schedule_(make_schedule(s_.file.schedule, s_.file.schedule_settings)),
         teacher_(teacher_of(s_, schedule_)),
-        batches_(subject, s_.seed, teacher_, s_.cache),
+        batches_(subject, s_.guidance, s_.seed, teacher_, s_.cache),
         predictor_(s_, initial_network(s_, subject.feature_size()), subject.device()),
         student_(with_predictor(s_.file, predictor_.plug(probe_, ratios_))) {
     if (fs::exists(checkpoint())) resume();
@@ -314,6 +319,7 @@ class Trainer {
     try {
       const double distance = train(command);
       write(command, distance);
+      compare_with_classic();
     } catch (const Interrupted&) {  // thrown only between two steps
       save();
       throw Interrupted("the same command continues from " + checkpoint().string());
@@ -404,17 +410,50 @@ class Trainer {
   double validate() {
     if (held_out_.empty()) add_held_out();
     double sum = 0;
-    std::int64_t numbers = 0;
     predictor_.swap_average();
     for (const Batch& b : held_out_) {
       if (interrupted()) break;
-      const Tensor end = integrate(student_, b.denoise, schedule_, b.x, options()).x;
-      sum += (end - b.teacher.back()).square().sum().item<double>();
-      numbers += end.numel();
+      for (const double square : squares(b, integrate(student_, b.denoise, schedule_, b.x, options()).x)) sum += square;
     }
     predictor_.swap_average();
     throw_if_interrupted();
-    return std::sqrt(sum / static_cast<double>(numbers));
+    return std::sqrt(sum / static_cast<double>(s_.validation));
+  }
+
+  /// Squared distances per number between ends and the teacher's, one per sample.
+  static std::vector<double> squares(const Batch& b, const Tensor& end) {
+    const Tensor all = (end - b.teacher.back()).flatten(1).square().mean(1).to(torch::kCPU, torch::kFloat64);
+    return {all.data_ptr<double>(), all.data_ptr<double>() + all.numel()};
+  }
+
+  /// Prints what the predictor gains over the best classic solver at the same NFE, which is chosen on the very samples
+  /// that it is measured on.
+  void compare_with_classic() {
+    constexpr double lowest = 0.002;  // level, where the student ends at 0
+    const std::vector<double>& levels = schedule_.levels();
+    const int nfe = evaluations(student_, schedule_, options());
+    const auto of_table = [&](const Table& table, bool afs, std::size_t batch) {
+      throw_if_interrupted();
+      const Batch& b = held_out_[batch];
+      std::vector<double> all =
+          squares(b, integrate(table, b.denoise, table.schedule(), b.x, {.analytic_first_step = afs}).x);
+      for (double& square : all)
+        if (!std::isfinite(square)) square = fewstep::detail::lost_sample;
+      return all;
+    };
+    const ClassicSolver classic =
+        best_classic(nfe, levels.back() > 0 ? levels.back() : (std::min)(lowest, levels[0] / 2), levels[0],
+                     held_out_.size(), of_table);
+    std::vector<double> own;
+    for (const Batch& b : held_out_)
+      for (const double square : squares(b, integrate(student_, b.denoise, schedule_, b.x, options()).x))
+        own.push_back(std::isfinite(square) ? square : fewstep::detail::lost_sample);
+    const UnseenComparison made = fewstep::detail::compare_unseen(own, classic.squares);
+    std::printf("best of %zu classic settings at the same NFE, %s: %.4f\n", classic.raced, classic.text.c_str(),
+                made.classic.rms);
+    std::printf("relative to it: RMS %.3f to %.3f, median %.3f to %.3f (95%% intervals)\n", made.rms_ratio[0],
+                made.rms_ratio[1], made.median_ratio[0], made.median_ratio[1]);
+    if (!made.better()) std::printf("note: on these trajectories the predictor is not better than that solver\n");
   }
 
   /// Writes the predictor with its averaged weights.
@@ -511,6 +550,7 @@ void run(Settings s, const std::string& command) {
           "with a network without a feature, which a predictor reads");
   if (s.gradients.empty()) s.gradients = subject.has_gradients() ? "automatic" : "finite";
   require(s.finite() || subject.has_gradients(), "gradients", s.gradients, "finite for a described network");
+  subject.check({.guidance = s.guidance});
   complete(s, subject);
   Trainer(s, subject).run(command);
 }

@@ -13,10 +13,11 @@ namespace {
 constexpr std::int64_t part_size = 50;  // samples
 }
 
-TrainingBatches::TrainingBatches(const Subject& subject, std::int64_t seed, const Teacher& teacher,
+TrainingBatches::TrainingBatches(const Subject& subject, double guidance, std::int64_t seed, const Teacher& teacher,
                                  const std::filesystem::path& cache)
     : subject_(&subject),
-      network_text_(subject.text()),
+      network_text_(subject.text() + Condition{.guidance = guidance}.text()),
+      guidance_(guidance),
       seed_(seed),
       teacher_(teacher),
       solver_(samples_solver(teacher.solver, teacher.settings)),
@@ -26,12 +27,12 @@ Batch TrainingBatches::without_teacher(std::int64_t first, std::int64_t count, c
   const std::vector<std::uint64_t> numbers = training_numbers(seed_, first, count);
   const torch::Tensor x = subject_->noise(numbers) * teacher_.schedule[0];
   const std::int64_t class_count = subject_->config() ? subject_->config()->label_dim : 0;
-  if (class_count == 0) return {x, subject_->denoiser({}, first, count, around), {}};
+  if (class_count == 0) return {x, subject_->denoiser({.guidance = guidance_}, first, count, around), {}};
   std::vector<torch::Tensor> classes;
   for (const std::uint64_t number : numbers)
     classes.push_back(torch::randint(class_count, {1}, at::detail::createCPUGenerator(~number), torch::kInt64));
   const torch::Tensor labels = class_rows(torch::cat(classes), class_count).to(subject_->device());
-  return {x, subject_->labelled(labels, 1, around), {}};
+  return {x, subject_->labelled(labels, guidance_, around), {}};
 }
 
 Batch TrainingBatches::operator()(std::int64_t first, std::int64_t count) {

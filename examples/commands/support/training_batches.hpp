@@ -33,9 +33,10 @@ struct Teacher {
 /// do not depend on the batch size, and kept in a cache.
 class TrainingBatches {
  public:
-  /// @param subject  outlives this object
+  /// @param subject   outlives this object
+  /// @param guidance  scale of the samples
   /// @throws std::invalid_argument as samples_solver().
-  TrainingBatches(const Subject& subject, std::int64_t seed, const Teacher& teacher,
+  TrainingBatches(const Subject& subject, double guidance, std::int64_t seed, const Teacher& teacher,
                   const std::filesystem::path& cache);
 
   /// Samples first, first + 1, ... From noise_numbers.hpp's `validation_begins` on: samples that are never trained on.
@@ -48,6 +49,7 @@ class TrainingBatches {
 
   const Subject* subject_;
   std::string network_text_;
+  double guidance_;
   std::int64_t seed_;
   Teacher teacher_;
   SamplesSolver solver_;

@@ -49,9 +49,9 @@ struct ScalePolynomials {
   }
 };
 
-/// A guided denoiser whose branches stand for the polynomials of a GuidanceTable: branch p B + b has the slope of branch
-/// b of B, times the polynomial of node p at the denoiser's scale. Where each batch has a scale of its own, calibrate()
-/// fits one table to all of them:
+/// A guided denoiser whose branches stand for the polynomials of a GuidanceTable: branch p B + b has the slope of
+/// branch b of B, times the polynomial of node p at the denoiser's scale. Where each batch has a scale of its own,
+/// calibrate() fits one table to all of them:
 ///
 ///   const GuidanceScales scales{{1.5, 3, 8}};
 ///   const auto denoise = per_batch([&](std::size_t batch) {

@@ -20,8 +20,7 @@ inline void append_branches(TableRow& row, const std::vector<TableRow>& rows, st
                             std::size_t analytic_rows) {
   for (std::size_t b = 0; b < rows[index].branches(); ++b) {
     TableRow::Branch branch{rows[index].weights_of(b), rows[index].evaluates(b) && index >= analytic_rows};
-    if (b == 0 && !branch.weights.empty() &&
-        source_row(rows, index, 0, branch.weights.size() - 1) < analytic_rows)
+    if (b == 0 && !branch.weights.empty() && source_row(rows, index, 0, branch.weights.size() - 1) < analytic_rows)
       branch.weights.pop_back();
     row.others.push_back(std::move(branch));
   }
