@@ -316,7 +316,9 @@ TEST_CASE("spend_evaluations leaves out what is least missed") {
     double missed;
     double score() const { return missed; }
   };
-  const auto fit = [](const Table& t) {
+  std::size_t fits = 0;
+  const auto fit = [&fits](const Table& t) {
+    ++fits;
     double missed = 0;
     for (std::size_t i = 0; i < t.rows.size(); ++i)
       for (std::size_t b = 0; b < 2; ++b)
@@ -326,8 +328,11 @@ TEST_CASE("spend_evaluations leaves out what is least missed") {
   const auto spent = spend_evaluations(whole_table(true), 8, true, fit);
   REQUIRE(spent);
   CHECK(spent->missed == 3);
+  CHECK(fits == fits_to_spend(5, 2, 2));
   CHECK(spent->table.total_branch_evaluations(true) == 8);
   CHECK_FALSE(spent->table.rows[4].evaluates(1));
+  CHECK(fits_to_spend(3, 2, 2) == 10);
+  CHECK(fits_to_spend(1, 2, 3) == 2);
   CHECK_FALSE(spent->table.rows[2].evaluates(1));
   CHECK_FALSE(spend_evaluations(whole_table(true), 2, true, fit));  // every row evaluates one at least
 }

@@ -40,6 +40,14 @@ inline Table leave_out(Table table, std::size_t row, std::size_t branch) {
   return table;
 }
 
+/// The most fits that spend_evaluations() makes to leave out a number of evaluations, each chosen among all rows that
+/// evaluate all branches.
+inline std::size_t fits_to_spend(std::size_t rows, std::size_t branches, std::size_t left_out) {
+  std::size_t fits = 0;
+  for (std::size_t k = 0; k < left_out; ++k) fits += branches * (rows - (std::min)(rows, k));
+  return fits;
+}
+
 /// Leaves out evaluations of branches, one at a time and each time the one without which the fitted table is best,
 /// until a run takes no more than `evaluations`.
 /// @param table        of several branches

@@ -17,14 +17,6 @@
 
 namespace fewstep::detail {
 
-/// The combination of a denoiser's branches that autotune() weighs apart; empty: none.
-template <class D>
-std::vector<double> combination_of(const D& denoise) {
-  if constexpr (requires { denoise.combination(); })
-    if (denoise.branches() > 1) return denoise.combination();
-  return {};
-}
-
 /// @tparam D  a denoiser or PerBatch
 /// @tparam N  (batch) -> unit noise
 template <State X, class D, class N>
@@ -165,14 +157,11 @@ class Autotuner {
     sort_starts();
     return true;
   }
-  /// Calls that choosing the evaluations to leave out takes: each is chosen among all rows that evaluate all branches.
+  /// Calls that choosing the evaluations to leave out takes.
   std::size_t spending_calls(int more, bool analytic_first_step) const {
     const auto rows = static_cast<std::size_t>(options_.evaluations + more), branches = combination_.size();
-    std::size_t fits = 0;
-    for (std::size_t left_out = 0; left_out < branches * static_cast<std::size_t>(more); ++left_out)
-      fits += branches * (rows - (std::min)(rows, left_out));
     const std::size_t of_fit = 3 * (rows + !analytic_first_step) * choice_batches;
-    return fits * of_fit;
+    return fits_to_spend(rows, branches, branches * static_cast<std::size_t>(more)) * of_fit;
   }
   bool spend(const AutotuneStart& best, int more) {
     const bool afs = best.analytic_first_step;

@@ -18,6 +18,14 @@
 
 namespace fewstep::detail {
 
+/// The combination of a denoiser's branches that autotune() weighs apart; empty: none.
+template <class D>
+std::vector<double> combination_of(const D& denoise) {
+  if constexpr (requires { denoise.combination(); })
+    if (denoise.branches() > 1) return denoise.combination();
+  return {};
+}
+
 /// Slopes whose evaluations are counted.
 template <State X>
 struct CountedSlopes final : SlopeModel<X> {
