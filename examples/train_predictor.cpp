@@ -21,7 +21,7 @@ constexpr std::int64_t batch = 40, size = 8, classes = 4;
 /// Your code: D(x, sigma) of points around the `centres` of their class. Classes take turns.
 Tensor denoised(const Tensor& x, const Tensor& sigma, const Tensor& centres) {
   const Tensor own = centres.index_select(0, torch::arange(x.size(0)) % centres.size(0)).to(x.dtype());
-  const Tensor square = sigma.view({-1, 1}).square(), spread = square + 0.04;
+  const Tensor square = sigma.to(x.dtype()).view({-1, 1}).square(), spread = square + 0.04;
   const Tensor nearness = (x.unsqueeze(1) - own).square().sum(2) / (-2 * spread);
   return (0.04 * x + square * (torch::softmax(nearness, 1).unsqueeze(2) * own).sum(1)) / spread;
 }
@@ -40,7 +40,7 @@ int main() {
   const auto unit_noise = [](std::size_t b) { return tensor_noise(seed_range(1'000 + batch * b, batch), {size}); };
 
   // The best classic solver with an even number of steps, calibrated: the predictor corrects every second level.
-  const Autotuned found = autotune<Tensor>(denoise, unit_noise, {.evaluations = 5, .calls = 6'000, .branches = false});
+  const Autotuned found = autotune<Tensor>(denoise, unit_noise, {.evaluations = 5, .calls = 3'000, .branches = false});
   const auto even = [](const Racer& racer) { return racer.table.rows.size() % 2 == 0; };
   const Racer& start = *std::find_if(found.leaders.begin(), found.leaders.end(), even);
   const Options options{.analytic_first_step = start.analytic_first_step};
@@ -50,7 +50,7 @@ int main() {
                                 {.iterations = 6, .analytic_first_step = start.analytic_first_step})
                           .table;
 
-  AmedNetwork network = initial_amed_network(classes, 0.1, 0.1, 0);
+  AmedNetwork network = initial_amed_network(classes, 0.05, 0.05, 0);
   for (AmedNetwork::Layer* head : {&*network.ratio, &*network.direction_scale, &*network.sigma_scale})
     std::fill(head->weight.begin(), head->weight.end(), 0.);  // no correction at first
   const TensorAmedPredictor predictor(network);
@@ -59,9 +59,11 @@ int main() {
   const auto teacher = [&](const Tensor& z) {
     return sample(Heun{}, denoise, karras({.steps = 20, .sigma_max = schedule[0]}), z).x;
   };
-  PublishedAdam adam(predictor.parameters(), 5e-3);
-  for (std::size_t b = 100; b < 400; ++b) {
-    const Tensor z = unit_noise(b), x = schedule[0] * z;
+  constexpr int batches = 600;
+  PublishedAdam adam(predictor.parameters());
+  for (int b = 0; b < batches; ++b) {
+    const Tensor z = unit_noise(100 + static_cast<std::size_t>(b)), x = schedule[0] * z;
+    adam.set_learning_rate(4e-3 * (batches - b) / batches);
     adam.step(end_to_end_loss(student, denoise, schedule, options, x, teacher(z), {.huber = 0.02}));
   }
 

@@ -33,6 +33,7 @@ commands = {  # arguments, and what they write
     "gaussian_start": (f"--model {labelled} --images 400 --rank 2 --out out.safetensors", ["out.safetensors"]),
     "calibrate": (f"--model {network} --steps 4 --images 48 --teacher-steps 6 --iterations 4 --cache cache --out out.json",
                   ["out.json"]),
+    "autotune": (f"--model {network} --evaluations 3 --calls 1200 --batch 8 --out out.json", ["out.json"]),
     "train_amed": (f"--model {network} --solver ipndm --order 2 --steps 3 --afs --trajectories 600 --batch 20 "
                    "--validation 20 --checkpoint-interval 0.2 --out out.safetensors", ["out.safetensors"]),
     "train_denoiser": ("--data {data} --images 384 --batch 48 --channels 8 --multiples 1 --blocks 1 --attention 8 "

@@ -245,8 +245,7 @@ class TrainedPredictor {
   }
 
   void update(const Tensor& loss, double lr) {
-    for (auto& group : adam_.optimizer().param_groups())
-      static_cast<torch::optim::AdamOptions&>(group.options()).lr(lr);
+    adam_.set_learning_rate(lr);
     adam_.step(loss);
     const torch::NoGradGuard no_grad;
     const auto parameters = predictor_.parameters();

@@ -100,6 +100,7 @@ class Model {
   void denoised(const X& x, const Level<X>& sigma, X& out) {
     if (stop_ && *stop_ && (*stop_)()) throw detail::Cancelled{};
     has_features_ = detail::denoise(*denoise_, x, sigma, out, features_);
+    if constexpr (requires { algebra<X>::require_alike(out, x); }) algebra<X>::require_alike(out, x);
     ++evaluations_;
     total_evaluations_ += detail::evaluations_at(*denoise_, sigma);
   }
@@ -114,8 +115,11 @@ class Model {
       has_features_ = call.has_features;
       ++evaluations_;
       total_evaluations_ += call.evaluations;
-      for (X* out : call.outputs)
-        if (out) detail::to_target(target_, thresholding_, call.x, sigma, *out);
+      for (X* out : call.outputs) {
+        if (!out) continue;
+        if constexpr (requires { algebra<X>::require_alike(*out, *out); }) algebra<X>::require_alike(*out, call.x);
+        detail::to_target(target_, thresholding_, call.x, sigma, *out);
+      }
     } else {
       refuse("the solver's branches", call.outputs.size(), "1, as the denoiser's");
     }

@@ -18,8 +18,7 @@ struct ClassicSolver {
 
 /// Squared distances per number between the ends of a table's run and a teacher's, one per sample of a batch;
 /// fewstep::detail::lost_sample where not finite.
-using EndSquares =
-    std::function<std::vector<double>(const Table& table, bool analytic_first_step, std::size_t batch)>;
+using EndSquares = std::function<std::vector<double>(const Table& table, bool analytic_first_step, std::size_t batch)>;
 
 /// Races classic solvers, orders, schedules and first steps on the first batch, and the best few on all batches.
 /// @param evaluations           per sample

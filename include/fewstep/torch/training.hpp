@@ -160,6 +160,10 @@ class PublishedAdam {
       if (p.grad().defined()) p.mutable_grad() = p.grad().nan_to_num(0, largest_gradient, -largest_gradient);
     adam_.step();
   }
+  /// Sets the learning rate of further steps, above 0.
+  void set_learning_rate(double rate) {
+    for (auto& group : adam_.param_groups()) static_cast<torch::optim::AdamOptions&>(group.options()).lr(rate);
+  }
   torch::optim::Adam& optimizer() { return adam_; }
 
  private:
