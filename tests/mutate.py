@@ -31,7 +31,8 @@ import time
 tests = pathlib.Path(__file__).resolve().parent
 root = tests.parent
 library = root / "include/fewstep"
-headers = ["schedule.hpp", "model.hpp", "history.hpp", "adaptive.hpp", "solvers/**/*.hpp", "plugin/*.hpp",
+headers = ["schedule.hpp", "model.hpp", "history.hpp", "adaptive.hpp", "guidance_scales.hpp",
+           "denoisers/scale_polynomials.hpp", "solvers/**/*.hpp", "plugin/*.hpp",
            "schedules/*.hpp", "processes/*.hpp", "fitting/**/*.hpp"]
 arguments_of = {name: ["--abort"] for name in [
     "weights_test", "property_test", "compat_test", "table_test", "calibration_test", "schedules_test", "gits_test",

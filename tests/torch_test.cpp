@@ -3,6 +3,9 @@
 #include "support/laws.hpp"
 #include "support/tensors.hpp"
 
+#include <fewstep/denoisers/guidance.hpp>
+#include <fewstep/fitting/branched.hpp>
+#include <fewstep/fitting/tabulate.hpp>
 #include <fewstep/randn.hpp>
 #include <fewstep/torch.hpp>
 #include <fewstep/torch/laws.hpp>
@@ -142,6 +145,21 @@ TEST_CASE("states of other types than float32 and float64 are rejected") {
   for (const torch::ScalarType type : {torch::kInt64, torch::kFloat16, torch::kBFloat16})
     CHECK_THROWS_WITH(sample(Euler{}, denoise, karras({.steps = 2}), torch::zeros({1, 2}, type)),
                       Catch::Contains("the state's dtype is") && Catch::Contains("; allowed: Float, Double"));
+}
+
+TEST_CASE("a denoiser's output of another type than the state is refused, and named") {
+  const auto widened = [](const Tensor& x, const Tensor& sigma) { return x / (1 + sigma.view({-1, 1})); };
+  const Tensor z = tensor_noise({1, 2}, {4});
+  const auto refused = [&](const auto& solver, const auto& denoise) {
+    CHECK_THROWS_WITH(sample(solver, denoise, karras({.steps = 3}), z),
+                      Catch::Contains("the dtype of the denoiser's output is Double; allowed: Float, as the state's"));
+  };
+  refused(Euler{}, widened);
+  refused(Heun{}, widened);
+  const auto both = guided(widened, widened, {.scale = 2});
+  refused(Euler{}, both);
+  refused(branched(tabulate(Euler{}, karras({.steps = 3})), 2, false), both);
+  CHECK(sample(Euler{}, widened, karras({.steps = 3}), z.to(torch::kFloat64)).x.scalar_type() == torch::kFloat64);
 }
 
 TEST_CASE("gradients are recorded only on request, and the result is an ordinary tensor") {
