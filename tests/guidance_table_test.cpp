@@ -81,6 +81,11 @@ TEST_CASE("guidance scales: polynomials that are 1 at their own node, and add up
   }
   CHECK_THAT(message_of([] { scales.weights(1.4); }), Contains("the guidance scale is 1.4; allowed: 1.5 to 8"));
   CHECK_THAT(message_of([] { GuidanceScales{{2}}.validate(); }), Contains("the number of guidance scales is 1"));
+  std::vector<double> many;
+  while (many.size() < 17) many.push_back(1 + static_cast<double>(many.size()));
+  CHECK_THAT(message_of([&] { GuidanceScales{many}.validate(); }), Contains("guidance scales is 17; allowed: 2 to 16"));
+  many.pop_back();
+  GuidanceScales{many}.validate();
   CHECK_THAT(message_of([] { GuidanceScales{{0, 2}}.validate(); }), Contains("guidance scale 0 is 0"));
   CHECK_THAT(message_of([] { GuidanceScales{{2, 2}}.validate(); }), Contains("guidance scale 1 is 2; allowed: more"));
 }
@@ -184,5 +189,17 @@ TEST_CASE("a table for a range of guidance scales as a file") {
   CHECK_THAT(refusal([](auto& j) { j["guidance"] = {1, "x"}; }), Contains("guidance[1] is"));
   CHECK_THAT(refusal([](auto& j) { j["rows"][4]["evaluated"][2] = true; }),
              Contains("whether row 4 evaluates branch 2 is other"));
+  CHECK_THAT(refusal([](auto& j) {
+               j["rows"][0]["evaluated"][2] = false;
+               for (auto& row : j["rows"]) row["weights"][2] = nlohmann::json::array();
+             }),
+             Contains("whether row 0 evaluates branch 2 is other"));
+  Table::Row none{.carry = 1, .evaluated = false}, all = none;
+  none.others.resize(3, {{}, false});
+  none.others[2].evaluated = true;
+  all.evaluated = true;
+  all.others.resize(3);
+  const GuidanceTable odd{{{2, 4}}, {.levels = {3, 2, 1}, .rows = {none, all}}};
+  CHECK_THAT(message_of([&] { odd.validate(); }), Contains("whether row 0 evaluates branch 3 is other"));
   CHECK_THAT(message_of([] { over_scales(tabulate(Heun{}, schedule), scales, false); }), Contains("midpoints"));
 }

@@ -34,7 +34,7 @@ struct GuidanceTable {
     require(table.branches() % count == 0 && branches() > 1, "the number of branches", table.branches(),
             {"twice ", count, ", the number of guidance scales, or more"});
     for (std::size_t i = 0; i < table.rows.size(); ++i)
-      for (std::size_t b = 0; b < table.branches(); ++b) {
+      for (std::size_t b = branches(); b < table.branches(); ++b) {
         const bool alike = table.rows[i].evaluates(b) == table.rows[i].evaluates(b % branches());
         require(alike || (i == 0 && analytic()), {"whether row ", i, " evaluates branch ", b}, "other",
                 "as at the first guidance scale");
