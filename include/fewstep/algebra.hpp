@@ -39,6 +39,7 @@ namespace fewstep {
 ///                          (a - b)/max(absolute, relative max(|a|, |c|))
 ///   dot(x, y), sum_abs(x)  std::vector<double> with one sum per sample: of products, of absolute values
 ///   numbers(x)             how many numbers a sample has, for distances per number
+///   require_alike(y, x)    throws unless y, a denoiser's output, has the element type of the state x
 ///   level_per_sample(v)    a level from one double per sample
 ///   along_new_axis(v, w), sum_new_axis(w)   where weights w are arrays themselves: numbers v along an axis that w
 ///                          lacks, so that one formula of weights is evaluated at all of them; the sum over that axis
