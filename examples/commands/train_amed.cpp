@@ -425,8 +425,8 @@ class Trainer {
     return {all.data_ptr<double>(), all.data_ptr<double>() + all.numel()};
   }
 
-  /// Prints what the predictor gains over the best classic solver at the same NFE, which is chosen on the very samples
-  /// that it is measured on.
+  /// Prints what the predictor gains over the best classic solver at the same NFE, which is chosen on the samples that
+  /// it is measured on.
   void compare_with_classic() {
     constexpr double lowest = 0.002;  // level, where the student ends at 0
     const std::vector<double>& levels = schedule_.levels();

@@ -24,7 +24,7 @@ struct GuidanceScales {
     }
   }
 
-  /// What a number at each node counts for at `scale`: Lagrange's polynomials in log(scale). Their sum is 1.
+  /// The weight of each node's number at `scale`: Lagrange's polynomials in log(scale). Their sum is 1.
   /// @throws std::invalid_argument for a scale outside the nodes.
   std::vector<double> weights(double scale) const {
     require(scale >= nodes.front() && scale <= nodes.back(), "the guidance scale", scale,

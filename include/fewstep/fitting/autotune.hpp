@@ -15,9 +15,8 @@ namespace fewstep {
 ///   4. fits tables by least squares on the schedules of the best, also with the branches of a guided denoiser apart
 ///      and with some of their evaluations left out in exchange for more levels, and keeps the best start;
 ///   5. refines it by calibrate()'s iterations until the calls are spent or held-out samples stop improving;
-///   6. compares it with the best classic solver on noise that nothing was fitted to or chosen by. Where that noise
-///   does
-///      not show it to be better, the classic solver is the result.
+///   6. compares it with the best classic solver on noise that nothing was fitted to or chosen by. The classic solver
+///      is the result unless that noise shows the table to be better.
 /// The same denoiser, noise and options give the same result.
 ///
 ///   const Autotuned found = autotune<Eigen::ArrayXXf>(denoise, [](std::size_t batch) {

@@ -50,7 +50,7 @@ inline GuidanceTable over_scales(const Table& table, const GuidanceScales& scale
   return made;
 }
 
-/// Guidance scales for the batches of a fit, spread over the logarithm of the range, and any few in a row as well.
+/// The guidance scale of a batch: evenly spread over the logarithm of the range, also among any few batches in a row.
 inline double scale_of_batch(const GuidanceScales& scales, std::size_t batch) {
   constexpr double golden = 0.6180339887498949;
   const double part = std::fmod(0.5 + golden * static_cast<double>(batch), 1.);

@@ -72,8 +72,8 @@ struct algebra<torch::Tensor> {
     require(x.scalar_type() == torch::kFloat32 || x.scalar_type() == torch::kFloat64, "the state's dtype",
             x.scalar_type(), "Float, Double; in_precision(network, dtype) is for a network of another type");
   }
-  /// Refuses a denoiser's output of another type: LibTorch would widen the state, or compute wrongly in version 1.13. A
-  /// level with an axis, such as sigma.view({-1, 1}), widens what it is multiplied with.
+  /// Refuses a denoiser's output of another type: LibTorch would widen the state, and its version 1.13 throws an
+  /// internal error. A level with an axis, such as sigma.view({-1, 1}), widens what it is multiplied with.
   static void require_alike(const X& output, const X& x) {
     require(output.scalar_type() == x.scalar_type(), "the dtype of the denoiser's output", output.scalar_type(),
             {x.scalar_type(), ", as the state's: end with .to(x.dtype())"});

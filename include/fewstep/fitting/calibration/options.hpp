@@ -49,7 +49,8 @@ struct CalibrationOptions {
   /// Steps tried in each iteration, 1 or more. All use one Jacobian, corrected after each (Broyden 1965): a try costs
   /// one run, the Jacobian costs many.
   int tries = 8;
-  /// Batches of an iteration's Jacobian at least, 1 or more. With per_batch(): as many as show how batches differ.
+  /// The least number of batches in an iteration's Jacobian, 1 or more. With per_batch(): enough to see how the
+  /// denoisers differ.
   std::size_t jacobian_batches = 1;
   /// The first slope is the analytic first step's and costs no evaluation: run the fitted table with the same option.
   bool analytic_first_step = true;
