@@ -22,10 +22,12 @@
 #pragma GCC diagnostic pop
 
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <cstdint>
@@ -192,6 +194,7 @@ TEST_CASE("signals: the first one is remembered, and the exit status tells it") 
     CHECK(run_main([&] {
             std::raise(number);
             CHECK(interrupted());
+            std::raise(number);  // as `timeout` does, which signals the process and then its group
             run_keeping([] { return "the state is kept"; }, [] { throw_if_interrupted(); });
           }) == 128 + number);
   }
@@ -201,6 +204,21 @@ TEST_CASE("signals: the first one is remembered, and the exit status tells it") 
           throw_if_interrupted();
         }) == 0);
   std::signal(SIGINT, SIG_DFL);
+}
+
+TEST_CASE("signals: one more than a second after the first ends the process") {
+  const pid_t child = fork();
+  if (child == 0) {
+    catch_signals();
+    std::raise(SIGTERM);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1'100));
+    std::raise(SIGINT);
+    _exit(0);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(WIFSIGNALED(status));
+  CHECK(WTERMSIG(status) == SIGINT);
 }
 
 TEST_CASE("errors: the first line is printed, its control characters escaped") {

@@ -1,5 +1,8 @@
 #include "signals.hpp"
 
+#include <time.h>
+
+#include <atomic>
 #include <csignal>
 
 namespace fewstep::examples {
@@ -8,12 +11,23 @@ namespace {
 
 constexpr int caught[] = {SIGINT, SIGTERM, SIGHUP};
 volatile std::sig_atomic_t received = 0;
+std::atomic<double> received_at;  // seconds of the monotonic clock
+static_assert(std::atomic<double>::is_always_lock_free);
+
+double seconds_now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
 
 extern "C" void remember_signal(int number) {
-  received = number;
-  for (const int each : caught)
-    if (struct sigaction now; sigaction(each, nullptr, &now) == 0 && now.sa_handler == remember_signal)
-      std::signal(each, SIG_DFL);
+  if (received == 0) {
+    received = number;
+    received_at = seconds_now();
+  } else if (seconds_now() - received_at > 1) {
+    std::signal(number, SIG_DFL);
+    std::raise(number);
+  }
 }
 
 }  // namespace

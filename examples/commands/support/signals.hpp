@@ -8,8 +8,9 @@
 
 namespace fewstep::examples {
 
-/// From now on the first SIGINT, SIGTERM or SIGHUP only makes interrupted() true; a second one ends the process at
-/// once. Signals that the process ignores, as under nohup, stay ignored.
+/// From now on the first SIGINT, SIGTERM or SIGHUP only makes interrupted() true; one more than a second later ends the
+/// process at once. In that second all count as one: `timeout` and launchers of jobs signal a process and its group.
+/// Signals that the process ignores, as under nohup, stay ignored.
 void catch_signals();
 
 /// The number of the signal that was caught; 0: none.
