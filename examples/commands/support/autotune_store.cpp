@@ -57,6 +57,8 @@ StoredSearch search_from_json(const nlohmann::json& j) {
     s.check = LevelCheck{j["check"].at("levels"), j["check"].at("denoised_rms"), j["check"].at("usable_max")};
   s.leaders = entries<Racer>(j.at("leaders"));
   s.starts = entries<AutotuneStart>(j.at("starts"));
+  s.batches = j.at("batches");
+  s.idle = j.at("idle");
   if (j.contains("refinement")) s.refinement = progress_from_json(j["refinement"]);
   return search;
 }
@@ -69,6 +71,8 @@ void write_search(const std::filesystem::path& path, const std::string& command,
                               {"calls_allowed", search.calls},
                               {"stage", to_string(s.stage)},
                               {"calls", s.calls},
+                              {"batches", s.batches},
+                              {"idle", s.idle},
                               {"leaders", nlohmann::ordered_json::array()},
                               {"starts", nlohmann::ordered_json::array()}};
   if (s.check)

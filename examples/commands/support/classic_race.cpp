@@ -1,21 +1,13 @@
 #include "classic_race.hpp"
 
 #include <fewstep/errors.hpp>
-#include <fewstep/fitting/autotuning/comparison.hpp>
 #include <fewstep/fitting/autotuning/race.hpp>
 
 #include <algorithm>
-#include <limits>
 
 namespace fewstep::examples {
 
 namespace {
-
-void measure(Racer& racer, const std::vector<double>& squares) {
-  const EndDistances ends = fewstep::detail::end_distances(squares);
-  racer.rms = ends.lost == 0 ? ends.rms : std::numeric_limits<double>::infinity();
-  racer.median = ends.lost == 0 ? ends.median : std::numeric_limits<double>::infinity();
-}
 
 bool nearer(const Racer& a, const Racer& b) { return a.score() < b.score(); }
 
@@ -27,7 +19,8 @@ ClassicSolver best_classic(int evaluations, double sigma_min, double sigma_max, 
   std::vector<Racer> field = racers(evaluations, sigma_min, sigma_max);
   require(!field.empty(), "the number of evaluations", evaluations, "1 or more");
   const std::size_t raced = field.size();
-  for (Racer& racer : field) measure(racer, squares(racer.table, racer.analytic_first_step, 0));
+  for (Racer& racer : field)
+    racer.rate(fewstep::detail::end_distances(squares(racer.table, racer.analytic_first_step, 0)));
   std::stable_sort(field.begin(), field.end(), nearer);
   field.erase(field.begin() + static_cast<std::ptrdiff_t>((std::min)(raced, finalists)), field.end());
   std::vector<ClassicSolver> found;
@@ -37,7 +30,7 @@ ClassicSolver best_classic(int evaluations, double sigma_min, double sigma_max, 
       const std::vector<double> own = squares(racer.table, racer.analytic_first_step, b);
       found.back().squares.insert(found.back().squares.end(), own.begin(), own.end());
     }
-    measure(racer, found.back().squares);
+    racer.rate(fewstep::detail::end_distances(found.back().squares));
   }
   const auto best = std::min_element(field.begin(), field.end(), nearer);
   return found[static_cast<std::size_t>(best - field.begin())];

@@ -12,9 +12,11 @@ namespace fewstep {
 ///   1. checks the denoiser: at which levels it is of use (check_levels);
 ///   2. runs a teacher, Heun's method with 6 steps per row;
 ///   3. races classic solvers, orders, schedules and first steps, all as tables, against the teacher;
-///   4. fits tables by least squares on the schedules of the best, also with the branches of a guided denoiser apart
-///      and with some of their evaluations left out in exchange for more levels, and keeps the best start;
-///   5. refines it by calibrate()'s iterations until the calls are spent or held-out samples stop improving;
+///   4. fits tables by least squares on all schedules of the race, with and without an analytic first step; the best of
+///      them also with the branches of a guided denoiser apart and with some of their evaluations left out in exchange
+///      for more levels;
+///   5. refines the best by calibrate()'s iterations, on more trajectories once these gain little, until the calls are
+///      spent or nothing improves;
 ///   6. compares it with the best classic solver on noise that nothing was fitted to or chosen by. The classic solver
 ///      is the result unless that noise shows the table to be better.
 /// The same denoiser, noise and options give the same result.

@@ -1,17 +1,16 @@
 // The stages of autotune().
 #pragma once
 
-#include "../branch_choice.hpp"
-#include "../branched.hpp"
 #include "options.hpp"
 #include "plan.hpp"
+#include "start_search.hpp"
 #include "workbench.hpp"
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <limits>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,12 +28,11 @@ class Autotuner {
         options_(options),
         state_(options.resume.value_or(AutotuneState{})),
         combination_(options.branches ? combination_of(denoiser_of(denoise, 0)) : std::vector<double>{}),
-        plan_(options, (std::max)(combination_.size(), std::size_t{1})),
-        bench_(denoise, noise, plan_.batches() + plan_.unseen, state_.calls) {}
+        plan_(options, (std::max)(combination_.size(), std::size_t{1}), sample_count(X(noise(0)))),
+        bench_(denoise, noise, plan_.most + plan_.unseen, state_.calls) {}
 
   Autotuned run() {
-    const bool whole = check() && teach(plan_.batches()) && race() && fit_starts() && refine() &&
-                       teach(plan_.batches() + plan_.unseen);
+    const bool whole = check() && teach() && race() && fit_starts() && refine() && teach(plan_.unseen);
     Autotuned made;
     made.check = state_.check.value_or(LevelCheck{});
     made.leaders = state_.leaders;
@@ -67,33 +65,38 @@ class Autotuner {
   }
   double sigma_max() const { return state_.check->usable_max; }
 
-  bool teach(std::size_t batches) {
+  /// The teacher's trajectories, of those batches that are not yet known; all are counted when the stage begins.
+  bool teach() {
+    if (state_.batches == 0) {
+      state_.batches = plan_.first;
+      state_.calls += state_.batches * plan_.teacher();
+    }
+    return teach_counted(state_.batches) && (state_.stage > Stage::teacher || finish(Stage::teacher));
+  }
+  /// Those of the report.
+  bool teach(std::size_t unseen) {
+    state_.calls += unseen * plan_.teacher();
+    return teach_counted(state_.batches + unseen);
+  }
+  bool teach_counted(std::size_t batches) {
     const Schedule schedule = karras({.steps = teacher_steps_per_row * (options_.evaluations + 1),
                                       .sigma_min = options_.sigma_min,
                                       .sigma_max = sigma_max()});
-    const std::size_t calls = state_.calls;
     while (bench_.batches() < batches) {
       bench_.teach(schedule);
       if (!report()) return false;
     }
-    if (state_.stage > Stage::teacher) return state_.calls = calls, true;  // counted before
-    return finish(Stage::teacher);
+    return true;
   }
 
-  void measure(Racer& racer, std::size_t batches) {
-    const EndDistances ends = end_distances(bench_.squares(racer.table, racer.analytic_first_step, 0, batches));
-    racer.rms = ends.lost == 0 ? ends.rms : std::numeric_limits<double>::infinity();
-    racer.median = ends.lost == 0 ? ends.median : std::numeric_limits<double>::infinity();
-  }
-
-  /// All on one batch, the best quarter on three, the best on all that are fitted to.
+  /// All on one batch, the best 24 on three, the best 8 on all.
   bool race() {
     if (state_.stage > Stage::race) return true;
     std::vector<Racer> field = racers(options_.evaluations, options_.sigma_min, sigma_max(), plan_.whole_race);
     for (const auto& [batches, kept] :
-         {std::pair<std::size_t, std::size_t>{1, field.size() / 4}, {3, std::size_t{12}}, {plan_.fitted, leaders}}) {
+         {std::pair<std::size_t, std::size_t>{1, 24}, {3, leaders}, {plan_.first, leaders}}) {
       for (Racer& racer : field) {
-        measure(racer, (std::min)(batches, plan_.fitted));
+        racer.rate(end_distances(bench_.squares(racer.table, racer.analytic_first_step, 0, batches)));
         if (!report()) return false;
       }
       std::stable_sort(field.begin(), field.end(),
@@ -104,105 +107,65 @@ class Autotuner {
     return finish(Stage::race);
   }
 
-  /// @param batches  all that there are, or fewer, of which half are held out
-  CalibrationOptions fit_options(bool analytic_first_step, std::size_t batches) const {
-    const double held_out = static_cast<double>(plan_.held_out) / static_cast<double>(batches);
-    return {.held_out = batches == plan_.batches() ? held_out : 0.5, .analytic_first_step = analytic_first_step};
-  }
-
-  /// The table with its weights fitted by least squares to the first batches.
-  AutotuneStart fit_weights(std::string text, std::string family, const Table& table, bool analytic_first_step,
-                            std::size_t batches) {
-    const CalibrationProgress p = bench_.calibrate(table, fit_options(analytic_first_step, batches), batches,
-                                                   [](Calibrator<X>& calibrator) { calibrator.advance(); });
-    return {std::move(text), std::move(family), p.best, analytic_first_step, p.best_rms, p.best_median};
-  }
-
-  /// Fits tables on the schedules of the best classic solvers.
   bool fit_starts() {
     if (state_.stage > Stage::start) return true;
-    std::vector<const Racer*> tried;
-    for (const Racer& racer : state_.leaders) {
-      const bool known = std::any_of(tried.begin(), tried.end(), [&](const Racer* other) {
-        return other->family == racer.family && other->analytic_first_step == racer.analytic_first_step;
-      });
-      if (known || tried.size() == starts || racer.table.evaluations() > 1) continue;
-      tried.push_back(&racer);
-      add_starts(racer);
-      if (!report()) return false;
-    }
-    if (state_.starts.empty()) return false;
-    sort_starts();
-    if (combination_.size() > 1 && !spend()) return false;
-    return finish(Stage::start);
-  }
-  void sort_starts() {
-    std::stable_sort(state_.starts.begin(), state_.starts.end(),
-                     [](const AutotuneStart& a, const AutotuneStart& b) { return a.score() < b.score(); });
-  }
-  void add_starts(const Racer& racer) {
-    const bool afs = racer.analytic_first_step;
-    const Table whole = in_slopes(racer.table);
-    state_.starts.push_back(fit_weights(racer.text, racer.family, whole, afs, plan_.batches()));
-    if (combination_.size() > 1)
-      state_.starts.push_back(fit_weights(racer.text + ", branches", racer.family, branched(whole, combination_, afs),
-                                          afs, plan_.batches()));
+    const std::function<bool()> going = [this] { return report(); };
+    StartSearch<X, D, N> search(bench_, options_, plan_, sigma_max(), combination_, going);
+    state_.starts = search.run();
+    return !state_.starts.empty() && finish(Stage::start);
   }
 
-  /// Tables with one and two more levels on the best schedule, at the same number of network evaluations.
-  bool spend() {
-    const AutotuneStart best = state_.starts[0];
-    for (int more = 1; more <= 2; ++more)
-      if (spending_calls(more, best.analytic_first_step) * 5 < options_.calls && !spend(best, more)) return false;
-    sort_starts();
-    return true;
-  }
-  /// Calls that choosing the evaluations to leave out takes.
-  std::size_t spending_calls(int more, bool analytic_first_step) const {
-    const auto rows = static_cast<std::size_t>(options_.evaluations + more), branches = combination_.size();
-    const std::size_t of_fit = 3 * (rows + !analytic_first_step) * choice_batches;
-    return fits_to_spend(rows, branches, branches * static_cast<std::size_t>(more)) * of_fit;
-  }
-  bool spend(const AutotuneStart& best, int more) {
-    const bool afs = best.analytic_first_step;
-    const auto family = std::find_if(raced_schedules.begin(), raced_schedules.end(),
-                                     [&](const ScheduleFamily& f) { return f.name == best.family; });
-    const int rows = options_.evaluations + afs + more;
-    const Table whole =
-        branched(tabulate(Ipndm{.order = 2}, family->make(rows, options_.sigma_min, sigma_max())), combination_, afs);
-    const std::string text =
-        best.family + ", " + std::to_string(rows) + " steps" + (afs ? ", AFS" : "") + ", branches left out";
-    const std::size_t evaluations = combination_.size() * static_cast<std::size_t>(options_.evaluations);
-    bool going = true;
-    const auto spent = spend_evaluations(whole, evaluations, afs, [&](const Table& table) {
-      going = going && report();
-      AutotuneStart fitted;
-      if (going) fitted = fit_weights(text, best.family, table, afs, choice_batches);
-      return fitted;
-    });
-    if (going && spent) state_.starts.push_back(fit_weights(text, best.family, spent->table, afs, plan_.batches()));
-    return going && report();
-  }
-
-  /// Iterations from the best start until the calls are spent or nothing improves.
+  /// Iterations from the best start. Once they gain little, they go on with more trajectories, until the calls are
+  /// spent.
   bool refine() {
     if (state_.stage > Stage::refine) return true;
+    if (!state_.refinement) add_batches(plan_.iterations);
+    do {
+      if (!teach() || !iterate()) return false;
+    } while (add_batches(plan_.iterations / 2));
+    return finish(Stage::refine);
+  }
+  bool iterate() {
     const AutotuneStart& start = state_.starts[0];
-    CalibrationOptions options = fit_options(start.analytic_first_step, plan_.batches());
-    options.iterations = (std::numeric_limits<int>::max)();
+    CalibrationOptions options{.held_out = plan_.held_out_share(state_.batches),
+                               .iterations = (std::numeric_limits<int>::max)(),
+                               .analytic_first_step = start.analytic_first_step};
     options.resume = state_.refinement;
-    const int rows = options_.evaluations + 1;
-    const std::size_t reserved = plan_.unseen * static_cast<std::size_t>(2 * (teacher_steps_per_row + 1) * rows);
     bool going = true;
-    state_.refinement = bench_.calibrate(start.table, options, plan_.batches(), [&](Calibrator<X>& calibrator) {
+    state_.refinement = bench_.calibrate(start.table, options, state_.batches, [&](Calibrator<X>& calibrator) {
       const CalibrationProgress& p = calibrator.progress();
-      while (going && p.stage - p.best_stage <= patience && state_.calls + reserved < options_.calls &&
-             calibrator.advance()) {
-        state_.refinement = calibrator.progress();
+      const auto limit = [&] { return more_batches(plan_.iterations / 2) ? patience_before_more : patience; };
+      while (going && state_.idle < limit() && plan_.iteration(state_.batches) < plan_.left(state_.calls)) {
+        const double rms = p.best_rms, median = p.best_median;
+        if (!calibrator.advance()) {
+          state_.idle = patience;
+          break;
+        }
+        const bool gained = p.stage == 1 || p.best_rms < little * rms || p.best_median < little * median;
+        state_.idle = gained ? 0 : state_.idle + 1;
+        state_.refinement = p;
         going = report();
       }
     });
-    return going && finish(Stage::refine);
+    return going;
+  }
+  /// How many batches there can be for some iterations; 0 where that is hardly more than there are.
+  std::size_t more_batches(std::size_t iterations) const {
+    const std::size_t batches = plan_.affordable(state_.batches, state_.calls, iterations);
+    return batches < state_.batches + state_.batches / 4 ? 0 : batches;
+  }
+  /// @return whether there are more trajectories, with which the refinement goes on from its best table
+  bool add_batches(std::size_t iterations) {
+    const std::size_t batches = more_batches(iterations);
+    if (batches == 0) return false;
+    state_.calls += (batches - state_.batches) * plan_.teacher();
+    state_.batches = batches;
+    state_.idle = 0;
+    if (state_.refinement) {
+      state_.refinement->table = state_.refinement->best;
+      state_.refinement->damping = CalibrationProgress{}.damping;
+    }
+    return true;
   }
 
   /// The fitted table where unseen noise shows that it is better than the best classic solver, else that solver.
@@ -215,7 +178,7 @@ class Autotuner {
     if (!state_.refinement) return;
     const bool afs = state_.starts[0].analytic_first_step;
     if (whole) {
-      const std::size_t begin = plan_.batches(), end = begin + plan_.unseen;
+      const std::size_t begin = state_.batches, end = begin + plan_.unseen;
       made.unseen = compare_unseen(bench_.squares(state_.refinement->best, afs, begin, end),
                                    bench_.squares(classic.table, classic.analytic_first_step, begin, end));
       if (!made.unseen.better()) {
@@ -233,8 +196,10 @@ class Autotuner {
     made.text = "calibrated from " + state_.starts[0].text;
   }
 
-  static constexpr std::size_t leaders = 8, starts = 6, choice_batches = 2;
-  static constexpr int patience = 2;
+  static constexpr std::size_t leaders = 8;
+  // Iterations in a row that gain little, before there are more trajectories and where there will be no more.
+  static constexpr int patience_before_more = 2, patience = 4;
+  static constexpr double little = 0.98;  // of a distance, kept
 
   D& denoise_;
   const N& noise_;

@@ -27,7 +27,7 @@ constexpr std::array<std::string_view, 6> names_of(AutotuneStage) {
 
 /// A table to fit from, with its first step.
 struct AutotuneStart {
-  std::string text;    ///< "unipc 2, time_uniform, 6 steps, AFS, branches"
+  std::string text;    ///< "time_uniform, 6 steps, AFS, branches"
   std::string family;  ///< of its schedule
   Table table;         ///< as fitted by least squares
   bool analytic_first_step = false;
@@ -41,8 +41,10 @@ struct AutotuneState {
   std::size_t calls = 0;                       ///< of the denoiser so far, each with one batch
   std::optional<LevelCheck> check = {};
   std::vector<Racer> leaders = {};         ///< the best classic solvers, the best first
-  std::vector<AutotuneStart> starts = {};  ///< all that were fitted by least squares, the best first
+  std::vector<AutotuneStart> starts = {};  ///< the best tables that were fitted by least squares, the best first
+  std::size_t batches = 0;                 ///< with the teacher's trajectories, that are fitted to or held out
   std::optional<CalibrationProgress> refinement = {};
+  int idle = 0;  ///< the last iterations of the refinement that gained little
 };
 
 struct AutotuneOptions {

@@ -6,9 +6,11 @@
 #include "../../schedules.hpp"
 #include "../in_slopes.hpp"
 #include "../tabulate.hpp"
+#include "comparison.hpp"
 
 #include <array>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -50,6 +52,12 @@ struct Racer {
 
   /// What racers are ranked by: the geometric mean of both distances, since a few far samples decide the RMS.
   double score() const { return std::sqrt(rms * median); }
+
+  /// Sets the distances, which are infinite where a sample is lost.
+  void rate(const EndDistances& ends) {
+    rms = ends.lost == 0 ? ends.rms : std::numeric_limits<double>::infinity();
+    median = ends.lost == 0 ? ends.median : std::numeric_limits<double>::infinity();
+  }
 };
 
 namespace detail {

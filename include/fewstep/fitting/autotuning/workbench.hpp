@@ -54,12 +54,11 @@ class Workbench {
     for (SlopeModel<X>* model : slopes_.pointers()) counted_.emplace_back(model, &calls_);
   }
 
-  /// Adds the trajectory of the next batch.
+  /// Adds the trajectory of the next batch, whose calls are not counted.
   /// @param schedule  of the teacher, the same for all batches
   void teach(const Schedule& schedule) {
     schedule_ = schedule;
     const std::size_t batch = trajectories_.size();
-    calls_ += 2 * schedule.steps();
     auto&& own = denoiser_of(denoise_, batch);
     trajectories_.push_back(record_teacher_with_slopes(Heun{}, own, schedule, start(batch)));
   }

@@ -104,10 +104,10 @@ class Calibrator {
     while (count < runs_.size() && runner_.first_sample(count) < fitted_) ++count;
     return count;
   }
-  /// Batches with 40 samples, and 100 numbers of end features for each number of the table, or as many as are asked
+  /// Batches with 40 samples, and 40 numbers of end features for each number of the table, or as many as are asked
   /// for.
   std::size_t enough_batches() const {
-    constexpr double least_samples = 40, per_parameter = 100;
+    constexpr double least_samples = 40, per_parameter = 40;
     const std::size_t parameters = table_parameters(progress_.table, options_.analytic_first_step).size();
     const double samples =
         (std::max)(least_samples, per_parameter * static_cast<double>(parameters) / runner_.numbers());

@@ -63,21 +63,24 @@ inline DampedStep damped_step(const Table& table, const std::vector<TableParamet
 
 /// One Gauss-Newton iteration on the end features of the fitted samples, with Levenberg's damping and Cauchy's loss.
 /// The Jacobian costs many runs, so several steps are tried with it; each costs one run, after which the Jacobian is
-/// corrected (Broyden). Steps that lower the loss are accepted.
+/// corrected (Broyden). Steps that lower the loss are accepted; three in a row that gain little are the last.
 /// @param runs    those of `table`, before and after
 /// @param fitted  the number of samples that are fitted to, the first ones
 /// @param batches of whose samples the Jacobian is; the loss is that of all fitted ones
-/// @param tries   steps to try
+/// @param tries   steps to try, at most
 /// @return the share of the loss that was removed; 0 where no step was accepted
 template <State X>
 double fit_ends(Table& table, const TableRunner<X>& runner, std::vector<TableRun<X>>& runs, std::size_t fitted,
                 const std::vector<std::size_t>& batches, int tries, double& damping) {
+  constexpr int patience = 3;
+  constexpr double little = 0.99;  // of the loss, kept by a try
   const std::vector<TableParameter> parameters = table_parameters(table, runner.analytic_first_step());
   EndJacobian<X> jacobian(table, runner, runs, parameters, batches);
   std::vector<double> squares = runner.squared_distances(runs, 0, fitted);
   double kept = 1;  // of the loss
+  int idle = 0;     // tries in a row that removed little of it
   damping = (std::min)(damping, initial_damping);
-  for (; tries > 0; --tries) {
+  for (; tries > 0 && idle < patience; --tries) {
     const double median = median_of(squares);
     const NormalEquations equations = end_equations(runner, runs, jacobian, parameters.size(), squares, fitted, median);
     DampedStep step = damped_step(table, parameters, equations, damping);
@@ -98,6 +101,7 @@ double fit_ends(Table& table, const TableRunner<X>& runner, std::vector<TableRun
     } else {
       damping *= damping_factor;
     }
+    idle = after < little * before ? 0 : idle + 1;
   }
   return 1 - kept;
 }

@@ -46,8 +46,8 @@ struct CalibrationOptions {
   std::size_t history = 0;
   /// Gauss-Newton iterations on the ends of trajectories after the steps are fitted; 0: none. 5 to 10 are useful.
   int iterations = 5;
-  /// Steps tried in each iteration, 1 or more. All use one Jacobian, corrected after each (Broyden 1965): a try costs
-  /// one run, the Jacobian costs many.
+  /// The most steps tried in each iteration, 1 or more; it ends after three in a row that lower the loss by less than
+  /// 1%. All use one Jacobian, corrected after each (Broyden 1965): a try costs one run, the Jacobian costs many.
   int tries = 8;
   /// The least number of batches in an iteration's Jacobian, 1 or more. With per_batch(): enough to see how the
   /// denoisers differ.
