@@ -55,7 +55,7 @@ Calibration calibrate(D&& denoise, const Table& start, const std::vector<Teacher
 ///
 /// NFE per sample, for r rows: 2 r teacher_steps for the teacher, half as many again for the first batch; r for the
 /// start (3 r when resumed), for the first stage and for each try; for the Jacobian of an iteration the rows after each
-/// number, for some of the fitted samples: at first for 40, or as many as have 40 numbers for each number of the
+/// number, for some of the fitted samples: at first for 40, or as many as have 100 numbers for each number of the
 /// table, and for twice as many once an iteration lowers the loss by less than 2%. An analytic first step saves one
 /// evaluation per run.
 /// @param denoise       any denoiser, or per_batch(); called with one level for the batch

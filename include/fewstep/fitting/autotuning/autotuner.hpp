@@ -129,6 +129,7 @@ class Autotuner {
     const AutotuneStart& start = state_.starts[0];
     CalibrationOptions options{.held_out = plan_.held_out_share(state_.batches),
                                .iterations = (std::numeric_limits<int>::max)(),
+                               .patience = idle_tries,
                                .analytic_first_step = start.analytic_first_step};
     options.resume = state_.refinement;
     bool going = true;
@@ -199,6 +200,7 @@ class Autotuner {
   static constexpr std::size_t leaders = 8;
   // Iterations in a row that gain little, before there are more trajectories and where there will be no more.
   static constexpr int patience_before_more = 2, patience = 4;
+  static constexpr int idle_tries = 3;    // that end an iteration
   static constexpr double little = 0.98;  // of a distance, kept
 
   D& denoise_;

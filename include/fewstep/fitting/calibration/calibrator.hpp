@@ -80,8 +80,8 @@ class Calibrator {
       const std::size_t used = (std::min)(count, all), first = static_cast<std::size_t>(progress_.stage - 1) * used;
       std::vector<std::size_t> batches(used);
       for (std::size_t k = 0; k < used; ++k) batches[k] = (first + k) % all;
-      const double gain =
-          detail::fit_ends(progress_.table, runner_, runs_, fitted_, batches, options_.tries, progress_.damping);
+      const double gain = detail::fit_ends(progress_.table, runner_, runs_, fitted_, batches, options_.tries,
+                                           options_.patience, progress_.damping);
       if (gain < little && used < all) count = 2 * used;
       if (gain > 0 || used == all) return gain > 0;
     }
@@ -104,10 +104,10 @@ class Calibrator {
     while (count < runs_.size() && runner_.first_sample(count) < fitted_) ++count;
     return count;
   }
-  /// Batches with 40 samples, and 40 numbers of end features for each number of the table, or as many as are asked
+  /// Batches with 40 samples, and 100 numbers of end features for each number of the table, or as many as are asked
   /// for.
   std::size_t enough_batches() const {
-    constexpr double least_samples = 40, per_parameter = 40;
+    constexpr double least_samples = 40, per_parameter = 100;
     const std::size_t parameters = table_parameters(progress_.table, options_.analytic_first_step).size();
     const double samples =
         (std::max)(least_samples, per_parameter * static_cast<double>(parameters) / runner_.numbers());

@@ -63,16 +63,16 @@ inline DampedStep damped_step(const Table& table, const std::vector<TableParamet
 
 /// One Gauss-Newton iteration on the end features of the fitted samples, with Levenberg's damping and Cauchy's loss.
 /// The Jacobian costs many runs, so several steps are tried with it; each costs one run, after which the Jacobian is
-/// corrected (Broyden). Steps that lower the loss are accepted; three in a row that gain little are the last.
-/// @param runs    those of `table`, before and after
-/// @param fitted  the number of samples that are fitted to, the first ones
-/// @param batches of whose samples the Jacobian is; the loss is that of all fitted ones
-/// @param tries   steps to try, at most
+/// corrected (Broyden). Steps that lower the loss are accepted.
+/// @param runs      those of `table`, before and after
+/// @param fitted    the number of samples that are fitted to, the first ones
+/// @param batches   of whose samples the Jacobian is; the loss is that of all fitted ones
+/// @param tries     steps to try
+/// @param patience  steps in a row that gain little, after which no more are tried
 /// @return the share of the loss that was removed; 0 where no step was accepted
 template <State X>
 double fit_ends(Table& table, const TableRunner<X>& runner, std::vector<TableRun<X>>& runs, std::size_t fitted,
-                const std::vector<std::size_t>& batches, int tries, double& damping) {
-  constexpr int patience = 3;
+                const std::vector<std::size_t>& batches, int tries, int patience, double& damping) {
   constexpr double little = 0.99;  // of the loss, kept by a try
   const std::vector<TableParameter> parameters = table_parameters(table, runner.analytic_first_step());
   EndJacobian<X> jacobian(table, runner, runs, parameters, batches);

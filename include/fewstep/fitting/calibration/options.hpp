@@ -46,9 +46,12 @@ struct CalibrationOptions {
   std::size_t history = 0;
   /// Gauss-Newton iterations on the ends of trajectories after the steps are fitted; 0: none. 5 to 10 are useful.
   int iterations = 5;
-  /// The most steps tried in each iteration, 1 or more; it ends after three in a row that lower the loss by less than
-  /// 1%. All use one Jacobian, corrected after each (Broyden 1965): a try costs one run, the Jacobian costs many.
+  /// Steps tried in each iteration, 1 or more. All use one Jacobian, corrected after each (Broyden 1965): a try costs
+  /// one run, the Jacobian costs many.
   int tries = 8;
+  /// Tries in a row that each lower the loss by less than 1%, after which an iteration ends, 1 or more; by default it
+  /// uses all tries. 3 is useful where calls are few.
+  int patience = (std::numeric_limits<int>::max)();
   /// The least number of batches in an iteration's Jacobian, 1 or more. With per_batch(): enough to see how the
   /// denoisers differ.
   std::size_t jacobian_batches = 1;
@@ -94,6 +97,7 @@ inline void require_calibratable(const Table& start, std::size_t samples, const 
   require(options.held_out > 0 && options.held_out < 1, "held_out", options.held_out, "numbers between 0 and 1");
   require(options.ridge >= 0 && std::isfinite(options.ridge), "ridge", options.ridge, "0 and positive numbers");
   require(options.tries >= 1, "tries", options.tries, "1 or more");
+  require(options.patience >= 1, "patience", options.patience, "1 or more");
   require(options.jacobian_batches >= 1, "jacobian_batches", 0, "1 or more");
   require(samples >= 3, "the number of trajectories", samples, "3 or more, of which some are held out");
   const std::size_t fitted = samples - options.held_out_count(samples);
