@@ -212,6 +212,28 @@ TEST_CASE("autotune: the same result again, and after a stop at any stage") {
   }
 }
 
+TEST_CASE("autotune: the refinement goes on with more trajectories, also after a stop") {
+  AutotuneOptions options{.calls = 6'000};
+  std::vector<AutotuneState> states;
+  options.report = [&](const AutotuneState& s) {
+    if (states.empty() || states.back().batches != s.batches) states.push_back(s);
+    return true;
+  };
+  const Autotuned whole = tuned(mixture, options);
+  REQUIRE(states.size() > 2);  // before the teacher, at first, and with more
+  for (std::size_t k = 2; k < states.size(); ++k) {
+    CHECK(states[k].batches > states[k - 1].batches);
+    CHECK(states[k].stage == AutotuneStage::refine);
+    CHECK(states[k].idle == 0);
+    AutotuneOptions resumed = options;
+    resumed.report = {};
+    resumed.resume = states[k];
+    const Autotuned same = tuned(mixture, resumed);
+    CHECK(same.table.levels == whole.table.levels);
+    CHECK(same.unseen.fitted.rms == whole.unseen.fitted.rms);
+  }
+}
+
 TEST_CASE("autotune: a guided denoiser's branches are weighed apart, at no more evaluations of the network") {
   const MixtureDenoiser other({.weights = {0.4, 0.6}, .means = {{0.5, 1}, {-1, -0.5}}, .deviations = {0.4, 0.3}});
   std::size_t called = 0;
