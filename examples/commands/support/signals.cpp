@@ -22,8 +22,8 @@ double seconds_now() {
 
 extern "C" void remember_signal(int number) {
   if (received == 0) {
+    received_at = seconds_now();  // first, since another signal may come in between
     received = number;
-    received_at = seconds_now();
   } else if (seconds_now() - received_at > 1) {
     std::signal(number, SIG_DFL);
     std::raise(number);
